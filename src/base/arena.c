@@ -1,0 +1,110 @@
+/* Arena: a list of blocks, bump allocation, zeroed on the way out because it holds personal text. */
+#include "base/arena.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BLOCK_SIZE ((size_t)64 << 10)
+
+struct block {
+    struct block *next;
+    size_t used, cap;
+    _Alignas(16) unsigned char data[];
+};
+
+struct arena {
+    struct block *head;   /* newest first */
+    size_t total, max;
+};
+
+struct arena *arena_new(size_t max)
+{
+    struct arena *a = calloc(1, sizeof *a);
+    if (a) a->max = max ? max : (size_t)4 << 30;
+    return a;
+}
+
+static struct block *block_add(struct arena *a, size_t n)
+{
+    size_t cap = n > BLOCK_SIZE ? n : BLOCK_SIZE;
+    if (cap > a->max - a->total) return NULL;
+    struct block *b = malloc(sizeof *b + cap);
+    if (!b) return NULL;
+    b->used = 0;
+    b->cap = cap;
+    /* A block made for one large thing goes behind the head, which may still have room. */
+    if (a->head && n > BLOCK_SIZE) {
+        b->next = a->head->next;
+        a->head->next = b;
+    } else {
+        b->next = a->head;
+        a->head = b;
+    }
+    a->total += cap;
+    return b;
+}
+
+void *arena_alloc(struct arena *a, size_t n)
+{
+    if (n > SIZE_MAX - 16) return NULL;
+    n = (n + 15) & ~(size_t)15;
+    struct block *b = a->head;
+    if (!b || n > b->cap - b->used) b = block_add(a, n);
+    if (!b) return NULL;
+    void *p = b->data + b->used;
+    b->used += n;
+    memset(p, 0, n);
+    return p;
+}
+
+char *arena_strndup(struct arena *a, const char *s, size_t n)
+{
+    char *p = arena_alloc(a, n + 1);
+    if (p && n) memcpy(p, s, n);
+    return p;
+}
+
+char *arena_strdup(struct arena *a, const char *s)
+{
+    return s ? arena_strndup(a, s, strlen(s)) : NULL;
+}
+
+char *arena_printf(struct arena *a, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(NULL, 0, fmt, ap);
+    va_end(ap);
+    char *p = n < 0 ? NULL : arena_alloc(a, (size_t)n + 1);
+    if (!p) return NULL;
+    va_start(ap, fmt);
+    vsnprintf(p, (size_t)n + 1, fmt, ap);
+    va_end(ap);
+    return p;
+}
+
+void arena_reset(struct arena *a)
+{
+    while (a->head && a->head->next) {
+        struct block *b = a->head;
+        a->head = b->next;
+        a->total -= b->cap;
+        explicit_bzero(b->data, b->used);
+        free(b);
+    }
+    if (a->head) {
+        explicit_bzero(a->head->data, a->head->used);
+        a->head->used = 0;
+    }
+}
+
+void arena_free(struct arena *a)
+{
+    if (!a) return;
+    arena_reset(a);
+    free(a->head);
+    free(a);
+}
