@@ -1,0 +1,37 @@
+/* Files, folders, randomness and terminals. Paths are UTF-8 byte strings. */
+#ifndef LK_BASE_IO_H
+#define LK_BASE_IO_H
+
+#include "base/buf.h"
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* Whole file into out; ERR_LIMIT if it is larger than max bytes. path "-" reads standard input. */
+int io_read_file(const char *path, size_t max, struct buf *out, struct err *err);
+
+/* Replace path as one step: temporary file beside it, fsync, rename, fsync of the folder. After an
+ * error or a crash the old file stands as it was. mode e.g. 0600. */
+int io_write_file(const char *path, const void *p, size_t n, unsigned mode, struct err *err);
+
+int io_mkdirs(const char *path, unsigned mode, struct err *err);   /* like mkdir -p */
+int io_sync_dir(const char *path, struct err *err);
+bool io_exists(const char *path);
+bool io_is_dir(const char *path);
+
+/* Walk a file or folder in name order; hidden entries and symbolic links that loop are passed over
+ * (a folder already on the path from the root is not entered twice). fn returns 0 to go on. */
+int io_walk(const char *path, int (*fn)(void *ud, const char *path, struct err *err), void *ud,
+            struct err *err);
+
+/* Remove a file or a whole folder below and including path. */
+int io_remove_tree(const char *path, struct err *err);
+
+bool io_on_terminal(FILE *f);
+int io_columns(void);                          /* terminal width, 80 if unknown */
+/* Ask on the terminal (not stdin) without echo; ERR_INVAL when there is no terminal. */
+int io_ask_secret(const char *prompt, struct buf *out, struct err *err);
+
+#endif

@@ -1,0 +1,16 @@
+/* A small pool of sleeping threads that share one loop.
+ *
+ *     threads_set(2);                                   once, at start-up; 0: number of cores
+ *     threads_run(n_parts, scan_part, &job);            calls scan_part(&job, 0 .. n_parts-1)
+ *
+ * threads_run returns when all parts are done; the caller works too. With one thread, or while
+ * another caller is using the pool, it runs the parts in the caller: never a deadlock, no queue. */
+#ifndef LK_BASE_THREADS_H
+#define LK_BASE_THREADS_H
+
+void threads_set(int n);
+int threads_count(void);
+void threads_run(int n_parts, void (*fn)(void *ud, int part), void *ud);
+void threads_stop(void);                                 /* joins; a later threads_run starts anew */
+
+#endif

@@ -1,0 +1,41 @@
+/* Exact nearest neighbours by cosine, over all vectors, in memory.
+ *
+ *     struct vectors *ix = vectors_new(384, err);
+ *     vectors_add(ix, id, v);                     copies; v is made unit length
+ *     size_t n = vectors_search(ix, q, 5, NULL, NULL, hits);
+ *     vectors_free(ix);
+ *
+ * Each vector is kept twice: int8 (one scale a row) for the scan, f32 for the verdict. The scan bounds
+ * the true cosine by |q.v - q8.v8| <= |q| e_v + e_q |v8|, keeps every row that could still be among
+ * the best k, and settles those in f32: so the result equals a full f32 scan (docs/ARCHITECTURE.md),
+ * while reading a quarter of the bytes. Searches may run side by side; add and remove may not. */
+#ifndef LK_INDEX_VECTORS_H
+#define LK_INDEX_VECTORS_H
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct hit {
+    int64_t id;
+    float score;         /* cosine in [-1, 1], or a BM25 or fused score */
+};
+
+struct vectors;
+struct vectors *vectors_new(int dim, struct err *err);
+int vectors_reserve(struct vectors *ix, size_t n, struct err *err);
+int vectors_add(struct vectors *ix, int64_t id, const float *v, struct err *err);
+bool vectors_remove(struct vectors *ix, int64_t id);
+size_t vectors_count(const struct vectors *ix);
+size_t vectors_bytes(const struct vectors *ix);             /* memory held */
+size_t vectors_scan_bytes(const struct vectors *ix);        /* bytes one search reads in its scan */
+/* Best k by cosine, best first, ties by smaller id. keep(ud, id) false leaves a row out; NULL: all.
+ * Returns how many (<= k); out holds k. Allocates nothing when k <= 64 and the pool is warm. */
+size_t vectors_search(const struct vectors *ix, const float *q, size_t k,
+                      bool (*keep)(void *ud, int64_t id), void *ud, struct hit *out);
+const float *vectors_get(const struct vectors *ix, int64_t id);   /* borrowed; NULL if absent */
+void vectors_free(struct vectors *ix);
+
+#endif

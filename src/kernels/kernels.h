@@ -1,0 +1,38 @@
+/* The arithmetic: one table of functions, filled at start-up with the best this CPU has.
+ *
+ *     kernels_init(NULL);                       or "generic", "avx2", "avx512"
+ *     float c = kernels.dot_f32(a, b, 384);
+ *
+ * Each instruction set lives in its own file with its own flags (generic.c, avx2.c, avx512.c) and
+ * overrides entries of the generic table. Every variant is tested against generic on odd sizes:
+ * integers equal, floats within 1e-5 relative to the sum of magnitudes. */
+#ifndef LK_KERNELS_KERNELS_H
+#define LK_KERNELS_KERNELS_H
+
+#include "base/err.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct kernels {
+    const char *name;                                             /* "avx2" */
+    /* Sum of x[i] * y[i], n floats, any alignment. */
+    float (*dot_f32)(const float *x, const float *y, size_t n);
+    /* y += a * x. */
+    void (*axpy_f32)(float *y, float a, const float *x, size_t n);
+    /* n rows of dim int8 (row stride = dim, dim a multiple of 32, rows 32-byte aligned) against q:
+     * out[r] = sum of rows[r][i] * q[i], exact in int32. Values are in [-127, 127]. */
+    void (*scan_i8)(const int8_t *rows, size_t n, size_t dim, const int8_t *q, int32_t *out);
+    /* x -> round(x / scale) in [-127, 127], scale = max|x| / 127 (returned; 0 for a zero vector). */
+    float (*quant_i8)(const float *x, size_t n, int8_t *out);
+};
+
+extern struct kernels kernels;
+/* cpu NULL: best available. ERR_INVAL if unknown or not on this machine. Call once, before threads. */
+int kernels_init(const char *cpu, struct err *err);
+/* Names available on this machine, best last, NULL-terminated. */
+const char *const *kernels_available(void);
+/* Fill *k with the variant `name`; for tests and benches. */
+int kernels_get(const char *name, struct kernels *k, struct err *err);
+
+#endif

@@ -1,0 +1,17 @@
+/* Text of an HTML page, by Gumbo: blocks become paragraphs, list items lines, links their text;
+ * script, style, head and hidden parts are left out; blockquotes go to `quoted`. */
+#ifndef LK_TEXT_HTML_H
+#define LK_TEXT_HTML_H
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+
+#include <stddef.h>
+
+/* Appends. quoted and title may be NULL. *date: <meta article:published_time | date> or <time>, else
+ * CLOCK_NONE; may be NULL. Nesting deeper than 400 elements is flattened, never recursed into. */
+int html_text(const char *html, size_t n, struct buf *text, struct buf *quoted, struct buf *title,
+              int64_t *date, struct err *err);
+
+#endif
