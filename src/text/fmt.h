@@ -1,0 +1,72 @@
+/* What the parsers behind format.h share: the list of them, a line reader of constant memory, and
+ * the handing over of pieces. Not for callers outside src/text.
+ *
+ *     struct lines *l = lines_new(in, sink, err);              charset, BOM, CRLF are its business
+ *     struct line ln;
+ *     while ((rc = lines_next(l, &ln, err)) > 0) use(ln.s, ln.n, ln.no);
+ *     lines_free(l); */
+#ifndef LK_TEXT_FMT_H
+#define LK_TEXT_FMT_H
+
+#include "base/buf.h"
+#include "base/cursor.h"
+#include "text/format.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+extern const struct format format_whatsapp, format_telegram, format_mbox, format_eml, format_html,
+    format_markdown, format_jsonl, format_csv, format_plain;
+
+/* ---- lines ---------------------------------------------------------------------------------- */
+
+struct lines;
+
+struct line {
+    const char *s;        /* UTF-8 (cleaned), without line end; NUL-terminated; until the next call */
+    size_t n;
+    uint64_t no;          /* 1-based line number */
+    uint64_t at;          /* byte offset of its start in the file */
+    uint64_t dropped;     /* bytes of the line beyond FORMAT_PIECE_MAX, read and left out */
+    bool eol;             /* ended by a line end; false for an unfinished last line */
+};
+
+/* Reads in->f from its present offset. Charset: from in->head. Reports consumed bytes to sink (may
+ * be NULL) now and then; dropped text as skipped("rest of an over-long text", line). */
+struct lines *lines_new(struct format_in *in, const struct piece_sink *sink, struct err *err);
+/* The same with a charset known beforehand ("UTF-8", ...); NULL: detected from in->head. */
+struct lines *lines_new_charset(struct format_in *in, const char *charset,
+                                const struct piece_sink *sink, struct err *err);
+/* 1: a line; 0: end of file; < 0: error (IO, or the sink's cancel). */
+int lines_next(struct lines *l, struct line *out, struct err *err);
+/* Give the last line back: the next lines_next returns it again. Once. */
+void lines_unread(struct lines *l);
+void lines_free(struct lines *l);               /* accepts NULL */
+
+/* ---- pieces --------------------------------------------------------------------------------- */
+
+/* A piece with all strings "" and no time. */
+struct piece fmt_piece(enum piece_kind kind);
+/* Hand p to the sink: NULL strings become "", a future date becomes CLOCK_NONE and is reported with
+ * `where`; a piece whose text and quoted are both blank is passed over in silence. */
+int fmt_emit(const struct format_opts *o, const struct piece_sink *sink, struct piece *p,
+             uint64_t where, struct err *err);
+void fmt_skip(const struct piece_sink *sink, const char *what, uint64_t where);
+/* Progress: non-zero (ERR_CANCEL) to stop. */
+int fmt_consumed(const struct piece_sink *sink, uint64_t bytes, struct err *err);
+/* Author of formats that have none: o->default_author or "". */
+const char *fmt_author(const struct format_opts *o);
+
+/* ---- files ---------------------------------------------------------------------------------- */
+
+/* All of in->f, as cleaned UTF-8, at most FORMAT_PIECE_MAX bytes of it; more is reported skipped. */
+int fmt_read_all(struct format_in *in, const struct piece_sink *sink, struct buf *out, struct err *err);
+/* File name without extension, for titles. Appends. */
+void fmt_stem(const struct format_in *in, struct buf *out);
+/* Does in->name end in one of the space-separated suffixes (".md .markdown")? */
+bool fmt_named(const struct format_in *in, const char *suffixes);
+/* Copy of the head as UTF-8 (first FORMAT_HEAD bytes at most), for score functions. Appends. */
+void fmt_head_utf8(const struct format_in *in, struct buf *out);
+
+#endif
