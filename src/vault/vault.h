@@ -5,7 +5,7 @@
  *     if (vault_unlock(home, &s, &v, err)) return err->code;
  *     uint8_t k[VAULT_KEY];
  *     vault_persona_key(v, uid, k, err);
- *     vault_seal(k, &(struct vault_ad){ "chunk", 17, "body", uid }, p, n, &sealed, err);
+ *     vault_seal(k, &(struct vault_ad){ .table = "chunk", .row = 17, .column = "body", .uid = uid }, p, n, &sealed, err);
  *     sodium_memzero(k, sizeof k);
  *     vault_lock(v);
  *
@@ -27,6 +27,7 @@
 #define VAULT_KEY 32
 #define VAULT_UID 16                  /* bytes of a persona's random id */
 #define VAULT_OVERHEAD 41             /* 1 format byte + 24 nonce + 16 tag */
+#define VAULT_BOUND_MAX 256
 #define VAULT_FORMAT 1                /* of HOME/vault and of sealed rows */
 
 struct secret {
@@ -47,19 +48,26 @@ struct vault_ad {
     int64_t row;
     const char *column;
     const uint8_t *uid;               /* VAULT_UID bytes of the persona, or NULL: account-level */
+    const void *bound;                /* plain columns of the row that may not change unseen, */
+    size_t bound_n;                   /* as bytes; at most VAULT_BOUND_MAX. NULL: none */
 };
 
 struct vault;
 
+/* A new key file of 32 random bytes, as one printable line (0600, folders 0700). ERR_EXISTS. */
+int vault_keyfile_make(const char *path, struct err *err);
+
 /* Make HOME/vault (0600) and HOME/keys (0700) with new keys. With secret.key_file the key file is made
- * (0600, folders 0700; ERR_EXISTS if it is there). ERR_EXISTS if home has a vault already. Work
- * factor: ops/mem of Argon2id, 0 for the default (INTERACTIVE in tests via LIKENESS_KDF=fast). */
+ * (0600, folders 0700; ERR_EXISTS if it is there). ERR_EXISTS if home has a vault already. Argon2id
+ * runs at libsodium's MODERATE (3 passes, 256 MiB); with LIKENESS_KDF=fast, for tests, at its minimum. */
 int vault_create(const char *home, const struct secret *s, struct err *err);
 int vault_peek(const char *home, struct vault_info *info, struct err *err);
 /* ERR_KEY: wrong passphrase or key file; ERR_VERSION: newer format; ERR_PARSE: damaged file. */
 int vault_unlock(const char *home, const struct secret *s, struct vault **out, struct err *err);
 /* Re-wrap the master key under another secret (passphrase <-> key file too), atomically. */
 int vault_rewrap(struct vault *v, const struct secret *s, struct err *err);
+const char *vault_home(const struct vault *v);                      /* borrowed */
+const uint8_t *vault_home_id(const struct vault *v);                /* 16 bytes, borrowed */
 void vault_lock(struct vault *v);                       /* zeroes and frees; accepts NULL */
 
 const uint8_t *vault_account_key(const struct vault *v);            /* VAULT_KEY bytes, borrowed */

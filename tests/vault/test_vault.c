@@ -1,0 +1,346 @@
+/* The vault: key files, passphrases, sealed values, persona keys, damage at every byte. */
+#include "base/io.h"
+#include "check.h"
+#include "vault/inside.h"
+
+#include <sodium.h>
+
+static struct err err;
+static const struct secret PASS = { .passphrase = "correct horse", .passphrase_n = 13 };
+static const struct secret WRONG = { .passphrase = "incorrect horse", .passphrase_n = 15 };
+
+static char *in_dir(const char *dir, const char *name)
+{
+    static char path[4][512];
+    static int turn;
+    char *p = path[turn++ & 3];
+    snprintf(p, sizeof path[0], "%s/%s", dir, name);
+    return p;
+}
+
+static void slurp(const char *path, struct buf *b)
+{
+    *b = BUF_INIT(1 << 20);
+    check_ok(io_read_file(path, 1 << 20, b, &err), err);
+}
+
+static unsigned mode_of(const char *path)
+{
+    struct stat st;
+    assert_int_equal(stat(path, &st), 0);
+    return st.st_mode & 0777;
+}
+
+static void passphrase_opens(void **state)
+{
+    char home[300];
+    struct vault *v = NULL;
+    struct vault_info info;
+    snprintf(home, sizeof home, "%s/home", check_tmp_dir());
+    check_int(vault_peek(home, &info, &err), ERR_NOTFOUND);
+    check_has(err.msg, "likeness init");
+    check_ok(vault_create(home, &PASS, &err), err);
+    check_int(vault_create(home, &PASS, &err), ERR_EXISTS);
+    check_int(mode_of(home), 0700);
+    check_int(mode_of(in_dir(home, "keys")), 0700);
+    check_int(mode_of(in_dir(home, "vault")), 0600);
+    check_ok(vault_peek(home, &info, &err), err);
+    check_int(info.needs_passphrase, 1);
+    check_int(info.format, VAULT_FORMAT);
+    check_int(strlen(info.home_id), 32);
+    check_int(vault_unlock(home, &WRONG, &v, &err), ERR_KEY);
+    check_hasnt(err.msg, "incorrect horse");
+    assert_null(v);
+    struct secret file = { .key_file = in_dir(home, "vault") };
+    check_int(vault_unlock(home, &file, &v, &err), ERR_KEY);
+    check_has(err.msg, "passphrase");
+    struct secret none = { 0 };
+    check_int(vault_unlock(home, &none, &v, &err), ERR_KEY);
+    check_ok(vault_unlock(home, &PASS, &v, &err), err);
+    vault_lock(v);
+    vault_lock(NULL);
+}
+
+static void key_file_opens(void **state)
+{
+    char home[300], key[300], other[300], none[300];
+    const char *dir = check_tmp_dir();
+    struct vault *v = NULL;
+    struct buf b;
+    snprintf(home, sizeof home, "%s/home", dir);
+    snprintf(key, sizeof key, "%s/conf/a.key", dir);
+    snprintf(other, sizeof other, "%s/conf/b.key", dir);
+    snprintf(none, sizeof none, "%s/conf/none.key", dir);
+    struct secret s = { .key_file = key }, wrong = { .key_file = other }, gone = { .key_file = none };
+    check_ok(vault_create(home, &s, &err), err);
+    check_int(mode_of(key), 0600);
+    check_int(mode_of(in_dir(dir, "conf")), 0700);
+    check_ok(vault_keyfile_make(other, &err), err);
+    check_int(vault_keyfile_make(other, &err), ERR_EXISTS);
+    check_int(vault_unlock(home, &wrong, &v, &err), ERR_KEY);
+    check_has(err.msg, "does not belong");
+    check_int(vault_unlock(home, &gone, &v, &err), ERR_KEY);
+    check_has(err.msg, "none.key");
+    check_int(vault_unlock(home, &PASS, &v, &err), ERR_KEY);
+    check_ok(vault_unlock(home, &s, &v, &err), err);
+    vault_lock(v);
+    /* One wrong digit is told from a wrong key; a copied line with CRLF is fine. */
+    slurp(key, &b);
+    b.p[20] = b.p[20] == 'a' ? 'b' : 'a';
+    check_ok(io_write_file(other, b.p, b.n, 0600, &err), err);
+    check_int(vault_unlock(home, &wrong, &v, &err), ERR_KEY);
+    check_has(err.msg, "not a whole key file");
+    buf_free(&b);
+    slurp(key, &b);
+    b.n--;
+    buf_adds(&b, "\r\n\r\n");
+    check_ok(io_write_file(other, b.p, b.n, 0600, &err), err);
+    check_ok(vault_unlock(home, &wrong, &v, &err), err);
+    vault_lock(v);
+    buf_free(&b);
+}
+
+static void refuses_no_secret_and_two(void **state)
+{
+    const char *dir = check_tmp_dir();
+    struct secret none = { 0 }, both = { .key_file = "x", .passphrase = "y", .passphrase_n = 1 };
+    struct secret empty = { .passphrase = "", .passphrase_n = 0 };
+    check_int(vault_create(in_dir(dir, "h"), &none, &err), ERR_INVAL);
+    check_int(vault_create(in_dir(dir, "h"), &both, &err), ERR_INVAL);
+    check_int(vault_create(in_dir(dir, "h"), &empty, &err), ERR_INVAL);
+    assert_false(io_exists(in_dir(dir, "h")));
+}
+
+/* Every single changed byte, and every length, is refused and told apart from a wrong passphrase. */
+static void damage_is_seen(void **state)
+{
+    char home[300];
+    struct vault *v = NULL;
+    struct buf b;
+    snprintf(home, sizeof home, "%s/home", check_tmp_dir());
+    check_ok(vault_create(home, &PASS, &err), err);
+    char *path = in_dir(home, "vault");
+    slurp(path, &b);
+    for (size_t i = 0; i < b.n; i++) {
+        b.p[i] ^= 0x41;
+        check_ok(io_write_file(path, b.p, b.n, 0600, &err), err);
+        int rc = vault_unlock(home, &PASS, &v, &err);
+        if (rc != ERR_PARSE && !(i >= 8 && i < 12 && rc == ERR_VERSION))
+            fail_msg("byte %zu changed: %d %s", i, rc, err.msg);
+        b.p[i] ^= 0x41;
+    }
+    for (size_t n = 0; n < b.n; n += 5) {
+        check_ok(io_write_file(path, b.p, n, 0600, &err), err);
+        check_int(vault_unlock(home, &PASS, &v, &err), ERR_PARSE);
+    }
+    /* With a right check sum, as somebody who means it would write: the tags refuse it. */
+    for (size_t i = 12; i < b.n - 16; i += 3) {
+        b.p[i] ^= 1;
+        crypto_generichash((uint8_t *)b.p + b.n - 16, 16, (uint8_t *)b.p, b.n - 16, NULL, 0);
+        check_ok(io_write_file(path, b.p, b.n, 0600, &err), err);
+        int rc = vault_unlock(home, &PASS, &v, &err);
+        if (rc != ERR_PARSE && rc != ERR_KEY && rc != ERR_SEAL && rc != ERR_NOMEM)
+            fail_msg("byte %zu changed: %d %s", i, rc, err.msg);
+        b.p[i] ^= 1;
+    }
+    buf_free(&b);
+}
+
+/* A file that asks for 4 GiB, or for a billion passes, is refused before any work. */
+static void hostile_cost_is_refused(void **state)
+{
+    char home[300];
+    struct vault *v = NULL;
+    struct buf b;
+    snprintf(home, sizeof home, "%s/home", check_tmp_dir());
+    check_ok(vault_create(home, &PASS, &err), err);
+    char *path = in_dir(home, "vault");
+    slurp(path, &b);
+    uint8_t was[16];
+    memcpy(was, b.p + 48, 16);
+    for (int which = 0; which < 2; which++) {
+        memcpy(b.p + 48, was, 16);
+        b.p[48 + 8 * which + (which ? 4 : 3)] = 1;
+        crypto_generichash((uint8_t *)b.p + b.n - 16, 16, (uint8_t *)b.p, b.n - 16, NULL, 0);
+        check_ok(io_write_file(path, b.p, b.n, 0600, &err), err);
+        check_int(vault_unlock(home, &PASS, &v, &err), ERR_PARSE);
+        check_has(err.msg, "Argon2id");
+    }
+    buf_free(&b);
+}
+
+static void newer_format_is_named(void **state)
+{
+    char home[300];
+    struct vault *v = NULL;
+    struct buf b;
+    snprintf(home, sizeof home, "%s/home", check_tmp_dir());
+    check_ok(vault_create(home, &PASS, &err), err);
+    char *path = in_dir(home, "vault");
+    slurp(path, &b);
+    b.p[8] = 9;
+    check_ok(io_write_file(path, b.p, b.n, 0600, &err), err);
+    check_int(vault_unlock(home, &PASS, &v, &err), ERR_VERSION);
+    check_has(err.msg, "update");
+    buf_free(&b);
+}
+
+static void secret_changes(void **state)
+{
+    char home[300], key[300];
+    const char *dir = check_tmp_dir();
+    struct vault *v = NULL;
+    uint8_t account[VAULT_KEY], uid[VAULT_UID] = { 7 }, k1[VAULT_KEY], k2[VAULT_KEY];
+    snprintf(home, sizeof home, "%s/home", dir);
+    snprintf(key, sizeof key, "%s/a.key", dir);
+    struct secret file = { .key_file = key };
+    check_ok(vault_create(home, &PASS, &err), err);
+    check_ok(vault_unlock(home, &PASS, &v, &err), err);
+    memcpy(account, vault_account_key(v), VAULT_KEY);
+    check_ok(vault_persona_new(v, uid, k1, &err), err);
+    check_ok(vault_rewrap(v, &WRONG, &err), err);
+    vault_lock(v);
+    check_int(vault_unlock(home, &PASS, &v, &err), ERR_KEY);
+    check_ok(vault_unlock(home, &WRONG, &v, &err), err);
+    check_ok(vault_rewrap(v, &file, &err), err);
+    check_int(vault_rewrap(v, &file, &err), ERR_EXISTS);     /* a new key file goes to a new place */
+    vault_lock(v);
+    check_int(vault_unlock(home, &WRONG, &v, &err), ERR_KEY);
+    check_ok(vault_unlock(home, &file, &v, &err), err);
+    assert_memory_equal(account, vault_account_key(v), VAULT_KEY);
+    check_ok(vault_persona_key(v, uid, k2, &err), err);
+    assert_memory_equal(k1, k2, VAULT_KEY);
+    /* A failed change leaves the old secret working and no new key file. */
+    if (geteuid() != 0) {
+        struct secret again = { .key_file = in_dir(dir, "b.key") };
+        chmod(home, 0500);
+        assert_int_not_equal(vault_rewrap(v, &again, &err), 0);
+        chmod(home, 0700);
+        assert_false(io_exists(in_dir(dir, "b.key")));
+    }
+    vault_lock(v);
+}
+
+static void seals_and_opens(void **state)
+{
+    uint8_t k[VAULT_KEY] = { 1, 2, 3 }, k2[VAULT_KEY] = { 1, 2, 4 }, uid[VAULT_UID] = { 9 },
+            uid2[VAULT_UID] = { 8 };
+    struct buf s = BUF_INIT(0), p = BUF_INIT(0);
+    struct vault_ad ad = { .table = "chunk", .row = 17, .column = "body", .uid = uid,
+                           .bound = "ab", .bound_n = 2 };
+    check_ok(vault_seal(k, &ad, "hello", 5, &s, &err), err);
+    check_int(s.n, 5 + VAULT_OVERHEAD);
+    check_ok(vault_open(k, &ad, s.p, s.n, &p, &err), err);
+    check_str(buf_str(&p), "hello");
+    struct vault_ad other[] = { ad, ad, ad, ad, ad, ad, ad };
+    other[0].table = "piece";
+    other[1].row = 18;
+    other[2].column = "title";
+    other[3].uid = uid2;
+    other[4].uid = NULL;
+    other[5].bound_n = 1;
+    other[6].bound = NULL;
+    for (size_t i = 0; i < sizeof other / sizeof *other; i++)
+        check_int(vault_open(k, &other[i], s.p, s.n, &p, &err), ERR_SEAL);
+    check_int(vault_open(k2, &ad, s.p, s.n, &p, &err), ERR_SEAL);
+    check_has(err.msg, "chunk 17, column body");
+    check_hasnt(err.msg, "hello");
+    for (size_t i = 0; i < s.n; i++) {
+        s.p[i] ^= 1;
+        int rc = vault_open(k, &ad, s.p, s.n, &p, &err);
+        if (rc != ERR_SEAL) fail_msg("byte %zu: %d", i, rc);
+        s.p[i] ^= 1;
+        check_int(vault_open(k, &ad, s.p, i, &p, &err), ERR_SEAL);
+    }
+    s.p[0] = 2;
+    check_int(vault_open(k, &ad, s.p, s.n, &p, &err), ERR_VERSION);
+    check_str(buf_str(&p), "hello");                   /* failures added nothing */
+    buf_clear(&s);
+    buf_clear(&p);
+    check_ok(vault_seal(k, &ad, NULL, 0, &s, &err), err);
+    check_ok(vault_open(k, &ad, s.p, s.n, &p, &err), err);
+    check_int(p.n, 0);
+    buf_free(&s);
+    buf_free(&p);
+}
+
+static void digests_differ_by_purpose(void **state)
+{
+    uint8_t k[VAULT_KEY] = { 1 }, a[16], b[16], c[16], d[16];
+    vault_digest(k, "piece", "x", 1, a);
+    vault_digest(k, "piece", "x", 1, b);
+    vault_digest(k, "email", "x", 1, c);
+    k[0] = 2;
+    vault_digest(k, "piece", "x", 1, d);
+    assert_memory_equal(a, b, 16);
+    assert_memory_not_equal(a, c, 16);
+    assert_memory_not_equal(a, d, 16);
+}
+
+static int count_uid(void *ud, const uint8_t uid[VAULT_UID])
+{
+    ++*(int *)ud;
+    return 0;
+}
+
+static void persona_keys(void **state)
+{
+    char home[300], path[400], temp[420];
+    struct vault *v = NULL;
+    uint8_t uid[VAULT_UID] = { 0xab, 1 }, uid2[VAULT_UID] = { 0xab, 2 }, k[VAULT_KEY], k2[VAULT_KEY];
+    struct buf b;
+    int n = 0;
+    snprintf(home, sizeof home, "%s/home", check_tmp_dir());
+    check_ok(vault_create(home, &PASS, &err), err);
+    check_ok(vault_unlock(home, &PASS, &v, &err), err);
+    check_int(vault_persona_key(v, uid, k, &err), ERR_NOTFOUND);
+    check_ok(vault_persona_new(v, uid, k, &err), err);
+    check_int(vault_persona_put(v, uid, k, &err), ERR_EXISTS);
+    check_ok(vault_persona_key(v, uid, k2, &err), err);
+    assert_memory_equal(k, k2, VAULT_KEY);
+    check_ok(vault_persona_each(v, count_uid, &n, &err), err);
+    check_int(n, 1);
+    snprintf(path, sizeof path, "%s/keys/ab010000000000000000000000000000.key", home);
+    check_int(mode_of(path), 0600);
+    slurp(path, &b);
+    assert_null(memmem(b.p, b.n, k, VAULT_KEY));
+    /* renamed to another persona's name */
+    snprintf(temp, sizeof temp, "%s/keys/ab020000000000000000000000000000.key", home);
+    check_ok(io_write_file(temp, b.p, b.n, 0600, &err), err);
+    check_int(vault_persona_key(v, uid2, k2, &err), ERR_SEAL);
+    unlink(temp);
+    for (size_t i = 0; i < b.n; i++) {
+        b.p[i] ^= 1;
+        check_ok(io_write_file(path, b.p, b.n, 0600, &err), err);
+        int rc = vault_persona_key(v, uid, k2, &err);
+        if (rc != ERR_PARSE && rc != ERR_SEAL && rc != ERR_VERSION) fail_msg("byte %zu: %d", i, rc);
+        b.p[i] ^= 1;
+    }
+    check_ok(io_write_file(path, b.p, b.n, 0600, &err), err);
+    /* what a crashed write left goes too */
+    snprintf(temp, sizeof temp, "%s.tmp-abc123", path);
+    check_ok(io_write_file(temp, b.p, b.n, 0600, &err), err);
+    check_ok(vault_persona_destroy(v, uid, &err), err);
+    assert_false(io_exists(path));
+    assert_false(io_exists(temp));
+    check_int(vault_persona_destroy(v, uid, &err), ERR_NOTFOUND);
+    check_int(vault_persona_key(v, uid, k2, &err), ERR_NOTFOUND);
+    check_ok(vault_persona_put(v, uid, k, &err), err);
+    check_ok(vault_persona_key(v, uid, k2, &err), err);
+    assert_memory_equal(k, k2, VAULT_KEY);
+    buf_free(&b);
+    vault_lock(v);
+}
+
+int main(void)
+{
+    setenv("LIKENESS_KDF", "fast", 1);
+    const struct CMUnitTest t[] = {
+        cmocka_unit_test(passphrase_opens),        cmocka_unit_test(key_file_opens),
+        cmocka_unit_test(refuses_no_secret_and_two), cmocka_unit_test(damage_is_seen),
+        cmocka_unit_test(hostile_cost_is_refused), cmocka_unit_test(newer_format_is_named),
+        cmocka_unit_test(secret_changes),          cmocka_unit_test(seals_and_opens),
+        cmocka_unit_test(digests_differ_by_purpose), cmocka_unit_test(persona_keys),
+    };
+    return check_run("vault/vault", t);
+}
