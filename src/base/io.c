@@ -120,6 +120,12 @@ bool io_is_dir(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+uint64_t io_file_size(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
+}
+
 /* The folders from the root of the walk to here, so that a link back up is seen. */
 struct trail {
     const struct trail *up;

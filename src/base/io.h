@@ -20,6 +20,7 @@ int io_mkdirs(const char *path, unsigned mode, struct err *err);   /* like mkdir
 int io_sync_dir(const char *path, struct err *err);
 bool io_exists(const char *path);
 bool io_is_dir(const char *path);
+uint64_t io_file_size(const char *path);        /* 0 if it is not there or not a file */
 
 /* Walk a file or folder in name order; hidden entries and symbolic links that loop are passed over
  * (a folder already on the path from the root is not entered twice). fn returns 0 to go on. */

@@ -42,12 +42,17 @@ struct answer {
 };
 void answer_clear(struct answer *a);
 
+struct said {
+    int64_t piece;
+    uint64_t sentence;               /* hash64 of its bytes, seed 0 */
+};
+
 struct voice_in {
     struct retriever *retriever;
     const struct profile *profile;   /* NULL: none yet */
     const char *question;
     const char *before;              /* earlier questions and answers' subject, NULL */
-    const int64_t *said;             /* pieces whose sentences were quoted in earlier turns: avoid repeating */
+    const struct said *said;         /* what earlier turns quoted: not repeated, but its neighbours help */
     size_t n_said;
     struct query query;              /* filters, k; text is set by the voice */
     int64_t now;

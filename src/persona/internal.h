@@ -1,0 +1,27 @@
+/* What files of this room share and no other room needs. */
+#ifndef LK_PERSONA_INTERNAL_H
+#define LK_PERSONA_INTERNAL_H
+
+#include "persona/pack.h"
+#include "persona/persona.h"
+
+struct path_list {
+    char **path;
+    size_t n, cap;
+    uint64_t bytes;
+};
+/* Files named, and those below folders named, in order; "-" stays. Free also after an error. */
+int path_list_of(const char *const *paths, size_t n, struct path_list *out, struct err *err);
+void path_list_free(struct path_list *l);
+
+/* Cut all pieces of a source into chunks anew (inside the caller's transaction). */
+int chunk_source(struct home *h, const struct persona *p, int64_t source, uint64_t *n_chunks,
+                 struct err *err);
+
+/* What a chunk is embedded and searched by: its title, then its text. */
+void chunk_embed_text(const struct chunk_text *t, struct buf *out);
+
+/* Write the persona's body (name, consent, aliases, settings) back. */
+int persona_save(struct home *h, const struct persona *p, struct err *err);
+
+#endif

@@ -1,0 +1,364 @@
+/* Retrieval. At open, the current embedder's vectors and the words of every chunk are read once and
+ * held in memory: vectors for cosine, postings of hashed stems for BM25 (the words themselves are not
+ * kept), and a row of facts per chunk for the filters. Chunk texts stay sealed in the store and are
+ * opened for the few that are returned.
+ *
+ * Ranking: the best CANDIDATES by cosine and by BM25 are fused (index/fuse.h), thinned by maximal
+ * marginal relevance, and cut to k. A chunk that only one of the two found still has a cosine, and
+ * that is what `similarity` reports.
+ *
+ * A retriever is used by one thread at a time. When the store was changed by somebody else, the next
+ * retrieve opens everything anew: rows are never patched, so there is one way in. */
+#include "persona/retrieve.h"
+
+#include "base/map.h"
+#include "base/str.h"
+#include "index/fuse.h"
+#include "kernels/kernels.h"
+#include "persona/internal.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CANDIDATES 64
+#define FUSE_WEIGHT 0.45f              /* of cosine against BM25 */
+#define BEFORE_WEIGHT 0.45f            /* of an earlier turn against the question */
+#define CONTEXT_WEIGHT 0.5f            /* of the others' words in BM25 */
+#define TITLE_WEIGHT 0.7f
+#define TERMS_MAX 64
+
+struct fact {
+    int64_t chunk, source, written_at;
+    int32_t topic;
+};
+
+struct retriever {
+    struct home *home;
+    const struct persona *p;
+    int64_t version;                   /* of the store's data when it was read */
+    struct embedder *e;
+    int64_t embedder_id;
+    struct vectors *vectors;
+    struct bm25 *words;
+    struct fact *fact;
+    size_t n, cap;
+    struct map by_chunk;               /* chunk -> index in fact + 1 */
+    struct map title;                  /* source -> pointer into mem */
+    struct arena *mem;
+    struct arena *tmp;
+    struct err *err;                   /* during opening */
+};
+
+struct query query_default(const char *text)
+{
+    return (struct query){ .text = text, .k = 5, .adaptive = true, .floor = 0.7f, .diversity = 0.3f,
+                           .from = CLOCK_NONE, .to = CLOCK_NONE, .topic = -1 };
+}
+
+/* ---- opening ---- */
+
+static int read_title(void *ud, const struct row_source *row)
+{
+    struct retriever *r = ud;
+    json_t *j = json_loadb(row->body, row->body_n, JSON_REJECT_DUPLICATES, NULL);
+    const char *t = json_string_value(json_object_get(j, "title"));
+    uint64_t *slot = map_slot(&r->title, (uint64_t)row->id);
+    char *copy = arena_strdup(r->mem, t ? t : "");
+    json_decref(j);
+    if (!slot || !copy) return err_nomem(r->err);
+    *slot = (uint64_t)(uintptr_t)copy;
+    return 0;
+}
+
+static int read_embedder(void *ud, const struct row_embedder *row)
+{
+    struct retriever *r = ud;
+    struct cursor c = cursor_of(row->body, row->body_n, "stored embedder");
+    struct span name = cursor_lstr(&c, "name"), state = cursor_lstr(&c, "state");
+    char kind[64];
+    int rc = cursor_check(&c, r->err);
+    if (!row->current || r->e || rc) return rc;
+    if (name.n >= sizeof kind) return err_set(r->err, ERR_PARSE, "stored embedder: name is too long");
+    memcpy(kind, name.p, name.n);
+    kind[name.n] = 0;
+    r->e = embed_open(kind, state.p, state.n, r->err);
+    r->embedder_id = row->id;
+    return r->e ? 0 : r->err->code;
+}
+
+static int add_words(struct retriever *r, int64_t id, const struct chunk_text *t)
+{
+    int rc = bm25_add(r->words, id, t->title, strlen(t->title), TITLE_WEIGHT, r->err);
+    for (size_t i = 0; i < t->n_seg && !rc; i++)
+        rc = bm25_add(r->words, id, t->seg[i].text, t->seg[i].text_n,
+                      t->seg[i].voice ? 1.0f : CONTEXT_WEIGHT, r->err);
+    return rc;
+}
+
+static int read_chunk(void *ud, const struct row_chunk *row)
+{
+    struct retriever *r = ud;
+    struct chunk_text t;
+    if (r->n == r->cap) {
+        size_t cap = r->cap ? r->cap * 2 : 1024;
+        struct fact *grown = realloc(r->fact, cap * sizeof *grown);
+        if (!grown) return err_nomem(r->err);
+        r->fact = grown;
+        r->cap = cap;
+    }
+    r->fact[r->n++] = (struct fact){ row->id, row->source, row->written_at, row->topic };
+    uint64_t *slot = map_slot(&r->by_chunk, (uint64_t)row->id);
+    if (!slot) return err_nomem(r->err);
+    *slot = r->n;
+    arena_reset(r->tmp);
+    int rc = unpack_chunk(row->body, row->body_n, r->tmp, &t, r->err);
+    return rc ? rc : add_words(r, row->id, &t);
+}
+
+static int read_vector(void *ud, int64_t chunk, const float *v, int dim)
+{
+    struct retriever *r = ud;
+    if (dim != r->e->kind->dim || !map_get(&r->by_chunk, (uint64_t)chunk)) return 0;
+    return vectors_add(r->vectors, chunk, v, r->err);
+}
+
+static void unload(struct retriever *r)
+{
+    embed_close(r->e);
+    vectors_free(r->vectors);
+    bm25_free(r->words);
+    free(r->fact);
+    map_free(&r->by_chunk);
+    map_free(&r->title);
+    arena_free(r->mem);
+    arena_free(r->tmp);
+    *r = (struct retriever){ .home = r->home, .p = r->p };
+}
+
+static int load(struct retriever *r, struct err *err)
+{
+    struct store *st = r->home->store;
+    const struct sealed *ps = &r->p->seal;
+    struct err local = { 0 };
+    unload(r);
+    r->err = err ? err : &local;
+    r->version = store_data_version(st);
+    r->mem = arena_new(0);
+    r->tmp = arena_new(0);
+    r->words = bm25_new(err);
+    if (!r->mem || !r->tmp || !r->words) return err_nomem(err);
+    int rc = store_source_each(st, ps, 0, read_title, r, err);
+    if (!rc) rc = store_chunk_each(st, ps, 0, read_chunk, r, err);
+    if (!rc) rc = store_embedder_each(st, ps, read_embedder, r, err);
+    if (!rc && !r->e && !(r->e = embed_open(r->p->embedder, NULL, 0, err))) rc = ERR_NOMEM;
+    if (!rc && !(r->vectors = vectors_new(r->e->kind->dim, err))) rc = ERR_NOMEM;
+    if (!rc && r->embedder_id) rc = store_vector_each(st, ps, r->embedder_id, read_vector, r, err);
+    arena_reset(r->tmp);
+    r->err = NULL;
+    return rc;
+}
+
+int retriever_open(struct home *h, const struct persona *p, struct retriever **out, struct err *err)
+{
+    struct retriever *r = calloc(1, sizeof *r);
+    *out = NULL;
+    if (!r) return err_nomem(err);
+    r->home = h;
+    r->p = p;
+    int rc = load(r, err);
+    if (rc) retriever_close(r);
+    else *out = r;
+    return rc;
+}
+
+void retriever_close(struct retriever *r)
+{
+    if (!r) return;
+    unload(r);
+    free(r);
+}
+
+/* ---- one question ---- */
+
+struct filter {
+    const struct retriever *r;
+    const struct query *q;
+};
+
+static bool keep(void *ud, int64_t id)
+{
+    const struct filter *f = ud;
+    const struct query *q = f->q;
+    const uint64_t *at = map_get(&f->r->by_chunk, (uint64_t)id);
+    if (!at) return false;
+    const struct fact *x = &f->r->fact[*at - 1];
+    if (q->source && x->source != q->source) return false;
+    if (q->topic >= 0 && x->topic != q->topic) return false;
+    if (x->written_at == CLOCK_NONE) return q->from == CLOCK_NONE && q->to == CLOCK_NONE;
+    return (q->from == CLOCK_NONE || x->written_at >= q->from) &&
+           (q->to == CLOCK_NONE || x->written_at < q->to);
+}
+
+static bool filtered(const struct query *q)
+{
+    return q->source || q->topic >= 0 || q->from != CLOCK_NONE || q->to != CLOCK_NONE;
+}
+
+static const float *vector_of(void *ud, int64_t id)
+{
+    const struct retriever *r = ud;
+    return vectors_get(r->vectors, id);
+}
+
+/* Question and, for a follow-up, the turns before it: one unit vector. */
+static int query_vector(struct retriever *r, const struct query *q, float *v)
+{
+    int dim = r->e->kind->dim;
+    int rc = embed_text(r->e, q->text, strlen(q->text), v);
+    if (rc || !q->before || !*q->before) return rc;
+    float b[dim];
+    if ((rc = embed_text(r->e, q->before, strlen(q->before), b))) return rc;
+    kernels.axpy_f32(v, BEFORE_WEIGHT, b, (size_t)dim);
+    float norm = sqrtf(kernels.dot_f32(v, v, (size_t)dim));
+    for (int i = 0; norm > 0 && i < dim; i++) v[i] /= norm;
+    return 0;
+}
+
+static size_t query_terms(const struct query *q, struct bm25_term *t)
+{
+    size_t n = bm25_terms(q->text, strlen(q->text), t, TERMS_MAX);
+    if (!q->before || !*q->before) return n;
+    struct bm25_term b[TERMS_MAX];
+    size_t m = bm25_terms(q->before, strlen(q->before), b, TERMS_MAX);
+    for (size_t i = 0; i < m && n < TERMS_MAX; i++) {
+        size_t j = 0;
+        while (j < n && t[j].stem != b[i].stem) j++;
+        if (j < n) continue;
+        t[n] = b[i];
+        t[n++].weight *= BEFORE_WEIGHT;
+    }
+    return n;
+}
+
+/* Candidates, best first; `score` in [0, 1]. */
+static size_t rank(struct retriever *r, const struct query *q, const float *v, size_t want,
+                   struct hit *out, size_t cap, struct err *err, int *rc)
+{
+    struct filter f = { r, q };
+    bool (*fn)(void *, int64_t) = filtered(q) ? keep : NULL;
+    struct hit *a = calloc(2 * want, sizeof *a), *b = a ? a + want : NULL;
+    struct bm25_term t[TERMS_MAX];
+    size_t na = 0, nb = 0, n;
+    if (!a) {
+        *rc = err_nomem(err);
+        return 0;
+    }
+    if (q->mode != QUERY_KEYWORD) na = vectors_search(r->vectors, v, want, fn, &f, a);
+    if (q->mode != QUERY_VECTOR)
+        nb = bm25_search(r->words, t, query_terms(q, t), want, fn, &f, b, err);
+    if (q->mode == QUERY_KEYWORD) na = 0;
+    n = fuse_rankings(a, na, b, nb, FUSE_WEIGHT, out, cap);
+    free(a);
+    return n;
+}
+
+struct opened {
+    struct passage *p;
+    struct arena *mem;
+    struct err *err;
+};
+
+static int open_text(void *ud, const struct row_chunk *row)
+{
+    struct opened *o = ud;
+    return unpack_chunk(row->body, row->body_n, o->mem, &o->p->text, o->err);
+}
+
+static float similarity(const struct retriever *r, const float *v, int64_t chunk)
+{
+    const float *c = vectors_get(r->vectors, chunk);
+    return c ? kernels.dot_f32(v, c, (size_t)r->e->kind->dim) : 0;
+}
+
+/* Adaptive k: the passages above the floor; fewer than three, then the best k as they are. */
+static size_t cut(const struct query *q, const float *sim, bool *keep_it, size_t n)
+{
+    size_t above = 0, k = q->k > 0 ? (size_t)q->k : 5;
+    for (size_t i = 0; i < n; i++) above += sim[i] > q->floor;
+    bool floor = q->adaptive && above >= 3;
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        keep_it[i] = kept < k && (!floor || sim[i] > q->floor);
+        kept += keep_it[i];
+    }
+    return kept;
+}
+
+static int fill(struct retriever *r, const struct query *q, const float *v, const struct hit *hit,
+                size_t n, struct passages *out, struct err *err)
+{
+    float sim[n + 1];
+    bool want[n + 1];
+    int rc = 0;
+    for (size_t i = 0; i < n; i++) sim[i] = similarity(r, v, hit[i].id);
+    size_t kept = cut(q, sim, want, n);
+    out->p = arena_alloc(out->mem, (kept + 1) * sizeof *out->p);
+    if (!out->p) return err_nomem(err);
+    for (size_t i = 0; i < n && !rc; i++) {
+        if (!want[i]) continue;
+        const struct fact *x = &r->fact[*map_get(&r->by_chunk, (uint64_t)hit[i].id) - 1];
+        struct passage *p = &out->p[out->n];
+        *p = (struct passage){ x->chunk, x->source, x->written_at, x->topic, sim[i], hit[i].score, { 0 } };
+        struct opened o = { p, out->mem, err };
+        rc = store_chunk_get(r->home->store, &r->p->seal, x->chunk, open_text, &o, err);
+        if (rc == ERR_NOTFOUND) rc = 0;        /* deleted since: the next question reads anew */
+        else out->n++;
+    }
+    return rc;
+}
+
+int retrieve(struct retriever *r, const struct query *q, struct passages *out, struct err *err)
+{
+    int rc = 0;
+    *out = (struct passages){ 0 };
+    if (r->version != store_data_version(r->home->store) && (rc = load(r, err))) return rc;
+    size_t k = q->k > 0 ? (size_t)q->k : 5, want = k * 4 > CANDIDATES ? k * 4 : CANDIDATES;
+    struct hit *hit = calloc(2 * want, sizeof *hit);
+    float v[r->e->kind->dim];
+    memset(v, 0, sizeof v);
+    if (!hit || !(out->mem = arena_new(0))) rc = err_nomem(err);
+    if (!rc && query_vector(r, q, v)) rc = err_nomem(err);
+    size_t n = rc ? 0 : rank(r, q, v, want, hit, 2 * want, err, &rc);
+    if (!rc && q->diversity > 0)
+        n = fuse_mmr(hit, n, k, 1 - q->diversity, r->e->kind->dim, vector_of, r);
+    if (!rc) rc = fill(r, q, v, hit, n, out, err);
+    free(hit);
+    if (rc) passages_clear(out);
+    return rc;
+}
+
+void passages_clear(struct passages *ps)
+{
+    arena_free(ps->mem);
+    *ps = (struct passages){ 0 };
+}
+
+/* ---- looking in ---- */
+
+const struct bm25 *retriever_words(const struct retriever *r) { return r->words; }
+struct embedder *retriever_embedder(const struct retriever *r) { return r->e; }
+struct home *retriever_home(const struct retriever *r) { return r->home; }
+const struct persona *retriever_persona(const struct retriever *r) { return r->p; }
+
+size_t retriever_bytes(const struct retriever *r)
+{
+    return vectors_bytes(r->vectors) + bm25_bytes(r->words) + r->cap * sizeof *r->fact;
+}
+
+const char *retriever_title(const struct retriever *r, int64_t source)
+{
+    const uint64_t *t = map_get(&r->title, (uint64_t)source);
+    return t ? (const char *)(uintptr_t)*t : "";
+}

@@ -1,0 +1,122 @@
+/* Sources for people: what the store counts, with the title that was sealed and the topics of its chunks. */
+#include "persona/source.h"
+
+#include "base/buf.h"
+#include "base/map.h"
+#include "base/str.h"
+#include "persona/topics.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct listing {
+    int (*fn)(void *ud, const struct source *s);
+    void *ud;
+    const struct topics *topics;
+    struct map counts;                 /* source << 8 | topic -> chunks */
+    int64_t newest;
+    struct row_source *row;            /* bodies are copies */
+    size_t n, cap;
+    struct err *err;
+};
+
+static int count_topic(void *ud, const struct row_chunk *r)
+{
+    struct listing *l = ud;
+    if (r->topic < 0 || r->topic > 255) return 0;
+    uint64_t *n = map_slot(&l->counts, (uint64_t)r->source << 8 | (uint64_t)r->topic);
+    if (!n) return err_nomem(l->err);
+    ++*n;
+    return 0;
+}
+
+/* Labels of the (up to) three topics that most chunks of a source belong to. */
+static void top_topics(const struct listing *l, int64_t source, struct buf *out)
+{
+    bool used[256] = { false };
+    for (int round = 0; round < 3; round++) {
+        uint64_t most = 0;
+        size_t which = 0;
+        for (size_t t = 0; t < l->topics->n && t < 256; t++) {
+            const uint64_t *n = map_get(&l->counts, (uint64_t)source << 8 | t);
+            if (n && !used[t] && *n > most) most = *n, which = t;
+        }
+        if (!most) break;
+        used[which] = true;
+        buf_printf(out, "%s%s", out->n ? "; " : "", l->topics->t[which].label);
+    }
+}
+
+static int keep_row(void *ud, const struct row_source *r)
+{
+    struct listing *l = ud;
+    if (l->n == l->cap) {
+        size_t cap = l->cap ? l->cap * 2 : 64;
+        struct row_source *grown = realloc(l->row, cap * sizeof *grown);
+        if (!grown) return err_nomem(l->err);
+        l->row = grown;
+        l->cap = cap;
+    }
+    l->row[l->n] = *r;
+    if (!(l->row[l->n].body = mem_dup(r->body, r->body_n))) return err_nomem(l->err);
+    l->n++;
+    return 0;
+}
+
+static int newest_first(const void *a, const void *b)
+{
+    const struct row_source *x = a, *y = b;
+    return x->id < y->id ? 1 : -1;
+}
+
+static int tell(struct listing *l, const struct row_source *r)
+{
+    struct buf topics = BUF_INIT(4096);
+    json_t *j = json_loadb(r->body, r->body_n, JSON_REJECT_DUPLICATES, NULL);
+    const char *title = json_string_value(json_object_get(j, "title"));
+    const char *format = json_string_value(json_object_get(j, "format"));
+    const char *path = json_string_value(json_object_get(j, "path"));
+    top_topics(l, r->id, &topics);
+    struct source s = { .id = r->id, .title = title ? title : "", .format = format ? format : "",
+                        .path = path ? path : "", .added_at = r->added_at, .from = r->from, .to = r->to,
+                        .pieces = r->n_pieces, .voice = r->n_voice, .chunks = r->n_chunks,
+                        .topics = buf_str(&topics) };
+    int rc = l->fn(l->ud, &s);
+    json_decref(j);
+    buf_free(&topics);
+    return rc;
+}
+
+int source_each(struct home *h, const struct persona *p, int64_t id,
+                int (*fn)(void *, const struct source *), void *ud, struct err *err)
+{
+    struct topics ts = { 0 };
+    struct buf doc = BUF_INIT((size_t)256 << 20);
+    struct listing l = { .fn = fn, .ud = ud, .topics = &ts, .err = err };
+    int rc = store_doc_get(h->store, &p->seal, "topics", &doc, err);
+    if (!rc) rc = topics_load(buf_str(&doc), doc.n, &ts, err);
+    if (rc == ERR_NOTFOUND) rc = 0;
+    if (!rc && ts.n) rc = store_chunk_each(h->store, &p->seal, id, count_topic, &l, err);
+    if (!rc) rc = store_source_each(h->store, &p->seal, id, keep_row, &l, err);
+    if (!rc && l.n) qsort(l.row, l.n, sizeof *l.row, newest_first);
+    for (size_t i = 0; i < l.n; i++) {
+        if (!rc) rc = tell(&l, &l.row[i]);
+        free((char *)l.row[i].body);
+    }
+    free(l.row);
+    map_free(&l.counts);
+    topics_clear(&ts);
+    buf_free(&doc);
+    if (!rc && id && !l.n)
+        rc = err_set(err, ERR_NOTFOUND, "there is no source %lld: `likeness sources` lists them",
+                     (long long)id);
+    return rc;
+}
+
+int source_delete(struct home *h, struct persona *p, int64_t id, struct gone *gone, struct err *err)
+{
+    int rc = store_source_delete(h->store, &p->seal, id, gone, err);
+    if (!rc) p->stale = true;
+    return rc;
+}
