@@ -1,0 +1,137 @@
+/* Completion scripts for bash, zsh and fish, from the tables. Names of personas are not completed: they
+ * are sealed, and a Tab should not ask for a passphrase. */
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void options_of(const struct option *o)
+{
+    for (; o->name; o++) {
+        printf("--%s ", o->name);
+        if (o->letter) printf("-%c ", o->letter);
+    }
+}
+
+static void bash_words(const struct option *o)
+{
+    for (; o->name; o++)
+        if (o->words) printf("    --%s) COMPREPLY=($(compgen -W '%s' -- \"$cur\")); return ;;\n", o->name, o->words);
+}
+
+static void bash_script(void)
+{
+    printf("# bash completion of likeness, made by `likeness help --completion bash`\n"
+           "_likeness() {\n  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} cmd= w i\n"
+           "  COMPREPLY=()\n  for ((i = 1; i < COMP_CWORD; i++)); do\n    w=${COMP_WORDS[i]}\n"
+           "    case $w in\n");
+    for (const struct command *c = commands; c->name; c++) printf("%s%s", c == commands ? "    " : "|", c->name);
+    printf(") cmd=$w; break ;;\n    esac\n  done\n  case $prev in\n");
+    bash_words(global_options);
+    for (const struct command *c = commands; c->name; c++) {
+        if (!strcmp(c->name, "ask") || !strcmp(c->name, "new") || !strcmp(c->name, "add") ||
+            !strcmp(c->name, "prompt") || !strcmp(c->name, "help"))
+            bash_words(c->options);
+    }
+    printf("    --*file|--set|--home) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n  esac\n"
+           "  case $cur in\n  -*)\n    case $cmd in\n");
+    for (const struct command *c = commands; c->name; c++) {
+        printf("    %s) w='", c->name);
+        options_of(c->options);
+        printf("' ;;\n");
+    }
+    printf("    *) w= ;;\n    esac\n    COMPREPLY=($(compgen -W \"$w ");
+    options_of(global_options);
+    printf("\" -- \"$cur\")); return ;;\n  esac\n  case $cmd in\n  '') COMPREPLY=($(compgen -W '");
+    for (const struct command *c = commands; c->name; c++) printf("%s ", c->name);
+    printf("' -- \"$cur\")) ;;\n  help) COMPREPLY=($(compgen -W '");
+    for (const struct command *c = commands; c->name; c++) printf("%s ", c->name);
+    printf("' -- \"$cur\")) ;;\n  config) COMPREPLY=($(compgen -W '");
+    for (const struct setting *s = settings; s < settings + SETTING_COUNT; s++) printf("%s ", s->name);
+    printf("' -- \"$cur\")) ;;\n  add|export|import) COMPREPLY=($(compgen -f -- \"$cur\")) ;;\n  esac\n}\n"
+           "complete -o filenames -F _likeness likeness\n");
+}
+
+/* Help texts stand in single quotes; none of ours may end them, and [ ] : mean something to zsh. */
+static void quoted(const char *s)
+{
+    for (; *s; s++) {
+        if (*s == '\'') printf("'\\''");
+        else if (strchr("[]:\\", *s)) printf("\\%c", *s);
+        else putchar(*s);
+    }
+}
+
+static void zsh_options(const struct option *o)
+{
+    for (; o->name; o++) {
+        const char *action = !o->arg ? "" : strcmp(o->arg, "FILE") && strcmp(o->arg, "DIR") ? " " : "_files";
+        printf("      '--%s%s[", o->name, o->arg ? "=" : "");
+        quoted(o->help);
+        if (o->arg && o->words) printf("]:%s:(%s)' \\\n", o->arg, o->words);
+        else if (o->arg) printf("]:%s:%s' \\\n", o->arg, action);
+        else printf("]' \\\n");
+    }
+}
+
+static void zsh_script(void)
+{
+    printf("#compdef likeness\n# made by `likeness help --completion zsh`\n_likeness() {\n"
+           "  local -a commands\n  commands=(\n");
+    for (const struct command *c = commands; c->name; c++) {
+        printf("    '%s:", c->name);
+        quoted(c->help);
+        printf("'\n");
+    }
+    printf("  )\n  local cmd=${words[(r)(");
+    for (const struct command *c = commands; c->name; c++) printf("%s%s", c == commands ? "" : "|", c->name);
+    printf(")]}\n  case $cmd in\n");
+    for (const struct command *c = commands; c->name; c++) {
+        bool files = !strcmp(c->name, "add") || !strcmp(c->name, "import") || !strcmp(c->name, "export");
+        printf("  %s)\n    _arguments \\\n", c->name);
+        zsh_options(c->options);
+        zsh_options(global_options);
+        printf("      '*:argument:%s' ;;\n", files ? "_files" : " ");
+    }
+    printf("  *)\n    _arguments \\\n");
+    zsh_options(global_options);
+    printf("      '1:command:->command'\n    [[ $state == command ]] && _describe command commands ;;\n"
+           "  esac\n}\n_likeness \"$@\"\n");
+}
+
+static void fish_options(const struct option *o, const char *condition)
+{
+    for (; o->name; o++) {
+        printf("complete -c likeness -n '%s' -l %s", condition, o->name);
+        if (o->letter) printf(" -s %c", o->letter);
+        if (o->words) printf(" -x -a '%s'", o->words);
+        else if (o->arg) printf(" -r");
+        printf(" -d '");
+        quoted(o->help);
+        printf("'\n");
+    }
+}
+
+static void fish_script(void)
+{
+    printf("# made by `likeness help --completion fish`\ncomplete -c likeness -f\n");
+    for (const struct command *c = commands; c->name; c++) {
+        char when[96];
+        printf("complete -c likeness -n __fish_use_subcommand -a %s -d '", c->name);
+        quoted(c->help);
+        printf("'\n");
+        snprintf(when, sizeof when, "__fish_seen_subcommand_from %s", c->name);
+        fish_options(c->options, when);
+    }
+    fish_options(global_options, "true");
+    printf("complete -c likeness -n '__fish_seen_subcommand_from add import export' -F\n");
+}
+
+int help_completion(const char *shell, struct err *err)
+{
+    if (!strcmp(shell, "bash")) bash_script();
+    else if (!strcmp(shell, "zsh")) zsh_script();
+    else if (!strcmp(shell, "fish")) fish_script();
+    else return err_set(err, ERR_INVAL, "there are completions for bash, zsh and fish");
+    return 0;
+}

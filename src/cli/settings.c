@@ -1,0 +1,254 @@
+/* Settings: one table; a value comes from an option, else from the environment (LIKENESS_NAME), else
+ * from the file ${XDG_CONFIG_HOME:-~/.config}/likeness/config, else it is the default. The file holds
+ * lines `name = value`; empty lines and lines that begin with # are left as they are. A name or value
+ * that means nothing is an error that names the line: a setting that is silently not obeyed is worse. */
+#include "cli/cli.h"
+
+#include "base/io.h"
+#include "base/str.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct setting settings[SETTING_COUNT] = {
+    [SET_HOME] = { "home", NULL, "folder of the sealed store (${XDG_DATA_HOME:-~/.local/share}/likeness)",
+                   NULL, 0, 0, true },
+    [SET_KEY_FILE] = { "key_file", NULL, "key file of the home (HOMEID.key in the folder of the config file)",
+                       NULL, 0, 0, true },
+    [SET_PASSPHRASE_FILE] = { "passphrase_file", NULL, "file whose first line is the home's passphrase",
+                              NULL, 0, 0, true },
+    [SET_PERSONA] = { "persona", NULL, "persona to use when none is named; not needed when there is one",
+                      NULL, 0, 0, false },
+    [SET_VOICE] = { "voice", "quote", "voice that answers", NULL, 0, 0, false },
+    [SET_K] = { "k", "5", "passages that an answer may rest on", NULL, 1, 50, false },
+    [SET_ADAPTIVE] = { "adaptive", "no",
+                       "take only passages above cosine 0.7, unless fewer than 3 remain", "yes no", 0, 0,
+                       false },
+    [SET_THREADS] = { "threads", "0", "threads that search together; 0: one per core", NULL, 0, 256,
+                      false },
+    [SET_CPU] = { "cpu", "auto", "highest instruction set to use", "auto generic avx2 avx512", 0, 0,
+                  false },
+    [SET_COLOR] = { "color", "auto", "colours: on a terminal (unless NO_COLOR is set), always, never",
+                    "auto always never", 0, 0, false },
+    [SET_CHUNK_TOKENS] = { "chunk_tokens", "512", "tokens in a chunk, for new personas", NULL, 16, 8192,
+                           false },
+    [SET_CHUNK_OVERLAP] = { "chunk_overlap", "64", "tokens that neighbouring chunks share, for new personas",
+                            NULL, 0, 4096, false },
+};
+
+static bool in_words(const char *words, const char *v)
+{
+    size_t n = strlen(v);
+    for (const char *p = words; n && (p = strstr(p, v)); p += n)
+        if ((p == words || p[-1] == ' ') && (!p[n] || p[n] == ' ')) return true;
+    return false;
+}
+
+/* Is v a value that s may have? where names the place in the message. */
+static int check(const struct setting *s, const char *v, const char *where, struct err *err)
+{
+    int64_t n;
+    if (s->words && !in_words(s->words, v)) {
+        char list[80], *p;
+        snprintf(list, sizeof list, "%s", s->words);
+        for (p = list; (p = strchr(p, ' ')); p += 1) *p = '|';
+        return err_set(err, ERR_INVAL, "%s: %s is one of %s", where, s->name, list);
+    }
+    if (s->max && (!str_i64(span_of(v), &n) || n < s->min || n > s->max))
+        return err_set(err, ERR_INVAL, "%s: %s is a number from %lld to %lld", where, s->name,
+                       (long long)s->min, (long long)s->max);
+    if (!*v) return err_set(err, ERR_INVAL, "%s: %s has an empty value", where, s->name);
+    return 0;
+}
+
+const struct setting *setting_by_name(const char *name, struct err *err)
+{
+    const struct setting *near = NULL;
+    char flat[40];
+    int best = 3;
+    snprintf(flat, sizeof flat, "%s", name);
+    for (char *p = flat; *p; p++)
+        if (*p == '-') *p = '_';
+    for (const struct setting *s = settings; s < settings + SETTING_COUNT; s++) {
+        int d = edit_distance(flat, s->name, 3);
+        if (!d) return s;
+        if (d < best) best = d, near = s;
+    }
+    if (near)
+        err_set(err, ERR_INVAL, "there is no setting \"%.40s\"; did you mean \"%s\"?", name, near->name);
+    else err_set(err, ERR_INVAL, "there is no setting \"%.40s\"; likeness config lists them", name);
+    return NULL;
+}
+
+void setting_env(const struct setting *s, char out[64])
+{
+    snprintf(out, 64, "LIKENESS_%s", s->name);
+    for (char *p = out; *p; p++) *p = (char)toupper((unsigned char)*p);
+}
+
+/* $variable/rest, or ~/fallback/rest. */
+static int user_dir(const char *variable, const char *fallback, struct buf *out, struct err *err)
+{
+    const char *base = getenv(variable), *home = getenv("HOME");
+    if (base && base[0] == '/') buf_printf(out, "%s/likeness", base);
+    else if (home && home[0] == '/') buf_printf(out, "%s/%s/likeness", home, fallback);
+    else return err_set(err, ERR_INVAL, "HOME is not set: name the folder with --home");
+    return out->failed ? err_nomem(err) : 0;
+}
+
+int config_dir(struct buf *out, struct err *err)
+{
+    return user_dir("XDG_CONFIG_HOME", ".config", out, err);
+}
+
+static int put(struct cli *c, const struct setting *s, const char *v, const char *origin,
+               struct err *err)
+{
+    struct setting_value *to = &c->setting[s - settings];
+    const char *home = getenv("HOME");
+    struct buf b = BUF_INIT(0);
+    if (s->path && v[0] == '~' && v[1] == '/' && home) buf_printf(&b, "%s%s", home, v + 1);
+    else buf_adds(&b, v);
+    char *copy = buf_take(&b);
+    if (!copy) return err_nomem(err);
+    free(to->value);
+    to->value = copy;
+    to->origin = origin;
+    return 0;
+}
+
+/* One line of the file into name and value. Returns false when it holds neither. */
+static bool split(struct span line, struct span *name, struct span *value)
+{
+    struct span s = span_trim(line);
+    const char *eq = s.n ? memchr(s.p, '=', s.n) : NULL;
+    if (!s.n || s.p[0] == '#') return false;
+    *name = span_trim((struct span){ s.p, eq ? (size_t)(eq - s.p) : s.n });
+    *value = eq ? span_trim((struct span){ eq + 1, (size_t)(s.p + s.n - eq - 1) }) : (struct span){ "", 0 };
+    return true;
+}
+
+static struct span next_line(const char **p, const char *end)
+{
+    const char *nl = memchr(*p, '\n', (size_t)(end - *p));
+    struct span s = { *p, (size_t)((nl ? nl : end) - *p) };
+    *p = nl ? nl + 1 : end;
+    return s;
+}
+
+static int read_config(struct buf *path, struct buf *text, struct err *err)
+{
+    int rc = config_dir(path, err);
+    if (rc) return rc;
+    buf_adds(path, "/config");
+    if (path->failed) return err_nomem(err);
+    return io_exists(buf_str(path)) ? io_read_file(buf_str(path), 1 << 20, text, err) : 0;
+}
+
+static int load_file(struct cli *c, struct err *err)
+{
+    struct buf path = BUF_INIT(0), text = BUF_INIT(0);
+    int rc = read_config(&path, &text, NULL), line = 0;
+    /* No HOME at all is fine as long as nobody needs the file. */
+    if (rc == ERR_INVAL) rc = 0;
+    else if (rc) rc = err_set(err, rc, "the config file cannot be read; its folder: %s", buf_str(&path));
+    for (const char *p = buf_str(&text), *end = p + text.n; !rc && p < end;) {
+        struct span name, value;
+        char n[64], v[4096], where[160];
+        line++;
+        if (!split(next_line(&p, end), &name, &value)) continue;
+        snprintf(n, sizeof n, "%.*s", name.n > 63 ? 63 : (int)name.n, name.p);
+        snprintf(v, sizeof v, "%.*s", value.n > 4095 ? 4095 : (int)value.n, value.p);
+        snprintf(where, sizeof where, "line %d of the config file (%.100s)", line, buf_str(&path));
+        const struct setting *s = setting_by_name(n, err);
+        if (!s) rc = err_prefix(err, ERR_INVAL, "%s", where);
+        else if (!(rc = check(s, v, where, err))) rc = put(c, s, v, "config file", err);
+    }
+    buf_free(&path);
+    buf_free(&text);
+    return rc;
+}
+
+/* Options of the same name, global or the command's own; --fixed is adaptive = no. */
+static const char *from_option(const struct cli *c, const struct setting *s)
+{
+    char name[40];
+    snprintf(name, sizeof name, "%s", s->name);
+    for (char *p = name; *p; p++)
+        if (*p == '_') *p = '-';
+    if (s - settings == SET_ADAPTIVE)
+        return arg_flag(c, "fixed") ? "no" : arg_flag(c, "adaptive") ? "yes" : NULL;
+    if (s - settings == SET_KEY_FILE || s - settings == SET_PASSPHRASE_FILE) return arg_global(c, name);
+    return arg_str(c, name);
+}
+
+int settings_load(struct cli *c, struct err *err)
+{
+    struct buf home = BUF_INIT(0);
+    int rc = 0;
+    for (const struct setting *s = settings; !rc && s < settings + SETTING_COUNT; s++)
+        if (s->fallback) rc = put(c, s, s->fallback, "default", err);
+    if (!rc && !user_dir("XDG_DATA_HOME", ".local/share", &home, NULL))
+        rc = put(c, &settings[SET_HOME], buf_str(&home), "default", err);
+    if (!rc) rc = load_file(c, err);
+    for (const struct setting *s = settings; !rc && s < settings + SETTING_COUNT; s++) {
+        char env[64], where[80];
+        const char *v;
+        setting_env(s, env);
+        if ((v = getenv(env)) && *v && !(rc = check(s, v, env, err))) rc = put(c, s, v, "environment", err);
+        if (rc || !(v = from_option(c, s))) continue;
+        snprintf(where, sizeof where, "--%s", s->name);
+        if (!(rc = check(s, v, where, err))) rc = put(c, s, v, "option", err);
+    }
+    buf_free(&home);
+    return rc;
+}
+
+void settings_free(struct cli *c)
+{
+    for (size_t i = 0; i < SETTING_COUNT; i++) free(c->setting[i].value);
+}
+
+const char *set_str(const struct cli *c, enum setting_id id) { return c->setting[id].value; }
+
+int64_t set_int(const struct cli *c, enum setting_id id)
+{
+    int64_t v = 0;
+    if (c->setting[id].value) str_i64(span_of(c->setting[id].value), &v);
+    return v;
+}
+
+bool set_yes(const struct cli *c, enum setting_id id)
+{
+    return c->setting[id].value && !strcmp(c->setting[id].value, "yes");
+}
+
+int config_set(const struct setting *s, const char *value, struct err *err)
+{
+    struct buf path = BUF_INIT(0), text = BUF_INIT(0), now = BUF_INIT(0), dir = BUF_INIT(0);
+    bool done = false;
+    int rc = value ? check(s, value, "config", err) : 0;
+    if (!rc && value && strchr(value, '\n'))
+        rc = err_set(err, ERR_INVAL, "the value of %s is more than one line", s->name);
+    if (!rc) rc = read_config(&path, &text, err);
+    for (const char *p = buf_str(&text), *end = p + text.n; !rc && p < end;) {
+        struct span line = next_line(&p, end), n, v;
+        bool mine = split(line, &n, &v) && span_eq(n, s->name);
+        if (mine && value && !done) buf_printf(&now, "%s = %s\n", s->name, value);
+        else if (!mine) buf_add(&now, line.p, line.n), buf_addc(&now, '\n');
+        done = done || mine;
+    }
+    if (value && !done) buf_printf(&now, "%s = %s\n", s->name, value);
+    if (!rc && now.failed) rc = err_nomem(err);
+    if (!rc && (value || done)) {
+        if (!(rc = config_dir(&dir, err))) rc = io_mkdirs(buf_str(&dir), 0700, err);
+        if (!rc) rc = io_write_file(buf_str(&path), buf_str(&now), now.n, 0600, err);
+    }
+    buf_free(&path);
+    buf_free(&text);
+    buf_free(&now);
+    buf_free(&dir);
+    return rc;
+}
