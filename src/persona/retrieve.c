@@ -229,6 +229,7 @@ static int query_vector(struct retriever *r, const struct query *q, float *v)
 static size_t query_terms(const struct query *q, struct bm25_term *t)
 {
     size_t n = bm25_terms(q->text, strlen(q->text), t, TERMS_MAX);
+    for (size_t i = 0; i < q->n_extra && n < TERMS_MAX; i++) t[n++] = q->extra[i];
     if (!q->before || !*q->before) return n;
     struct bm25_term b[TERMS_MAX];
     size_t m = bm25_terms(q->before, strlen(q->before), b, TERMS_MAX);

@@ -26,6 +26,8 @@ enum query_mode { QUERY_HYBRID, QUERY_VECTOR, QUERY_KEYWORD };
 struct query {
     const char *text;
     const char *before;              /* earlier turns, for a follow-up; counts less; NULL */
+    const struct bm25_term *extra;   /* further search words, such as synonyms; NULL */
+    size_t n_extra;
     int k;                           /* 5 */
     bool adaptive;                   /* cosine > floor, at most k; fewer than 3: the best k */
     float floor;                     /* 0.7 */

@@ -1,0 +1,292 @@
+/* Conversations. What a follow-up needs from the turns before is little: the subject (the last question that had
+ * one, and the sentence that answered it) and what has been quoted already. Both are rebuilt from the
+ * stored turns when a conversation is opened again.
+ *
+ * A turn is saved only after it was answered. The store may be open for reading, or another process may
+ * be writing: the answer is given all the same, and the caller is told that it was not kept. */
+#include "persona/converse.h"
+
+#include "base/str.h"
+#include "persona/prompt.h"
+#include "persona/question.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SAID_MAX 64
+#define TURNS_IN_PROMPT 8
+
+struct turn {
+    char *question, *answer;
+};
+
+struct conversation {
+    struct retriever *r;
+    const struct voice *voice;
+    struct profile profile;
+    bool have_profile, save;
+    int64_t id;
+    char *subject;                     /* of the last turn that had one */
+    struct said said[SAID_MAX];
+    size_t n_said, n_turns, cap;
+    struct turn *turn;
+};
+
+int profile_of(struct home *h, const struct persona *p, struct profile *out, struct err *err)
+{
+    struct buf b = BUF_INIT((size_t)16 << 20);
+    memset(out, 0, sizeof *out);
+    int rc = store_doc_get(h->store, &p->seal, "profile", &b, err);
+    if (!rc) rc = profile_load(buf_str(&b), b.n, out, err);
+    if (rc == ERR_NOTFOUND) rc = 0;
+    buf_free(&b);
+    return rc;
+}
+
+static void wipe(char *s)
+{
+    if (s) explicit_bzero(s, strlen(s));
+    free(s);
+}
+
+/* ---- memory of turns ---- */
+
+static int remember(struct conversation *c, const char *question, const char *answer)
+{
+    if (c->n_turns == c->cap) {
+        size_t cap = c->cap ? c->cap * 2 : 16;
+        struct turn *grown = realloc(c->turn, cap * sizeof *grown);
+        if (!grown) return ERR_NOMEM;
+        c->turn = grown;
+        c->cap = cap;
+    }
+    struct turn *t = &c->turn[c->n_turns];
+    t->question = str_dup(question);
+    t->answer = str_dup(answer);
+    if (!t->question || !t->answer) {
+        wipe(t->question);
+        wipe(t->answer);
+        return ERR_NOMEM;
+    }
+    c->n_turns++;
+    return 0;
+}
+
+static void remember_said(struct conversation *c, int64_t piece, const char *sentence)
+{
+    if (c->n_said == SAID_MAX) {
+        memmove(c->said, c->said + 1, (SAID_MAX - 1) * sizeof *c->said);
+        c->n_said--;
+    }
+    c->said[c->n_said++] = (struct said){ piece, hash64(sentence, strlen(sentence), 0) };
+}
+
+/* The subject of a turn: its question, when that can stand alone, and the sentence that answered. */
+static int remember_subject(struct conversation *c, const char *question, const char *sentence)
+{
+    struct buf b = BUF_INIT(65536);
+    if (question_leans(question) && c->subject) return 0;
+    buf_printf(&b, "%s\n%s", question, sentence ? sentence : "");
+    char *s = buf_take(&b);
+    if (!s) return ERR_NOMEM;
+    wipe(c->subject);
+    c->subject = s;
+    return 0;
+}
+
+static int load_turn(void *ud, const struct row_turn *row)
+{
+    struct conversation *c = ud;
+    json_t *j = json_loadb(row->body, row->body_n, JSON_REJECT_DUPLICATES, NULL), *s;
+    const char *q = json_string_value(json_object_get(j, "question"));
+    const char *a = json_string_value(json_object_get(j, "answer")), *first = NULL;
+    size_t i;
+    int rc = q && a ? remember(c, q, a) : 0;
+    json_array_foreach(json_object_get(j, "sources"), i, s) {
+        const char *t = json_string_value(json_object_get(s, "sentence"));
+        if (t) remember_said(c, json_integer_value(json_object_get(s, "piece")), t);
+        if (!first) first = t;
+    }
+    if (!rc && q && first) rc = remember_subject(c, q, first);
+    json_decref(j);
+    return rc;
+}
+
+struct find {
+    int64_t id;
+    bool there;
+};
+
+static int find_conversation(void *ud, int64_t id, int64_t created_at, uint64_t n, const char *body,
+                             size_t body_n)
+{
+    struct find *f = ud;
+    f->there |= id == f->id;
+    return 0;
+}
+
+int conversation_open(struct retriever *r, const char *voice, int64_t id, bool save,
+                      struct conversation **out, struct err *err)
+{
+    struct home *h = retriever_home(r);
+    const struct persona *p = retriever_persona(r);
+    struct conversation *c = calloc(1, sizeof *c);
+    struct find f = { id, false };
+    int rc = c ? 0 : err_nomem(err);
+    *out = NULL;
+    if (rc) return rc;
+    c->r = r;
+    c->save = save;
+    c->id = id;
+    if (!(c->voice = voice_by_name(voice ? voice : "quote")))
+        rc = err_set(err, ERR_INVAL, "there is no voice of that name: this build has \"quote\"");
+    if (!rc) rc = profile_of(h, p, &c->profile, err);
+    c->have_profile = !rc && c->profile.words;
+    if (!rc && id) rc = store_conversation_each(h->store, &p->seal, find_conversation, &f, err);
+    if (!rc && id && !f.there)
+        rc = err_set(err, ERR_NOTFOUND, "there is no conversation %lld: `likeness conversations` lists "
+                     "them", (long long)id);
+    if (!rc && id) rc = store_turn_each(h->store, &p->seal, id, load_turn, c, err);
+    if (rc) conversation_close(c);
+    else *out = c;
+    return rc;
+}
+
+void conversation_close(struct conversation *c)
+{
+    if (!c) return;
+    for (size_t i = 0; i < c->n_turns; i++) {
+        wipe(c->turn[i].question);
+        wipe(c->turn[i].answer);
+    }
+    free(c->turn);
+    wipe(c->subject);
+    profile_clear(&c->profile);
+    free(c);
+}
+
+int64_t conversation_id(const struct conversation *c) { return c->id; }
+size_t conversation_turns(const struct conversation *c) { return c->n_turns; }
+
+/* ---- one turn ---- */
+
+static const char *const kind_words[] = { "found", "changed", "none" };
+
+static json_t *cite_json(const struct answer_cite *c)
+{
+    char iso[32];
+    json_t *o = json_pack("{s:I, s:s, s:I, s:I, s:f, s:f, s:s}", "source", (json_int_t)c->source, "title",
+                          c->title, "chunk", (json_int_t)c->chunk, "piece", (json_int_t)c->piece,
+                          "similarity", (double)c->similarity, "support", (double)c->support, "sentence",
+                          c->sentence);
+    if (o) json_object_set_new(o, "written_at", c->written_at == CLOCK_NONE
+                               ? json_null() : json_string(clock_iso(c->written_at, iso)));
+    if (o && *c->question) json_object_set_new(o, "answered", json_string(c->question));
+    return o;
+}
+
+struct json_t *answer_json(const struct answer *a, const char *question)
+{
+    json_t *parts = json_array(), *cites = json_array();
+    for (size_t i = 0; i < a->n_parts; i++)
+        json_array_append_new(parts, json_pack("{s:s, s:b, s:i}", "text", a->part[i].text, "own",
+                                               a->part[i].own, "source", a->part[i].cite));
+    for (size_t i = 0; i < a->n_cites; i++) json_array_append_new(cites, cite_json(&a->cite[i]));
+    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:f}", "question", question, "answer", a->text, "kind",
+                     kind_words[a->kind], "parts", parts, "sources", cites, "seconds", a->seconds);
+}
+
+static int save_turn(struct conversation *c, const char *question, const struct answer *a,
+                     struct err *err)
+{
+    struct store *st = retriever_home(c->r)->store;
+    const struct sealed *ps = &retriever_persona(c->r)->seal;
+    json_t *j = answer_json(a, question);
+    char *body = j ? json_dumps(j, JSON_COMPACT) : NULL;
+    int64_t sources[a->n_cites + 1], id = c->id;
+    size_t n = 0;
+    json_decref(j);
+    if (!body) return err_nomem(err);
+    for (size_t i = 0; i < a->n_cites; i++) {
+        size_t k = 0;
+        while (k < n && sources[k] != a->cite[i].source) k++;
+        if (k == n) sources[n++] = a->cite[i].source;
+    }
+    struct row_turn row = { .created_at = clock_now(), .sources = sources, .n_sources = n, .body = body,
+                            .body_n = strlen(body) };
+    int rc = store_begin(st, err);
+    if (!rc && !id) rc = store_conversation_new(st, ps, "{\"v\":1}", 7, &id, err);
+    row.conversation = id;
+    if (!rc) rc = store_turn_put(st, ps, &row, err);
+    if (!rc) rc = store_commit(st, err);
+    if (rc) store_rollback(st);
+    else c->id = id;
+    wipe(body);
+    return rc;
+}
+
+int conversation_ask(struct conversation *c, const char *question, const struct query *q,
+                     struct answer *a, bool *unsaved, struct err *err)
+{
+    struct span s = span_trim(span_of(question));
+    struct voice_in in = { .retriever = c->r, .profile = c->have_profile ? &c->profile : NULL,
+                           .question = question, .before = c->subject, .said = c->said,
+                           .n_said = c->n_said, .now = clock_now() };
+    struct err quiet = { 0 };
+    if (unsaved) *unsaved = false;
+    *a = (struct answer){ 0 };
+    if (!s.n) return err_set(err, ERR_INVAL, "the question is empty");
+    if (s.n > 16384) return err_set(err, ERR_LIMIT, "a question is at most 16,384 bytes");
+    if (!utf8_valid(question, strlen(question)))
+        return err_set(err, ERR_INVAL, "the question is not valid UTF-8");
+    in.query = q ? *q : query_default(question);
+    int rc = c->voice->answer(&in, a, err);
+    if (rc) return rc;
+    if (remember(c, question, a->text)) rc = err_nomem(err);
+    for (size_t i = 0; i < a->n_cites; i++) remember_said(c, a->cite[i].piece, a->cite[i].sentence);
+    if (!rc && a->n_cites && remember_subject(c, question, a->cite[0].sentence)) rc = err_nomem(err);
+    if (!rc && c->save && save_turn(c, question, a, &quiet) && unsaved) *unsaved = true;
+    if (rc) answer_clear(a);
+    return rc;
+}
+
+/* ---- the prompt a language model would get ---- */
+
+static int template_of(struct conversation *c, const char *doc, struct buf *out, struct err *err)
+{
+    int rc = store_doc_get(retriever_home(c->r)->store, &retriever_persona(c->r)->seal, doc, out, err);
+    return rc == ERR_NOTFOUND ? 0 : rc;
+}
+
+static const char *title_of(void *ud, int64_t source) { return retriever_title(ud, source); }
+
+int conversation_prompt(struct conversation *c, const char *question, const struct query *q,
+                        struct prompt *out, struct err *err)
+{
+    struct passages ps = { 0 };
+    struct buf sys = BUF_INIT(1 << 20), user = BUF_INIT(1 << 20);
+    struct prompt_turn turns[TURNS_IN_PROMPT];
+    size_t n = c->n_turns < TURNS_IN_PROMPT ? c->n_turns : TURNS_IN_PROMPT;
+    struct query qq = q ? *q : query_default(question);
+    qq.text = question;
+    qq.before = question_leans(question) ? c->subject : NULL;
+    for (size_t i = 0; i < n; i++) {
+        const struct turn *t = &c->turn[c->n_turns - n + i];
+        turns[i] = (struct prompt_turn){ t->question, t->answer };
+    }
+    int rc = template_of(c, "template.system", &sys, err);
+    if (!rc) rc = template_of(c, "template.user", &user, err);
+    if (!rc) rc = retrieve(c->r, &qq, &ps, err);
+    struct prompt_in in = { .persona = retriever_persona(c->r),
+                            .profile = c->have_profile ? &c->profile : NULL, .passages = &ps,
+                            .question = question, .turns = turns, .n_turns = n,
+                            .system_template = sys.n ? buf_str(&sys) : NULL,
+                            .user_template = user.n ? buf_str(&user) : NULL, .context_tokens = 8192,
+                            .answer_tokens = 512, .now = clock_now(), .title = title_of, .title_ud = c->r };
+    if (!rc) rc = prompt_build(&in, out, err);
+    passages_clear(&ps);
+    buf_free(&sys);
+    buf_free(&user);
+    return rc;
+}

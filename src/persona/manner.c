@@ -1,0 +1,44 @@
+/* The few words that the quote voice must find itself, said in the persona's manner: with or without
+ * contractions, plain or formal, led by an opening they are fond of. They are marked in the answer as
+ * connecting phrases, never as the person's own. */
+#include "persona/quote.h"
+
+#include "base/clock.h"
+#include "base/str.h"
+
+#include <string.h>
+
+static bool contracts(const struct profile *p) { return !p || !p->words || p->contractions > 0.008f; }
+static bool formal(const struct profile *p) { return p && p->words && p->formality > 0.6f; }
+
+/* An opening such as "Honestly," that goes before any statement. */
+static const char *opener(const struct profile *p)
+{
+    static const char *const fit[] = { "honestly,", "to be honest,", "well,", "truth be told,", "frankly,",
+                                       "to tell the truth,", "truthfully," };
+    for (size_t i = 0; p && i < p->n_openers; i++)
+        for (size_t k = 0; k < sizeof fit / sizeof fit[0]; k++)
+            if (str_starts(p->openers[i], fit[k]) || (strlen(p->openers[i]) + 1 == strlen(fit[k]) &&
+                                                      str_starts(fit[k], p->openers[i])))
+                return p->openers[i];
+    return NULL;
+}
+
+void manner_unknown(const struct profile *p, const char *question, struct buf *out)
+{
+    const char *o = opener(p);
+    if (o) buf_printf(out, "%s%s ", o, str_ends(o, ",") ? "" : ",");
+    if (formal(p) && !contracts(p)) buf_adds(out, "I have not written about that.");
+    else if (contracts(p)) buf_adds(out, "I haven't written about that, so I won't guess.");
+    else buf_adds(out, "I have not written about that, so I will not guess.");
+}
+
+void manner_before(const struct profile *p, int64_t then, struct buf *out)
+{
+    static const char *const month[] = { "January", "February", "March", "April", "May", "June", "July",
+                                         "August", "September", "October", "November", "December" };
+    int y, m, d;
+    clock_to_civil(then, &y, &m, &d);
+    buf_adds(out, contracts(p) ? "I didn't always see it that way." : "I did not always see it so.");
+    buf_printf(out, " In %s %d I wrote:", month[m - 1], y);
+}
