@@ -79,7 +79,8 @@ int store_persona_forget(struct store *st, int64_t id, struct err *err);
 /* ---- sources and pieces ---- */
 struct row_source {
     int64_t id;
-    int64_t added_at, from, to;              /* written_at of oldest and newest piece; CLOCK_NONE */
+    int64_t added_at;                        /* put: 0 is now; never changed later */
+    int64_t from, to;                        /* written_at of oldest and newest piece; CLOCK_NONE */
     uint64_t n_pieces, n_voice, n_chunks;    /* kept by the store */
     const char *body;                        /* JSON, sealed: title, format, path, ... */
     size_t body_n;
@@ -88,7 +89,8 @@ int store_source_put(struct store *st, const struct sealed *ps, struct row_sourc
 int store_source_each(struct store *st, const struct sealed *ps, int64_t id /* 0: all */,
                       int (*fn)(void *ud, const struct row_source *r), void *ud, struct err *err);
 struct gone {                                /* what a deletion took with it */
-    uint64_t pieces, chunks, vectors, turns, phrases;
+    uint64_t pieces, chunks, vectors, turns;
+    uint64_t phrases;                        /* 0 from the store, which cannot know; persona/ fills it */
 };
 /* Source with its pieces, chunks, vectors, and the conversation turns that quoted it. Marks the
  * persona stale. One transaction. */
@@ -160,7 +162,7 @@ int store_doc_each(struct store *st, const struct sealed *ps,
 
 /* ---- conversations ---- */
 struct row_turn {
-    int64_t id, conversation, created_at;
+    int64_t id, conversation, created_at;    /* put: id 0; created_at 0 is now */
     const int64_t *sources;                  /* sources the answer rests on */
     size_t n_sources;
     const char *body;                        /* JSON, sealed: question, answer, citations */
