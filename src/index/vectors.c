@@ -400,12 +400,16 @@ static void sort_hits(struct hit *h, size_t n)
     }
 }
 
+int vectors_scan_threads(const struct vectors *ix)
+{
+    return vectors_scan_bytes(ix) < PARALLEL_BYTES ? 1 : threads_count();
+}
+
 /* How the rows are dealt out. Several parts a thread, so that a thread that was held up does not hold
  * up the search; with many candidates to hold, one. */
 static int n_parts(const struct vectors *ix, size_t k)
 {
-    if (vectors_scan_bytes(ix) < PARALLEL_BYTES) return 1;
-    int threads = threads_count(), n = threads == 1 ? 1 : k <= FEW ? 4 * threads : threads;
+    int threads = vectors_scan_threads(ix), n = threads == 1 ? 1 : k <= FEW ? 4 * threads : threads;
     return n > MAX_PARTS ? MAX_PARTS : n;
 }
 

@@ -35,6 +35,7 @@ bool vectors_remove(struct vectors *ix, int64_t id);
 size_t vectors_count(const struct vectors *ix);
 size_t vectors_bytes(const struct vectors *ix);             /* memory held */
 size_t vectors_scan_bytes(const struct vectors *ix);        /* bytes one search reads in its scan */
+int vectors_scan_threads(const struct vectors *ix);         /* threads one search would use */
 /* Best k by cosine, best first, ties by smaller id. keep(ud, id) false leaves a row out; NULL: all.
  * keep is asked only about rows that could be among the best, and, in large indexes, from several
  * threads at once. Returns how many (<= k); out holds k. Allocates nothing when k <= 64 and the pool

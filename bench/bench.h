@@ -1,0 +1,58 @@
+/* Benches: each measures something of ours, the physical limit of the same bytes or operations in the
+ * same run, and, where there is one, a peer beside it.
+ *
+ *     int bench_thing(struct bench *b, struct err *err)
+ *     {
+ *         double ms = ..., limit = bytes / bench_read_rate(bytes, b->threads) * 1e3;
+ *         bench_report(b, "thing", ms, "ms", limit, BENCH_NONE, "recall %.3f", recall);
+ *         return 0;
+ *     }
+ *
+ * and a line in the table of bench.c. */
+#ifndef LK_BENCH_BENCH_H
+#define LK_BENCH_BENCH_H
+
+#include "base/err.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#define BENCH_NONE ((double)NAN)
+
+struct bench {
+    int threads;
+    struct bench_result *results;
+    size_t n;
+};
+
+/* One line of the table. unit "ms", "us" and "s" are better when small, all others when large.
+ * ratio_to_limit is the share of the limit that was reached (1: at the limit), ratio_to_peer how many
+ * times as good as the peer. limit, peer: BENCH_NONE if there is none. note may be "". */
+void bench_report(struct bench *b, const char *name, double value, const char *unit, double limit,
+                  double peer, const char *note, ...) __attribute__((format(printf, 7, 8)));
+void bench_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));   /* to stderr */
+
+/* Call fn at least `least` times and for at least `seconds` (at most 10,000 times). Returns seconds a
+ * call: the median; *best the shortest. */
+double bench_time(void (*fn)(void *ud), void *ud, int least, double seconds, double *best);
+
+/* Bytes a second that `threads` threads read together from a buffer of this size, over and over: what
+ * a scan of that many bytes cannot beat. Best of several. 0 when there is no memory. */
+double bench_read_rate(size_t bytes, int threads);
+size_t bench_memory_free(void);             /* bytes the machine could still give */
+
+/* faiss_flat.cc, or stubs that return NULL when it was not built. */
+void *bench_faiss_new(int dim, size_t n, const float *(*row)(void *ud, size_t i), void *ud,
+                      int threads);
+void bench_faiss_search(void *index, const float *q, int k, float *scores, long long *ids);
+void bench_faiss_free(void *index);
+
+int bench_machine(struct bench *b, struct err *err);
+int bench_kernels(struct bench *b, struct err *err);
+int bench_search_10k(struct bench *b, struct err *err);
+int bench_search_100k(struct bench *b, struct err *err);
+int bench_search_1m(struct bench *b, struct err *err);
+int bench_bm25(struct bench *b, struct err *err);
+
+#endif
