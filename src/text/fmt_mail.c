@@ -2,14 +2,14 @@
  *
  * mbox.c finds each message's range of bytes, GMime parses that range where it lies in the file
  * (so attachments are never loaded), mailbody.c takes the letter out of it, and here its header
- * becomes the fields of a piece. One message is in memory at a time. What goes wrong inside a message
- * costs that message, and is reported with the byte at which it starts.
+ * becomes the fields of a piece. One message is in memory at a time. What goes wrong inside a
+ * message costs that message, and is reported with the byte at which it starts.
  *
- * Threads: mails of one conversation share the first Message-ID of their References, or the one they
- * answer, or their own when they start it. Subjects are not used: "Re: hello" is no thread.
+ * Threads: mails of one conversation share the first Message-ID of their References, or the one
+ * they answer, or their own when they start it. Subjects are not used: "Re: hello" is no thread.
  *
- * Bulk mail is left out because newsletters would drown the people; but whatever the owner sent stays,
- * mailing lists included. */
+ * Bulk mail is left out because newsletters would drown the people; but whatever the owner sent
+ * stays, mailing lists included. */
 #include "base/str.h"
 #include "text/date.h"
 #include "text/fmt.h"
@@ -28,8 +28,8 @@ struct mailbox {
     const struct format_opts *o;
     const struct piece_sink *sink;
     GMimeParserOptions *opts;
-    bool mbox;                   /* >From is escaped */
-    bool sent_file;              /* the name of file or folder says Sent */
+    bool mbox;      /* >From is escaped */
+    bool sent_file; /* the name of file or folder says Sent */
 };
 
 /* Fields of one message, as clean one-line UTF-8. */
@@ -68,9 +68,10 @@ static const char *header(GMimeMessage *m, const char *name)
 /* "Re: AW: Fwd: [3] ..." */
 static struct span bare_subject(struct span s)
 {
-    static const char *const prefixes[] = { "Re",  "Fwd", "Fw", "AW",  "WG",  "Antw", "SV",  "VS",
-                                            "Ref", "TR",  "RV", "RIF", "ENC", "Res",  "Odp", "R",
-                                            "I",   "R\xC3\xA9" "f", "R\xC3\xA9p", "Doorst", NULL };
+    static const char *const prefixes[] = {
+    "Re", "Fwd", "Fw", "AW", "WG", "Antw", "SV", "VS", "Ref", "TR", "RV", "RIF", "ENC", "Res",
+    "Odp", "R", "I", "Réf", "Rép", "Doorst", NULL
+};
     for (;;) {
         struct span t = span_trim(s);
         size_t i;
@@ -148,7 +149,8 @@ static int64_t when_of(GMimeMessage *m)
     return t;
 }
 
-/* Does the comma-separated list hold a label of that set? Takeout writes them in the owner's language. */
+/* Does the comma-separated list hold a label of that set? Takeout writes them in the owner's
+ * language. */
 static bool labelled(struct span list, const char *const *set)
 {
     while (list.n) {
@@ -165,15 +167,19 @@ static bool labelled(struct span list, const char *const *set)
     return false;
 }
 
-static const char *const sent_words[] = { "Sent", "Sent Mail", "Sent Messages", "Sent Items", "Gesendet",
-                                          "Gesendete Elemente", "Messages envoy\xC3\xA9s", "Envoy\xC3\xA9s",
-                                          "Enviados", "Enviadas", "Posta inviata", "Inviati", "Inviata",
-                                          "Verzonden", "Verzonden items", "E-mails enviados", "Outbox",
-                                          "Elementos enviados", "Itens enviados", "INBOX.Sent", NULL };
-static const char *const draft_words[] = { "Draft", "Drafts", "Entw\xC3\xBCrfe", "Entwurf", "Brouillons",
-                                           "Borradores", "Borrador", "Bozze", "Concepten", "Rascunhos", NULL };
-static const char *const spam_words[] = { "Spam", "Junk", "Junk E-mail", "Correo no deseado",
-                                          "Ind\xC3\xA9sirables", "Ongewenst", NULL };
+static const char *const sent_words[] = {
+    "Sent", "Sent Mail", "Sent Messages", "Sent Items", "Gesendet", "Gesendete Elemente",
+    "Messages envoyés", "Envoyés", "Enviados", "Enviadas", "Posta inviata", "Inviati", "Inviata",
+    "Verzonden", "Verzonden items", "E-mails enviados", "Outbox", "Elementos enviados",
+    "Itens enviados", "INBOX.Sent", NULL
+};
+static const char *const draft_words[] = {
+    "Draft", "Drafts", "Entwürfe", "Entwurf", "Brouillons", "Borradores", "Borrador", "Bozze",
+    "Concepten", "Rascunhos", NULL
+};
+static const char *const spam_words[] = {
+    "Spam", "Junk", "Junk E-mail", "Correo no deseado", "Indésirables", "Ongewenst", NULL
+};
 
 static void put_kind(const struct mailbox *b, GMimeMessage *m, struct fields *f)
 {
@@ -212,8 +218,8 @@ static void fields_free(struct fields *f)
 
 static bool fields_failed(const struct fields *f)
 {
-    return f->name.failed || f->addr.failed || f->subject.failed || f->id.failed || f->answers.failed ||
-           f->root.failed;
+    return f->name.failed || f->addr.failed || f->subject.failed || f->id.failed ||
+           f->answers.failed || f->root.failed;
 }
 
 /* ---- one message ------------------------------------------------------------------------------- */
@@ -246,11 +252,11 @@ static int take_message(const struct mailbox *b, GMimeMessage *m, uint64_t where
     struct fields f;
     int rc = 0;
     fields_read(b, m, &f);
-    const char *why = f.draft               ? "draft"
-                      : f.spam              ? "spam"
-                      : f.bulk && !f.sent   ? "bulk mail"
+    const char *why = f.draft                ? "draft"
+                      : f.spam               ? "spam"
+                      : f.bulk && !f.sent    ? "bulk mail"
                       : !f.name.n && !f.sent ? "mail without a sender"
-                                            : NULL;
+                                             : NULL;
     if (fields_failed(&f)) rc = err_nomem(err);
     else if (why) fmt_skip(b->sink, why, where);
     else rc = emit(b, m, &f, where, err);
@@ -294,7 +300,8 @@ static bool names_sent(struct span part)
            !((part.p[4] | 32) >= 'a' && (part.p[4] | 32) <= 'z');
 }
 
-/* Sent, Sent.mbox, "Sent Items.mbox/mbox", .Sent/cur/1234: the file, or up to three folders above it. */
+/* Sent, Sent.mbox, "Sent Items.mbox/mbox", .Sent/cur/1234: the file, or up to three folders above
+ * it. */
 static bool sent_by_name(const struct format_in *in)
 {
     struct span rest = span_of(in->path && *in->path ? in->path : in->name);
@@ -343,23 +350,24 @@ static int parse(struct format_in *in, const struct format_opts *o, const struct
     }
     if (rc < 0 && rc == ERR_IO) err_prefix(err, rc, "%s", in->name);
     if (!rc && !good)
-        rc = err_set(err, ERR_PARSE,
-                     "%s: there is no mail in it at byte 1: a mail begins with lines like \"From: ...\" "
-                     "and \"Date: ...\"; give a .mbox or .eml file, or choose another format with --as",
-                     in->name);
+        rc = err_set(
+            err, ERR_PARSE,
+            "%s: there is no mail in it at byte 1: a mail begins with lines like \"From: ...\" "
+            "and \"Date: ...\"; give a .mbox or .eml file, or choose another format with --as",
+            in->name);
     g_mime_parser_options_free(b.opts);
     mbox_clear(&m);
     return rc;
 }
 
-static int mbox_parse(struct format_in *in, const struct format_opts *o, const struct piece_sink *sink,
-                      struct err *err)
+static int mbox_parse(struct format_in *in, const struct format_opts *o,
+                      const struct piece_sink *sink, struct err *err)
 {
     return parse(in, o, sink, true, err);
 }
 
-static int eml_parse(struct format_in *in, const struct format_opts *o, const struct piece_sink *sink,
-                     struct err *err)
+static int eml_parse(struct format_in *in, const struct format_opts *o,
+                     const struct piece_sink *sink, struct err *err)
 {
     return parse(in, o, sink, false, err);
 }
@@ -374,8 +382,10 @@ static int mbox_score(const struct format_in *in)
 /* Fields at the head that every mail has, and other texts do not. */
 static int eml_score(const struct format_in *in)
 {
-    static const char *const known[] = { "From:", "Date:", "Message-ID:", "Received:", "Return-Path:",
-                                         "MIME-Version:", "Subject:", "To:", "Delivered-To:", NULL };
+    static const char *const known[] = {
+    "From:", "Date:", "Message-ID:", "Received:", "Return-Path:", "MIME-Version:", "Subject:",
+    "To:", "Delivered-To:", NULL
+};
     const char *p = (const char *)in->head, *end = p + in->head_n;
     unsigned seen = 0;
     int n = 0;
@@ -389,7 +399,8 @@ static int eml_score(const struct format_in *in)
         size_t k = e ? (size_t)(e - p) : (size_t)(end - p);
         if (*p != ' ' && *p != '\t' && !mbox_field(p, k)) return 0;
         for (int i = 0; known[i]; i++)
-            if (k >= strlen(known[i]) && !strncasecmp(p, known[i], strlen(known[i]))) seen |= 1u << i;
+            if (k >= strlen(known[i]) && !strncasecmp(p, known[i], strlen(known[i])))
+                seen |= 1u << i;
         p += k + (e != NULL);
     }
     for (int i = 0; known[i]; i++) n += seen >> i & 1;

@@ -1,11 +1,12 @@
 /* WhatsApp's text exports ("Export chat").
  *
  * Two passes over the file. The first reads only the prefixes of the lines and settles the order of
- * day and month: a number above 12 decides; else the order in which the dates of the file do not run
- * backwards, since an export is in order of time; else what the caller says; else day first. The
- * second makes pieces: a line with a prefix opens a message, other lines continue it.
+ * day and month: a number above 12 decides; else the order in which the dates of the file do not
+ * run backwards, since an export is in order of time; else what the caller says; else day first.
+ * The second makes pieces: a line with a prefix opens a message, other lines continue it.
  *
- * Times are those of the telephone that exported, without a zone: opts->tz_offset makes them UTC. */
+ * Times are those of the telephone that exported, without a zone: opts->tz_offset makes them UTC.
+ */
 #include "base/str.h"
 #include "text/date.h"
 #include "text/fmt.h"
@@ -21,11 +22,11 @@ struct chat {
     int day_first;
     struct buf thread;
 
-    bool open;               /* a message is being gathered */
-    bool system;             /* it is one of WhatsApp's own */
-    bool marked;             /* U+200E stood before its text */
-    bool cut;                /* FORMAT_PIECE_MAX was passed */
-    uint64_t line;           /* where it begins */
+    bool open;     /* a message is being gathered */
+    bool system;   /* it is one of WhatsApp's own */
+    bool marked;   /* U+200E stood before its text */
+    bool cut;      /* FORMAT_PIECE_MAX was passed */
+    uint64_t line; /* where it begins */
     int64_t when;
     struct buf name, text;
 };
@@ -35,7 +36,7 @@ struct chat {
 struct order {
     struct date_order seen;
     uint64_t prefixes;
-    uint64_t back[2];        /* times that the clock ran backwards: month first, day first */
+    uint64_t back[2]; /* times that the clock ran backwards: month first, day first */
     int64_t last[2];
 };
 
@@ -73,11 +74,12 @@ static int first_pass(struct chat *c, struct err *err)
     lines_free(l);
     if (rc < 0) return rc;
     if (!d.prefixes)
-        return err_set(err, ERR_PARSE,
-                       "%s: no line begins with a date and time as in a WhatsApp export (looked from "
-                       "line 1 to the end): export the chat again as text, or choose another format "
-                       "with --as",
-                       c->in->name);
+        return err_set(
+            err, ERR_PARSE,
+            "%s: no line begins with a date and time as in a WhatsApp export (looked from "
+            "line 1 to the end): export the chat again as text, or choose another format "
+            "with --as",
+            c->in->name);
     c->day_first = order_settle(&d, c->o);
     if (fseeko(c->in->f, 0, SEEK_SET)) return err_errno(err, "cannot read %s again", c->in->name);
     return 0;
@@ -155,7 +157,7 @@ static void begin(struct chat *c, const struct line *ln, size_t prefix, const st
     }
     wa_unmark(&c->name, name);
     struct span bare = span_trim((struct span){ buf_str(&c->name), c->name.n });
-    if (bare.n > 1 && *bare.p == '~') {          /* "~ Anna": not in the owner's contacts */
+    if (bare.n > 1 && *bare.p == '~') { /* "~ Anna": not in the owner's contacts */
         bare = span_trim((struct span){ bare.p + 1, bare.n - 1 });
         memmove(c->name.p, bare.p, bare.n);
         c->name.p[c->name.n = bare.n] = 0;

@@ -1,12 +1,12 @@
 /* The text of a MIME message: which parts are the letter, and their bytes as UTF-8.
  *
- * The walk prefers text/plain. Of a multipart/alternative it takes the plain children, and the HTML ones
- * only if those hold nothing but space (some mailers send an empty plain part). Attachments are
- * reported and never decoded. A message/rfc822 part is forwarded mail: other people's words.
+ * The walk prefers text/plain. Of a multipart/alternative it takes the plain children, and the HTML
+ * ones only if those hold nothing but space (some mailers send an empty plain part). Attachments
+ * are reported and never decoded. A message/rfc822 part is forwarded mail: other people's words.
  *
- * Hostile mail: depth and number of parts looked at are limited here, and a part's text is decoded in
- * steps up to a maximum, so a part of a gigabyte costs four megabytes. An alternative is walked at most
- * twice, and visits are what is counted, so nesting cannot multiply the work. */
+ * Hostile mail: depth and number of parts looked at are limited here, and a part's text is decoded
+ * in steps up to a maximum, so a part of a gigabyte costs four megabytes. An alternative is walked
+ * at most twice, and visits are what is counted, so nesting cannot multiply the work. */
 #include "text/mail.h"
 
 #include "base/str.h"
@@ -27,11 +27,11 @@ struct body_walk {
     uint64_t where;
     bool unescape;
     int visits;
-    bool flowed;                 /* soft breaks were joined: the rest of the breaks are meant */
-    bool cut_told, attached;     /* reported already */
+    bool flowed;             /* soft breaks were joined: the rest of the breaks are meant */
+    bool cut_told, attached; /* reported already */
     bool sealed;
-    struct buf plain;            /* text/plain parts, quote marks and all */
-    struct buf html;             /* text of HTML parts, without their blockquotes */
+    struct buf plain; /* text/plain parts, quote marks and all */
+    struct buf html;  /* text of HTML parts, without their blockquotes */
     struct buf html_quoted;
     struct buf forwarded;
     struct err *err;
@@ -123,7 +123,8 @@ static void add_plain(struct body_walk *w, GMimeObject *o, const struct buf *tex
 {
     if (w->plain.n) buf_adds(&w->plain, w->plain.p[w->plain.n - 1] == '\n' ? "\n" : "\n\n");
     if (!param_is(o, "format", "flowed")) buf_add(&w->plain, text->p, text->n);
-    else if (mailtext_unflow(text->p, text->n, param_is(o, "delsp", "yes"), &w->plain)) w->flowed = true;
+    else if (mailtext_unflow(text->p, text->n, param_is(o, "delsp", "yes"), &w->plain))
+        w->flowed = true;
 }
 
 static void read_text(struct body_walk *w, GMimeObject *o, bool html)

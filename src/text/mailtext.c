@@ -2,13 +2,14 @@
  *
  * There is no standard for quoting, only habits, and every client has its own. The walk knows five
  * things that end the sender's words: a "> " mark (one line), an attribution ("On ... wrote:"), a
- * separator or header block of Outlook (all the rest), a forward mark (all the rest) and a signature (until
- * one of the others). An attribution is either strong (it holds a date or an address beside the verb:
- * believed as it stands, over up to three lines) or weak ("Anna wrote:": believed only before a "> "
- * line), because a letter may well say "Anna wrote:" in its own words.
+ * separator or header block of Outlook (all the rest), a forward mark (all the rest) and a
+ * signature (until one of the others). An attribution is either strong (it holds a date or an
+ * address beside the verb: believed as it stands, over up to three lines) or weak ("Anna wrote:":
+ * believed only before a "> " line), because a letter may well say "Anna wrote:" in its own words.
  *
- * When in doubt the text goes to `quoted`: a line lost costs little, a stranger's line in the persona's
- * voice costs trust. Nothing is allocated here; look-ahead is bounded, so the time is linear. */
+ * When in doubt the text goes to `quoted`: a line lost costs little, a stranger's line in the
+ * persona's voice costs trust. Nothing is allocated here; look-ahead is bounded, so the time is
+ * linear. */
 #include "text/mailtext.h"
 
 #include "base/str.h"
@@ -17,14 +18,14 @@
 
 struct walk {
     const char *s;
-    size_t n, at;                        /* at: start of the line that comes next */
-    bool bare;                           /* quotes were taken out before */
+    size_t n, at; /* at: start of the line that comes next */
+    bool bare;    /* quotes were taken out before */
     struct buf *own, *quoted, *signature, *forwarded;
 };
 
 enum part { OWN, QUOTED, SIGNATURE, FORWARDED };
 
-/* ---- lines ------------------------------------------------------------------------------------ */
+/* ---- lines ------------------------------------------------------------------------------------- */
 
 static bool line_at(const struct walk *w, size_t *at, struct span *out)
 {
@@ -77,13 +78,14 @@ static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 /* ---- attributions ------------------------------------------------------------------------------ */
 
-static const char *const leads[] = { "On ",  "Am ",  "Le ",      "El ",      "Il ",     "Op ", "Em ",
-                                     "At ",  "Den ", "In ",      "No dia ",  "Quoting ", "On, ", "A ",
-                                     "Den,", "Dne ", "Zitat von ", "Citando ", "W dniu ", NULL };
-static const char *const verbs[] = { "wrote",   "writes",   "schrieb",  "geschrieben", "a \xC3\xA9" "crit",
-                                     "\xC3\xA9" "crivait",  "escribi\xC3\xB3", "escribio", "ha scritto",
-                                     "scrive",  "schreef",  "geschreven", "escreveu", "skrev",
-                                     "napisa\xC5\x82",      NULL };
+static const char *const leads[] = {
+    "On ", "Am ", "Le ", "El ", "Il ", "Op ", "Em ", "At ", "Den ", "In ", "No dia ", "Quoting ",
+    "On, ", "A ", "Den,", "Dne ", "Zitat von ", "Citando ", "W dniu ", NULL
+};
+static const char *const verbs[] = {
+    "wrote", "writes", "schrieb", "geschrieben", "a écrit", "écrivait", "escribió", "escribio",
+    "ha scritto", "scrive", "schreef", "geschreven", "escreveu", "skrev", "napisał", NULL
+};
 
 /* A time of day, or a year beside another number ("4 March 2019", but not "in 2019"). */
 static bool has_date(struct span t)
@@ -134,12 +136,13 @@ static bool strong_attribution(struct span t)
     if (!has_verb(t)) return (starts(t, "Quoting ") || starts(t, "Zitat von ")) && has_address(t);
     bool lead = starts_any(t, leads), date = has_date(t), addr = has_address(t);
     return (lead && (date || addr)) || (addr && (date || ends(t, "wrote:"))) ||
-           (date && !lead && t.n < 120 && (span_ifind(t, " wrote on ") || span_ifind(t, " schrieb am ") ||
-                                           span_ifind(t, " schreef op ")));
+           (date && !lead && t.n < 120 &&
+            (span_ifind(t, " wrote on ") || span_ifind(t, " schrieb am ") ||
+             span_ifind(t, " schreef op ")));
 }
 
-/* Length of the run of lines from l (after which w->at stands) that is an attribution: *end is where
- * the text goes on. */
+/* Length of the run of lines from l (after which w->at stands) that is an attribution: *end is
+ * where the text goes on. */
 static bool attribution(const struct walk *w, struct span l, size_t *end)
 {
     char t[400];
@@ -162,33 +165,31 @@ static bool attribution(const struct walk *w, struct span l, size_t *end)
         if (!part.n || (starts_any(part, leads) && !starts_any(span_trim(l), leads))) break;
     }
     part = span_trim(l);
-    if (part.n < 100 && part.p[part.n - 1] == ':' && has_verb(part) && next_filled(w, w->at, &next) &&
-        marked(next)) {
+    if (part.n < 100 && part.p[part.n - 1] == ':' && has_verb(part) &&
+        next_filled(w, w->at, &next) && marked(next)) {
         *end = w->at;
         return true;
     }
     return false;
 }
 
-/* ---- separators and header blocks --------------------------------------------------------------- */
+/* ---- separators and header blocks -------------------------------------------------------------- */
 
-static const char *const originals[] = { "original message",    "urspr\xC3\xBCngliche nachricht",
-                                         "original-nachricht",  "originalnachricht",
-                                         "message d'origine",   "message d\xE2\x80\x99origine",
-                                         "message original",    "mensaje original",
-                                         "messaggio originale", "oorspronkelijk bericht",
-                                         "mensagem original",   "original appointment", NULL };
+static const char *const originals[] = {
+    "original message", "ursprüngliche nachricht", "original-nachricht", "originalnachricht",
+    "message d'origine", "message d’origine", "message original", "mensaje original",
+    "messaggio originale", "oorspronkelijk bericht", "mensagem original", "original appointment",
+    NULL
+};
 static const char *const forwards[] = {
-    "forwarded message",       "weitergeleitete nachricht",     "message transf\xC3\xA9r\xC3\xA9",
-    "message r\xC3\xA9" "exp\xC3\xA9" "di\xC3\xA9",              "mensaje reenviado",
-    "messaggio inoltrato",     "doorgestuurd bericht",          "mensagem encaminhada",
-    "mensagem reencaminhada",  "forwarded by",                  NULL
+    "forwarded message", "weitergeleitete nachricht", "message transféré", "message réexpédié",
+    "mensaje reenviado", "messaggio inoltrato", "doorgestuurd bericht", "mensagem encaminhada",
+    "mensagem reencaminhada", "forwarded by", NULL
 };
 static const char *const begins[] = {
-    "Begin forwarded message:",        "Anfang der weitergeleiteten",
-    "D\xC3\xA9" "but du message",      "Inicio del mensaje reenviado",
-    "Inizio messaggio inoltrato",      "Begin doorgestuurd bericht",
-    "In\xC3\xAD" "cio da mensagem",    "Anfang der weitergeleiteten Nachricht", NULL
+    "Begin forwarded message:", "Anfang der weitergeleiteten", "Début du message",
+    "Inicio del mensaje reenviado", "Inizio messaggio inoltrato", "Begin doorgestuurd bericht",
+    "Início da mensagem", "Anfang der weitergeleiteten Nachricht", NULL
 };
 
 static bool has_any(struct span l, const char *const *list)
@@ -202,7 +203,7 @@ static bool has_any(struct span l, const char *const *list)
 static bool dashed(struct span l, const char *const *words)
 {
     l = span_trim(l);
-    return l.n < 160 && (starts(l, "---") || starts(l, "\xE2\x80\x94\xE2\x80\x94")) && has_any(l, words);
+    return l.n < 160 && (starts(l, "---") || starts(l, "——")) && has_any(l, words);
 }
 
 static bool forward_mark(struct span l)
@@ -213,20 +214,23 @@ static bool forward_mark(struct span l)
 
 enum key { KEY_NONE, KEY_FROM, KEY_DATE, KEY_OTHER };
 
-static const struct { const char *word; enum key key; } keys[] = {
-    { "From", KEY_FROM },     { "Von", KEY_FROM },         { "De", KEY_FROM },
-    { "Da", KEY_FROM },       { "Van", KEY_FROM },         { "Sent", KEY_DATE },
-    { "Date", KEY_DATE },     { "Gesendet", KEY_DATE },    { "Datum", KEY_DATE },
-    { "Envoy\xC3\xA9", KEY_DATE }, { "Enviado", KEY_DATE }, { "Enviado el", KEY_DATE },
-    { "Fecha", KEY_DATE },    { "Inviato", KEY_DATE },     { "Data", KEY_DATE },
-    { "Verzonden", KEY_DATE }, { "Enviada em", KEY_DATE }, { "Enviado em", KEY_DATE },
-    { "Gesendet am", KEY_DATE }, { "To", KEY_OTHER },      { "Cc", KEY_OTHER },
-    { "Bcc", KEY_OTHER },     { "Subject", KEY_OTHER },    { "An", KEY_OTHER },
-    { "Betreff", KEY_OTHER }, { "\xC3\x80", KEY_OTHER },   { "A", KEY_OTHER },
-    { "Objet", KEY_OTHER },   { "Para", KEY_OTHER },       { "Asunto", KEY_OTHER },
-    { "Oggetto", KEY_OTHER }, { "Aan", KEY_OTHER },        { "Onderwerp", KEY_OTHER },
-    { "Assunto", KEY_OTHER }, { "Reply-To", KEY_OTHER },   { "Importance", KEY_OTHER },
-    { "Attachments", KEY_OTHER }, { "Kopie", KEY_OTHER },  { "CC", KEY_OTHER },
+static const struct {
+    const char *word;
+    enum key key;
+} keys[] = {
+    { "From", KEY_FROM },         { "Von", KEY_FROM },         { "De", KEY_FROM },
+    { "Da", KEY_FROM },           { "Van", KEY_FROM },         { "Sent", KEY_DATE },
+    { "Date", KEY_DATE },         { "Gesendet", KEY_DATE },    { "Datum", KEY_DATE },
+    { "Envoyé", KEY_DATE },       { "Enviado", KEY_DATE },     { "Enviado el", KEY_DATE },
+    { "Fecha", KEY_DATE },        { "Inviato", KEY_DATE },     { "Data", KEY_DATE },
+    { "Verzonden", KEY_DATE },    { "Enviada em", KEY_DATE },  { "Enviado em", KEY_DATE },
+    { "Gesendet am", KEY_DATE },  { "To", KEY_OTHER },         { "Cc", KEY_OTHER },
+    { "Bcc", KEY_OTHER },         { "Subject", KEY_OTHER },    { "An", KEY_OTHER },
+    { "Betreff", KEY_OTHER },     { "À", KEY_OTHER },          { "A", KEY_OTHER },
+    { "Objet", KEY_OTHER },       { "Para", KEY_OTHER },       { "Asunto", KEY_OTHER },
+    { "Oggetto", KEY_OTHER },     { "Aan", KEY_OTHER },        { "Onderwerp", KEY_OTHER },
+    { "Assunto", KEY_OTHER },     { "Reply-To", KEY_OTHER },   { "Importance", KEY_OTHER },
+    { "Attachments", KEY_OTHER }, { "Kopie", KEY_OTHER },      { "CC", KEY_OTHER },
     { "Wichtigkeit", KEY_OTHER }, { "Antwort an", KEY_OTHER },
 };
 
@@ -246,8 +250,8 @@ static enum key header_key(struct span l)
     return KEY_NONE;
 }
 
-/* Outlook's "From: / Sent: / To: / Subject:": l and the lines after it. Three fields at least, one of
- * them a date. */
+/* Outlook's "From: / Sent: / To: / Subject:": l and the lines after it. Three fields at least, one
+ * of them a date. */
 static bool header_block(const struct walk *w, struct span l)
 {
     size_t at = w->at;
@@ -305,18 +309,20 @@ static void pass_headers(struct walk *w)
     w->at = good;
 }
 
-/* ---- signatures ---------------------------------------------------------------------------------- */
+/* ---- signatures
+ * ---------------------------------------------------------------------------------- */
 
 static const char *const footers[] = {
-    "Sent from my ", "Sent from Mail", "Sent from Outlook", "Sent from Yahoo", "Sent from Samsung",
-    "Sent from Proton", "Sent with ", "Sent via ", "Get Outlook for", "Sent by my ", "Sent on the go",
-    "Von meinem ", "Von meiner ", "Gesendet von ", "Gesendet mit ", "Diese Nachricht wurde von meinem",
-    "Outlook f\xC3\xBCr ", "Holen Sie sich Outlook", "Envoy\xC3\xA9 de mon ", "Envoy\xC3\xA9 depuis ",
-    "Envoy\xC3\xA9 \xC3\xA0 partir", "Obtenez Outlook", "T\xC3\xA9l\xC3\xA9" "charger Outlook",
-    "Enviado desde ", "Enviado de mi ", "Enviado con ", "Obtener Outlook", "Inviato da ",
-    "Inviato dal ", "Scarica Outlook", "Ottieni Outlook", "Verstuurd vanaf ", "Verzonden vanaf ",
-    "Verzonden met ", "Outlook voor ", "Enviado do meu ", "Enviado do ", "Enviado a partir ",
-    "Obter o Outlook", "Baixe o Outlook", "Obtenha o Outlook", "Sent from a ", NULL
+    "Sent from my ", "Sent from Mail", "Sent from Outlook", "Sent from Yahoo",
+    "Sent from Samsung", "Sent from Proton", "Sent with ", "Sent via ", "Get Outlook for",
+    "Sent by my ", "Sent on the go", "Von meinem ", "Von meiner ", "Gesendet von ",
+    "Gesendet mit ", "Diese Nachricht wurde von meinem", "Outlook für ", "Holen Sie sich Outlook",
+    "Envoyé de mon ", "Envoyé depuis ", "Envoyé à partir", "Obtenez Outlook",
+    "Télécharger Outlook", "Enviado desde ", "Enviado de mi ", "Enviado con ", "Obtener Outlook",
+    "Inviato da ", "Inviato dal ", "Scarica Outlook", "Ottieni Outlook", "Verstuurd vanaf ",
+    "Verzonden vanaf ", "Verzonden met ", "Outlook voor ", "Enviado do meu ", "Enviado do ",
+    "Enviado a partir ", "Obter o Outlook", "Baixe o Outlook", "Obtenha o Outlook",
+    "Sent from a ", NULL
 };
 
 static bool delimiter(struct span l)
@@ -352,13 +358,14 @@ static bool footer(const struct walk *w, struct span l)
            turns_away(&ahead, next, &end);
 }
 
-/* ---- the walk ------------------------------------------------------------------------------------ */
+/* ---- the walk
+ * ------------------------------------------------------------------------------------ */
 
 /* Does another's text begin at l without a mark? */
 static bool turns_away(const struct walk *w, struct span l, size_t *end)
 {
-    return forward_mark(l) || dashed(l, originals) || header_block(w, l) || rule_before_block(w, l) ||
-           attribution(w, l, end);
+    return forward_mark(l) || dashed(l, originals) || header_block(w, l) ||
+           rule_before_block(w, l) || attribution(w, l, end);
 }
 
 static void put(struct buf *b, struct span l)
@@ -378,13 +385,15 @@ static void put_marked(struct walk *w, struct span l)
     if (!forward_mark(l) && !dashed(l, originals)) put(w->quoted, l);
 }
 
-/* "> a long line that a mailer broke" / "here" / "> goes on": the remainder belongs to the quote. */
+/* "> a long line that a mailer broke" / "here" / "> goes on": the remainder belongs to the quote.
+ */
 static bool wrapped_quote(const struct walk *w, struct span prev, struct span l)
 {
     size_t at = w->at;
     struct span next;
     return marked(prev) && utf8_width(prev.p, prev.n) >= 66 && l.n && l.n < 40 && l.p[0] >= 'a' &&
-           l.p[0] <= 'z' && !strchr(".?!:", prev.p[prev.n - 1]) && line_at(w, &at, &next) && marked(next);
+           l.p[0] <= 'z' && !strchr(".?!:", prev.p[prev.n - 1]) && line_at(w, &at, &next) &&
+           marked(next);
 }
 
 /* After an attribution: whose are the lines that follow? */

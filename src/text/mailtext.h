@@ -16,18 +16,18 @@
 void mailtext_split(const char *body, size_t n, struct buf *own, struct buf *quoted,
                     struct buf *signature, struct buf *forwarded);
 
-/* The same for text whose quotes were taken out before (the blockquotes of HTML): an attribution line
- * goes, but what follows it without "> " is the sender's. */
+/* The same for text whose quotes were taken out before (the blockquotes of HTML): an attribution
+ * line goes, but what follows it without "> " is the sender's. */
 void mailtext_split_bare(const char *body, size_t n, struct buf *own, struct buf *quoted,
                          struct buf *signature, struct buf *forwarded);
 
 /* The two ways in which mail breaks lines, undone (mailwrap.c). Both append to out.
  *
- * unflow: format=flowed (RFC 3676): lines that end in a space go on in the next one of the same quote
- * depth; del_sp as the parameter DelSp=yes says. Quote marks stay, as "> " or ">> ". Returns whether
- * any line was joined.
- * unwrap: paragraphs broken by a mailer at 60-80 columns become one line each; a line is joined to the
- * next only if the next word would not have fitted, so lists, poems and addresses stay. */
+ * unflow: format=flowed (RFC 3676): lines that end in a space go on in the next one of the same
+ * quote depth; del_sp as the parameter DelSp=yes says. Quote marks stay, as "> " or ">> ". Returns
+ * whether any line was joined. unwrap: paragraphs broken by a mailer at 60-80 columns become one
+ * line each; a line is joined to the next only if the next word would not have fitted, so lists,
+ * poems and addresses stay. */
 bool mailtext_unflow(const char *s, size_t n, bool del_sp, struct buf *out);
 void mailtext_unwrap(const char *s, size_t n, struct buf *out);
 

@@ -1,11 +1,12 @@
 /* Line breaks that no writer made.
  *
- * Mail broke lines long before screens did. Two cases: format=flowed (RFC 3676), where a trailing space
- * says that the paragraph goes on; and the plain hard wrap, where nothing says so. For the latter we
- * ask of every line end the question that the mailer asked: would the next word still have fitted? The
- * width is not known, but the longest line of the paragraph is a lower bound of it. In wrapped prose
- * the next word never fits; in a poem, a list or an address it mostly does. Lines under 45 columns are
- * never joined to the next, nor are paragraphs whose longest line is under 60 or over 100 columns. */
+ * Mail broke lines long before screens did. Two cases: format=flowed (RFC 3676), where a trailing
+ * space says that the paragraph goes on; and the plain hard wrap, where nothing says so. For the
+ * latter we ask of every line end the question that the mailer asked: would the next word still
+ * have fitted? The width is not known, but the longest line of the paragraph is a lower bound of
+ * it. In wrapped prose the next word never fits; in a poem, a list or an address it mostly does.
+ * Lines under 45 columns are never joined to the next, nor are paragraphs whose longest line is
+ * under 60 or over 100 columns. */
 #include "base/str.h"
 #include "text/mailtext.h"
 
@@ -30,7 +31,7 @@ static void put_quote(struct buf *out, size_t depth)
 
 bool mailtext_unflow(const char *s, size_t n, bool del_sp, struct buf *out)
 {
-    bool any = false, open = false;       /* open: the line before ends in a soft break */
+    bool any = false, open = false; /* open: the line before ends in a soft break */
     size_t at = 0, open_depth = 0;
     struct span l;
     while (next_line(s, n, &at, &l)) {
@@ -39,7 +40,7 @@ bool mailtext_unflow(const char *s, size_t n, bool del_sp, struct buf *out)
         while (depth < l.n && l.p[depth] == '>') depth++;
         l.p += depth;
         l.n -= depth;
-        if (l.n && l.p[0] == ' ') l.p++, l.n--;              /* space-stuffing */
+        if (l.n && l.p[0] == ' ') l.p++, l.n--; /* space-stuffing */
         bool sig = l.n == 3 && !memcmp(l.p, "-- ", 3);
         if (open && (depth != open_depth || sig)) {
             buf_addc(out, '\n');
@@ -56,7 +57,7 @@ bool mailtext_unflow(const char *s, size_t n, bool del_sp, struct buf *out)
     return any;
 }
 
-/* ---- the hard wrap --------------------------------------------------------------------------- */
+/* ---- the hard wrap ----------------------------------------------------------------------------- */
 
 static bool digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -72,7 +73,8 @@ static bool list_item(struct span l)
 {
     size_t i = indent_of(l), d = i;
     if (i + 1 < l.n && strchr("-*+", l.p[i]) && l.p[i + 1] == ' ') return true;
-    if (i + 3 < l.n && (!memcmp(l.p + i, "\xE2\x80\xA2", 3) || !memcmp(l.p + i, "\xE2\x80\x93 ", 4)))
+    if (i + 3 < l.n &&
+        (!memcmp(l.p + i, "\xE2\x80\xA2", 3) || !memcmp(l.p + i, "\xE2\x80\x93 ", 4)))
         return true;
     while (d < l.n && d < i + 3 && digit(l.p[d])) d++;
     if (d == i && d < l.n && ((l.p[d] | 32) >= 'a' && (l.p[d] | 32) <= 'z') && d + 1 < l.n &&
@@ -116,7 +118,8 @@ static int longest_of(const char *s, size_t n, size_t at)
     int most = 0;
     struct span l;
     while (next_line(s, n, &at, &l) && span_trim(l).n) {
-        if (!memchr(l.p + indent_of(l), ' ', l.n - indent_of(l))) continue;   /* one long word: a link */
+        if (!memchr(l.p + indent_of(l), ' ', l.n - indent_of(l)))
+            continue; /* one long word: a link */
         int w = utf8_width(l.p, l.n);
         if (w > most) most = w;
     }
@@ -127,8 +130,8 @@ static int longest_of(const char *s, size_t n, size_t at)
 static bool hyphened(struct span a, struct span b)
 {
     size_t i = indent_of(b);
-    return a.n >= 2 && a.p[a.n - 1] == '-' && (a.p[a.n - 2] | 32) >= 'a' && (a.p[a.n - 2] | 32) <= 'z' &&
-           i < b.n && b.p[i] >= 'a' && b.p[i] <= 'z';
+    return a.n >= 2 && a.p[a.n - 1] == '-' && (a.p[a.n - 2] | 32) >= 'a' &&
+           (a.p[a.n - 2] | 32) <= 'z' && i < b.n && b.p[i] >= 'a' && b.p[i] <= 'z';
 }
 
 static struct span trim_end(struct span l)

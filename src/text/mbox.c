@@ -1,13 +1,13 @@
 /* Where the messages of an mbox begin and end (RFC 4155 and the habits it records).
  *
  * A message begins after a line "From sender date" that stands at the start of the file or after an
- * empty line. Bodies should have such lines escaped as ">From ", and often do not: "From 2019 on ..."
- * opens many a paragraph. So the line must hold a year and a time (or be one of the bare forms that
- * Thunderbird writes), and a header field must follow it. Content-Length is not believed.
+ * empty line. Bodies should have such lines escaped as ">From ", and often do not: "From 2019 on
+ * ..." opens many a paragraph. So the line must hold a year and a time (or be one of the bare forms
+ * that Thunderbird writes), and a header field must follow it. Content-Length is not believed.
  *
- * The scan keeps the first bytes of the present line and nothing else. It also counts what would make
- * a MIME parser spend memory: header fields, boundaries, bytes. Where a count passes its limit, `use`
- * marks the place, and the parser is shown the message up to there only. */
+ * The scan keeps the first bytes of the present line and nothing else. It also counts what would
+ * make a MIME parser spend memory: header fields, boundaries, bytes. Where a count passes its
+ * limit, `use` marks the place, and the parser is shown the message up to there only. */
 #include "text/mail.h"
 
 #include <errno.h>
@@ -30,10 +30,10 @@ void mbox_clear(struct mbox *m)
     m->block = NULL;
 }
 
-struct head {                /* the first bytes of a line */
+struct head { /* the first bytes of a line */
     char p[192];
     size_t n;
-    uint64_t at, len;        /* offset and length, line end included */
+    uint64_t at, len; /* offset and length, line end included */
 };
 
 /* Others read the file between our calls, so the position is set before every read. */
@@ -96,11 +96,11 @@ static bool separator(const char *p, size_t n)
     if (n < 5 || memcmp(p, "From ", 5)) return false;
     if (n <= 6 && (n == 5 || p[5] == '-')) return true;
     for (size_t i = 5; i + 3 < n; i++) {
-        if (i + 4 < n && is_digit(p[i]) && is_digit(p[i + 1]) && p[i + 2] == ':' && is_digit(p[i + 3]) &&
-            is_digit(p[i + 4]))
+        if (i + 4 < n && is_digit(p[i]) && is_digit(p[i + 1]) && p[i + 2] == ':' &&
+            is_digit(p[i + 3]) && is_digit(p[i + 4]))
             time = true;
-        if (p[i - 1] == ' ' && (!memcmp(p + i, "19", 2) || !memcmp(p + i, "20", 2)) && is_digit(p[i + 2]) &&
-            is_digit(p[i + 3]))
+        if (p[i - 1] == ' ' && (!memcmp(p + i, "19", 2) || !memcmp(p + i, "20", 2)) &&
+            is_digit(p[i + 2]) && is_digit(p[i + 3]))
             year = true;
     }
     return time && year;
@@ -119,10 +119,10 @@ bool mbox_looks(const unsigned char *p, size_t n)
 
 /* What is counted of the message that is open. */
 struct tally {
-    bool in_header;          /* its own header goes on */
-    bool fields;             /* lines look like a header since the last boundary or empty line */
+    bool in_header; /* its own header goes on */
+    bool fields;    /* lines look like a header since the last boundary or empty line */
     uint64_t boundaries, lines;
-    uint64_t cut;            /* 0, or where a limit was passed */
+    uint64_t cut; /* 0, or where a limit was passed */
 };
 
 static void count(struct tally *t, const struct head *h, uint64_t start)
@@ -155,7 +155,8 @@ static void open_first(struct mbox *m)
     while (m->split && take_line(m, &h)) {
         if (!h.n && h.len < 3) continue;
         m->mark = h.at;
-        m->start = separator(h.p, h.n) || (h.n >= 5 && !memcmp(h.p, "From ", 5)) ? h.at + h.len : h.at;
+        m->start =
+            separator(h.p, h.n) || (h.n >= 5 && !memcmp(h.p, "From ", 5)) ? h.at + h.len : h.at;
         go_back(m, m->start);
         break;
     }

@@ -1,13 +1,13 @@
 /* What the lines of a WhatsApp export look like.
  *
  * There is no format, only what the telephone's language and settings make of it. Android writes
- * "12/03/2019, 21:14 - Name: text", iOS "[12.03.19, 21:14:05] Name: text"; the order of day and month,
- * the separators, the clock and the spaces before AM and PM (U+202F lately, U+00A0 before) follow the locale.
- * So the prefix is read as numbers and separators, and sense is made of them by the caller, who has seen
- * the whole file.
+ * "12/03/2019, 21:14 - Name: text", iOS "[12.03.19, 21:14:05] Name: text"; the order of day and
+ * month, the separators, the clock and the spaces before AM and PM (U+202F lately, U+00A0 before)
+ * follow the locale. So the prefix is read as numbers and separators, and sense is made of them by
+ * the caller, who has seen the whole file.
  *
- * WhatsApp's own words are translated too. They are told from people's words by U+200E in front (iOS
- * puts it there) or by being the whole of the message; the tables hold seven languages. */
+ * WhatsApp's own words are translated too. They are told from people's words by U+200E in front
+ * (iOS puts it there) or by being the whole of the message; the tables hold seven languages. */
 #include "text/whatsapp.h"
 
 #include "base/str.h"
@@ -24,7 +24,8 @@ static size_t mark_at(const char *p, size_t n)
 {
     const unsigned char *u = (const unsigned char *)p;
     if (n < 3) return 0;
-    if (u[0] == 0xE2 && u[1] == 0x80 && (u[2] == 0x8E || u[2] == 0x8F || (u[2] >= 0xAA && u[2] <= 0xAE)))
+    if (u[0] == 0xE2 && u[1] == 0x80 &&
+        (u[2] == 0x8E || u[2] == 0x8F || (u[2] >= 0xAA && u[2] <= 0xAE)))
         return 3;
     if (u[0] == 0xE2 && u[1] == 0x81 && u[2] >= 0xA6 && u[2] <= 0xA9) return 3;
     return u[0] == 0xEF && u[1] == 0xBB && u[2] == 0xBF ? 3 : 0;
@@ -61,7 +62,7 @@ void wa_unmark(struct buf *out, struct span s)
     if (s.n > run) buf_add(out, s.p + run, s.n - run);
 }
 
-/* ---- the prefix --------------------------------------------------------------------------------- */
+/* ---- the prefix -------------------------------------------------------------------------------- */
 
 struct reader {
     const char *p;
@@ -85,7 +86,10 @@ static bool read_char(struct reader *r, const char *any, char *got)
     return true;
 }
 
-static void read_blank(struct reader *r) { r->i += wa_blank((struct span){ r->p + r->i, r->n - r->i }, NULL); }
+static void read_blank(struct reader *r)
+{
+    r->i += wa_blank((struct span){ r->p + r->i, r->n - r->i }, NULL);
+}
 
 /* a/b/c with one separator throughout; two- or four-digit year at the end, or four at the start. */
 static bool read_date(struct reader *r, struct wa_stamp *t)
@@ -107,8 +111,9 @@ static bool read_date(struct reader *r, struct wa_stamp *t)
 /* Between date and time: a comma, spaces, a little word ("at", "à", "às", "um", "a las"). */
 static bool read_gap(struct reader *r)
 {
-    static const char *const words[] = { "at ", "\xC3\xA0 ", "\xC3\xA0s ", "um ", "a las ", "alle ",
-                                         "alle ore ", "om ", "u ", "\xC3\xA0 ", NULL };
+    static const char *const words[] = {
+    "at ", "à ", "às ", "um ", "a las ", "alle ", "alle ore ", "om ", "u ", "à ", NULL
+};
     size_t from = r->i;
     if (r->i < r->n && r->p[r->i] == ',') r->i++;
     read_blank(r);
@@ -165,7 +170,9 @@ size_t wa_prefix(struct span line, struct wa_stamp *out)
         return r.i + (r.i < line.n && line.p[r.i] == ' ');
     }
     for (; r.i < r.n && r.i < half + 20; r.i++) {
-        size_t dash = r.p[r.i] == '-' ? 1 : r.n - r.i >= 3 && !memcmp(r.p + r.i, "\xE2\x80\x93", 3) ? 3 : 0;
+        size_t dash = r.p[r.i] == '-'                                           ? 1
+                      : r.n - r.i >= 3 && !memcmp(r.p + r.i, "\xE2\x80\x93", 3) ? 3
+                                                                                : 0;
         if (!dash) continue;
         bool spaced = r.i > half && (r.p[r.i - 1] == ' ' || (unsigned char)r.p[r.i - 1] >= 0x80);
         size_t after = r.i + dash;
@@ -191,116 +198,125 @@ int64_t wa_time(const struct wa_stamp *t, int day_first)
     return clock_from_civil(y, m, d, t->h, t->m, t->s);
 }
 
-/* ---- WhatsApp's own words ----------------------------------------------------------------------- */
+/* ---- WhatsApp's own words ---------------------------------------------------------------------- */
 
-static const char *const encryption[] = {          /* at the start of the message */
-    "Messages and calls are end-to-end encrypted", "Messages to this chat and calls are now secured",
+/* clang-format off */
+static const char *const encryption[] = { /* at the start of the message */
+    "Messages and calls are end-to-end encrypted",
+    "Messages to this chat and calls are now secured",
     "Messages you send to this group are now secured", "Messages to this group are now secured",
     "Messages to this chat and calls are", "Nachrichten und Anrufe sind Ende-zu-Ende",
     "Nachrichten in diesem Chat sowie Anrufe", "Nachrichten, die du in diesem Chat sendest",
-    "Nachrichten in dieser Gruppe sind", "Les messages et les appels sont chiffr\xC3\xA9s",
-    "Les messages et appels sont chiffr\xC3\xA9s", "Les messages envoy\xC3\xA9s dans cette discussion",
-    "Los mensajes y las llamadas est\xC3\xA1n cifrados", "Los mensajes y llamadas est\xC3\xA1n",
-    "Las llamadas y los mensajes enviados a este chat", "I messaggi e le chiamate sono crittografati",
-    "I messaggi inviati a questa chat", "Berichten en gesprekken worden end-to-end",
-    "Berichten en oproepen zijn end-to-end", "De berichten en gesprekken in deze chat",
-    "As mensagens e as chamadas s\xC3\xA3o protegidas", "As mensagens e chamadas s\xC3\xA3o protegidas",
-    "As mensagens e liga\xC3\xA7\xC3\xB5" "es s\xC3\xA3o", "As mensagens e as liga\xC3\xA7\xC3\xB5" "es",
-    "Mensagens e liga\xC3\xA7\xC3\xB5" "es s\xC3\xA3o", "Waiting for this message", "Warten auf diese Nachricht",
-    "En attente de ce message", "Esperando este mensaje", "In attesa del messaggio",
-    "Wachten op dit bericht", "Aguardando mensagem", NULL
+    "Nachrichten in dieser Gruppe sind", "Les messages et les appels sont chiffrés",
+    "Les messages et appels sont chiffrés", "Les messages envoyés dans cette discussion",
+    "Los mensajes y las llamadas están cifrados", "Los mensajes y llamadas están",
+    "Las llamadas y los mensajes enviados a este chat",
+    "I messaggi e le chiamate sono crittografati", "I messaggi inviati a questa chat",
+    "Berichten en gesprekken worden end-to-end", "Berichten en oproepen zijn end-to-end",
+    "De berichten en gesprekken in deze chat", "As mensagens e as chamadas são protegidas",
+    "As mensagens e chamadas são protegidas", "As mensagens e ligações são",
+    "As mensagens e as ligações", "Mensagens e ligações são", "Waiting for this message",
+    "Warten auf diese Nachricht", "En attente de ce message", "Esperando este mensaje",
+    "In attesa del messaggio", "Wachten op dit bericht", "Aguardando mensagem", NULL
 };
-static const char *const events[] = {              /* anywhere in a marked or nameless line */
-    "created this group", "created group", "added", "left", "removed", "joined using", "joined from",
-    "changed the subject", "changed the group", "changed this group", "changed their phone number",
-    "changed to", "changed the settings", "security code", "disappearing messages", "pinned a message",
-    "now an admin", "no longer an admin", "requested to join", "business account", "blocked this contact",
-    "is a contact", "started a call", "group name", "group description", "deleted the group", "reset this group",
-    "erstellt", "hinzugef\xC3\xBCgt", "verlassen", "entfernt", "ge\xC3\xA4ndert", "beigetreten",
-    "Sicherheitsnummer", "Admin", "selbstl\xC3\xB6schende", "Gesch\xC3\xA4" "ftskonto",
-    "a cr\xC3\xA9\xC3\xA9", "a ajout\xC3\xA9", "avez \xC3\xA9t\xC3\xA9 ajout\xC3\xA9", "a quitt\xC3\xA9",
-    "a retir\xC3\xA9", "a chang\xC3\xA9", "a modifi\xC3\xA9", "code de s\xC3\xA9" "curit\xC3\xA9", "a rejoint",
-    "cre\xC3\xB3", "a\xC3\xB1" "adi\xC3\xB3", "sali\xC3\xB3", "elimin\xC3\xB3 a", "cambi\xC3\xB3",
-    "c\xC3\xB3" "digo de seguridad", "se uni\xC3\xB3", "ha creato", "ha aggiunto", "ha abbandonato",
-    "ha rimosso", "ha cambiato", "ha modificato", "codice di sicurezza", "aangemaakt", "toegevoegd",
-    "heeft de groep", "verwijderd", "gewijzigd", "beveiligingscode", "deelgenomen", "criou", "adicionou",
-    "saiu", "removeu", "mudou", "alterou", "c\xC3\xB3" "digo de seguran\xC3\xA7" "a", "entrou", NULL
+static const char *const events[] = { /* anywhere in a marked or nameless line */
+    "created this group", "created group", "added", "left", "removed", "joined using",
+    "joined from", "changed the subject", "changed the group", "changed this group",
+    "changed their phone number", "changed to", "changed the settings", "security code",
+    "disappearing messages", "pinned a message", "now an admin", "no longer an admin",
+    "requested to join", "business account", "blocked this contact", "is a contact",
+    "started a call", "group name", "group description", "deleted the group", "reset this group",
+    "erstellt", "hinzugefügt", "verlassen", "entfernt", "geändert", "beigetreten",
+    "Sicherheitsnummer", "Admin", "selbstlöschende", "Geschäftskonto", "a créé", "a ajouté",
+    "avez été ajouté", "a quitté", "a retiré", "a changé", "a modifié", "code de sécurité",
+    "a rejoint", "creó", "añadió", "salió", "eliminó a", "cambió", "código de seguridad",
+    "se unió", "ha creato", "ha aggiunto", "ha abbandonato", "ha rimosso", "ha cambiato",
+    "ha modificato", "codice di sicurezza", "aangemaakt", "toegevoegd", "heeft de groep",
+    "verwijderd", "gewijzigd", "beveiligingscode", "deelgenomen", "criou", "adicionou", "saiu",
+    "removeu", "mudou", "alterou", "código de segurança", "entrou", NULL
 };
-static const char *const names_hold[] = {          /* in a line that only looks like "Name: text" */
-    "created group \"", "created group \xE2\x80\x9C", "changed the subject", "changed the group",
-    "changed this group", "hat die Gruppe", "hat den Betreff", "hat den Gruppennamen", "a cr\xC3\xA9\xC3\xA9 le groupe",
-    "a chang\xC3\xA9 le sujet", "a modifi\xC3\xA9 le sujet", "cre\xC3\xB3 el grupo", "cambi\xC3\xB3 el asunto",
-    "cambi\xC3\xB3 el nombre", "ha creato il gruppo", "ha cambiato l'oggetto", "ha cambiato il nome",
-    "heeft de groep", "heeft het onderwerp", "criou o grupo", "mudou o assunto", "alterou o nome",
-    "mudou o nome", "changed their phone number", "end-to-end", "security code", "disappearing messages", NULL
+static const char *const names_hold[] = { /* in a line that only looks like "Name: text" */
+    "created group \"", "created group “", "changed the subject", "changed the group",
+    "changed this group", "hat die Gruppe", "hat den Betreff", "hat den Gruppennamen",
+    "a créé le groupe", "a changé le sujet", "a modifié le sujet", "creó el grupo",
+    "cambió el asunto", "cambió el nombre", "ha creato il gruppo", "ha cambiato l'oggetto",
+    "ha cambiato il nome", "heeft de groep", "heeft het onderwerp", "criou o grupo",
+    "mudou o assunto", "alterou o nome", "mudou o nome", "changed their phone number",
+    "end-to-end", "security code", "disappearing messages", NULL
 };
-static const char *const deleted[] = {             /* the whole message */
+static const char *const deleted[] = { /* the whole message */
     "This message was deleted", "You deleted this message", "You deleted this message as admin",
-    "This message was deleted by admin", "Diese Nachricht wurde gel\xC3\xB6scht",
-    "Du hast diese Nachricht gel\xC3\xB6scht", "Ce message a \xC3\xA9t\xC3\xA9 supprim\xC3\xA9",
-    "Vous avez supprim\xC3\xA9 ce message", "Se elimin\xC3\xB3 este mensaje", "Eliminaste este mensaje",
-    "Este mensaje fue eliminado", "Questo messaggio \xC3\xA8 stato eliminato",
+    "This message was deleted by admin", "Diese Nachricht wurde gelöscht",
+    "Du hast diese Nachricht gelöscht", "Ce message a été supprimé",
+    "Vous avez supprimé ce message", "Se eliminó este mensaje", "Eliminaste este mensaje",
+    "Este mensaje fue eliminado", "Questo messaggio è stato eliminato",
     "Hai eliminato questo messaggio", "Dit bericht is verwijderd", "Dit bericht werd verwijderd",
     "U hebt dit bericht verwijderd", "Je hebt dit bericht verwijderd", "Mensagem apagada",
-    "Esta mensagem foi apagada", "Voc\xC3\xAA apagou esta mensagem", "Voc\xC3\xAA apagou essa mensagem",
+    "Esta mensagem foi apagada", "Você apagou esta mensagem", "Você apagou essa mensagem",
     "Apagaste esta mensagem", "Essa mensagem foi apagada", NULL
 };
-static const char *const missed[] = {              /* at the start of a marked, nameless or whole message */
-    "Missed voice call", "Missed video call", "Missed group voice call", "Missed group video call",
-    "Missed call", "Verpasster Sprachanruf", "Verpasster Videoanruf", "Verpasster Gruppen",
-    "Sprachanruf verpasst", "Videoanruf verpasst", "Verpasster Anruf", "Appel vocal manqu\xC3\xA9",
-    "Appel vid\xC3\xA9o manqu\xC3\xA9", "Appel manqu\xC3\xA9", "Appel vocal de groupe manqu\xC3\xA9",
+static const char *const missed[] = { /* at the start of a marked, nameless or whole message */
+    "Missed voice call", "Missed video call", "Missed group voice call",
+    "Missed group video call", "Missed call", "Verpasster Sprachanruf", "Verpasster Videoanruf",
+    "Verpasster Gruppen", "Sprachanruf verpasst", "Videoanruf verpasst", "Verpasster Anruf",
+    "Appel vocal manqué", "Appel vidéo manqué", "Appel manqué", "Appel vocal de groupe manqué",
     "Llamada perdida", "Llamada de voz perdida", "Videollamada perdida", "Llamada grupal perdida",
     "Chiamata persa", "Chiamata vocale persa", "Videochiamata persa", "Chiamata senza risposta",
     "Gemiste spraakoproep", "Gemiste video-oproep", "Gemiste oproep", "Gemiste audio-oproep",
-    "Gemist spraakgesprek", "Gemist videogesprek", "Chamada de voz perdida", "Chamada de v\xC3\xAD" "deo perdida",
-    "Liga\xC3\xA7\xC3\xA3o de voz perdida", "Liga\xC3\xA7\xC3\xA3o de v\xC3\xAD" "deo perdida",
-    "Chamada perdida", "Liga\xC3\xA7\xC3\xA3o perdida", NULL
+    "Gemist spraakgesprek", "Gemist videogesprek", "Chamada de voz perdida",
+    "Chamada de vídeo perdida", "Ligação de voz perdida", "Ligação de vídeo perdida",
+    "Chamada perdida", "Ligação perdida", NULL
 };
-static const char *const calls[] = {               /* at the start of a marked message */
-    "Voice call", "Video call", "Group call", "Sprachanruf", "Videoanruf", "Appel vocal", "Appel vid\xC3\xA9o",
-    "Llamada de voz", "Videollamada", "Chiamata vocale", "Videochiamata", "Spraakoproep", "Video-oproep",
-    "Chamada de voz", "Chamada de v\xC3\xAD" "deo", "Liga\xC3\xA7\xC3\xA3o de", "POLL:", "UMFRAGE:", "SONDAGE", "ENCUESTA:",
-    "SONDAGGIO:", "ENQUETE:", "Silenced voice call", "Silenced video call", NULL
+static const char *const calls[] = { /* at the start of a marked message */
+    "Voice call", "Video call", "Group call", "Sprachanruf", "Videoanruf", "Appel vocal",
+    "Appel vidéo", "Llamada de voz", "Videollamada", "Chiamata vocale", "Videochiamata",
+    "Spraakoproep", "Video-oproep", "Chamada de voz", "Chamada de vídeo", "Ligação de", "POLL:",
+    "UMFRAGE:", "SONDAGE", "ENCUESTA:", "SONDAGGIO:", "ENQUETE:", "Silenced voice call",
+    "Silenced video call", NULL
 };
-static const char *const omitted[] = {             /* the whole first line */
-    "<Media omitted>", "<Medien ausgeschlossen>", "<Medien weggelassen>", "<M\xC3\xA9" "dias omis>",
-    "<Fichier omis>", "<M\xC3\xA9" "dia omis>", "<Multimedia omitido>", "<Archivo omitido>", "<Media omessi>",
-    "<Media omesso>", "<Media weggelaten>", "<M\xC3\xAD" "dia oculta>", "<M\xC3\xAD" "dia omitida>",
-    "<Arquivo de m\xC3\xAD" "dia oculto>", "<Ficheiro n\xC3\xA3o revelado>", "<Ficheiro omitido>",
-    "<M\xC3\xA9" "dia omitido>", "<View once voice message omitted>", "null", NULL
+static const char *const omitted[] = { /* the whole first line */
+    "<Media omitted>", "<Medien ausgeschlossen>", "<Medien weggelassen>", "<Médias omis>",
+    "<Fichier omis>", "<Média omis>", "<Multimedia omitido>", "<Archivo omitido>",
+    "<Media omessi>", "<Media omesso>", "<Media weggelaten>", "<Mídia oculta>", "<Mídia omitida>",
+    "<Arquivo de mídia oculto>", "<Ficheiro não revelado>", "<Ficheiro omitido>",
+    "<Média omitido>", "<View once voice message omitted>", "null", NULL
 };
-static const char *const omitted_ios[] = {         /* at the end of a line, with U+200E in front */
-    "image omitted", "video omitted", "audio omitted", "sticker omitted", "GIF omitted", "document omitted",
-    "Contact card omitted", "video note omitted", "Bild weggelassen", "Video weggelassen", "Audio weggelassen",
-    "Sticker weggelassen", "GIF weggelassen", "Dokument weggelassen", "Kontaktkarte ausgelassen",
-    "Kontaktkarte weggelassen", "Videonachricht weggelassen", "image absente", "vid\xC3\xA9o absente",
-    "audio omis", "sticker omis", "GIF retir\xC3\xA9", "document manquant", "Fiche contact omise",
-    "imagen omitida", "Video omitido", "audio omitido", "sticker omitido", "GIF omitido",
-    "documento omitido", "Tarjeta de contacto omitida", "immagine omessa", "video omesso", "audio omesso",
+static const char *const omitted_ios[] = { /* at the end of a line, with U+200E in front */
+    "image omitted", "video omitted", "audio omitted", "sticker omitted", "GIF omitted",
+    "document omitted", "Contact card omitted", "video note omitted", "Bild weggelassen",
+    "Video weggelassen", "Audio weggelassen", "Sticker weggelassen", "GIF weggelassen",
+    "Dokument weggelassen", "Kontaktkarte ausgelassen", "Kontaktkarte weggelassen",
+    "Videonachricht weggelassen", "image absente", "vidéo absente", "audio omis", "sticker omis",
+    "GIF retiré", "document manquant", "Fiche contact omise", "imagen omitida", "Video omitido",
+    "audio omitido", "sticker omitido", "GIF omitido", "documento omitido",
+    "Tarjeta de contacto omitida", "immagine omessa", "video omesso", "audio omesso",
     "sticker non incluso", "GIF esclusa", "documento omesso", "Scheda contatto omessa",
-    "afbeelding weggelaten", "video weggelaten", "audio weggelaten", "sticker weggelaten", "GIF weggelaten",
-    "document weggelaten", "Contactkaart weggelaten", "imagem ocultada", "imagem omitida",
-    "v\xC3\xAD" "deo omitido", "v\xC3\xAD" "deo ocultado", "\xC3\xA1udio ocultado", "\xC3\xA1udio omitido",
-    "figurinha omitida", "documento ocultado", "Cart\xC3\xA3o do contato omitido", NULL
+    "afbeelding weggelaten", "video weggelaten", "audio weggelaten", "sticker weggelaten",
+    "GIF weggelaten", "document weggelaten", "Contactkaart weggelaten", "imagem ocultada",
+    "imagem omitida", "vídeo omitido", "vídeo ocultado", "áudio ocultado", "áudio omitido",
+    "figurinha omitida", "documento ocultado", "Cartão do contato omitido", NULL
 };
-static const char *const attached_ios[] = {        /* U+200E in front, up to ">" */
-    "<attached:", "<Anhang:", "<pi\xC3\xA8" "ce jointe\xC2\xA0:", "<pi\xC3\xA8" "ce jointe :", "<pi\xC3\xA8" "ce jointe:",
+static const char *const attached_ios[] = { /* U+200E in front, up to ">" */
+    "<attached:", "<Anhang:", "<pièce jointe\xC2\xA0:", "<pièce jointe :", "<pièce jointe:",
     "<adjunto:", "<allegato:", "<bijgevoegd:", "<anexado:", "<anexo:", NULL
 };
-static const char *const attached[] = {            /* at the end of the first line */
-    "(file attached)", "(Datei angeh\xC3\xA4ngt)", "(fichier joint)", "(archivo adjunto)", "(file allegato)",
-    "(bestand bijgevoegd)", "(arquivo anexado)", "(ficheiro anexado)", NULL
+static const char *const attached[] = { /* at the end of the first line */
+    "(file attached)", "(Datei angehängt)", "(fichier joint)", "(archivo adjunto)",
+    "(file allegato)", "(bestand bijgevoegd)", "(arquivo anexado)", "(ficheiro anexado)", NULL
 };
-static const char *const edited[] = {              /* at the end of the message */
-    "<This message was edited>", "<Diese Nachricht wurde bearbeitet.>", "<Diese Nachricht wurde bearbeitet>",
-    "<Ce message a \xC3\xA9t\xC3\xA9 modifi\xC3\xA9>", "<Se edit\xC3\xB3 este mensaje.>", "<Se edit\xC3\xB3 este mensaje>",
-    "<Este mensaje fue editado>", "<Questo messaggio \xC3\xA8 stato modificato>", "<Dit bericht is bewerkt>",
+static const char *const edited[] = { /* at the end of the message */
+    "<This message was edited>", "<Diese Nachricht wurde bearbeitet.>",
+    "<Diese Nachricht wurde bearbeitet>", "<Ce message a été modifié>",
+    "<Se editó este mensaje.>", "<Se editó este mensaje>", "<Este mensaje fue editado>",
+    "<Questo messaggio è stato modificato>", "<Dit bericht is bewerkt>",
     "<Dit bericht is bewerkt.>", "<Mensagem editada>", "<Esta mensagem foi editada>", NULL
 };
-static const char *const places[] = { "location: http", "Location: http", "Standort: http", "Localisation : http",
-                                      "ubicaci\xC3\xB3n: http", "Ubicaci\xC3\xB3n: http", "posizione: http",
-                                      "locatie: http", "localiza\xC3\xA7\xC3\xA3o: http", NULL };
+static const char *const places[] = {
+    "location: http", "Location: http", "Standort: http", "Localisation : http",
+    "ubicación: http", "Ubicación: http", "posizione: http", "locatie: http", "localização: http",
+    NULL
+};
+/* clang-format on */
 
 static bool starts_any(struct span s, const char *const *list)
 {
@@ -334,17 +350,20 @@ enum wa_kind wa_kind_of(struct span body, bool marked)
     if (is_any(whole, deleted)) return WA_DELETED;
     if (is_any(whole, missed) || (marked && starts_any(t, missed))) return WA_MISSED;
     if (starts_any(t, encryption)) return WA_SYSTEM;
-    if (starts_any(t, places) && !memchr(t.p, '\n', t.n) && (marked || span_ifind(t, "maps.google")))
+    if (starts_any(t, places) && !memchr(t.p, '\n', t.n) &&
+        (marked || span_ifind(t, "maps.google")))
         return WA_MEDIA;
     if (!marked) return WA_TEXT;
-    if (starts_any(t, attached_ios) || is_any(t, omitted_ios)) return WA_TEXT;     /* wa_strip's business */
+    if (starts_any(t, attached_ios) || is_any(t, omitted_ios))
+        return WA_TEXT; /* wa_strip's business */
     if (starts_any(t, calls) || (!memchr(t.p, '\n', t.n) && holds_any(t, events))) return WA_SYSTEM;
     return WA_TEXT;
 }
 
 bool wa_system_name(struct span name) { return holds_any(name, names_hold); }
 
-/* ---- media and edits ----------------------------------------------------------------------------- */
+/* ---- media and edits
+ * ----------------------------------------------------------------------------- */
 
 /* Take [from, to) out of b. */
 static void cut(struct buf *b, size_t from, size_t to)
@@ -418,7 +437,8 @@ bool wa_strip(struct buf *b)
     return media || gone;
 }
 
-/* ---- names ----------------------------------------------------------------------------------------- */
+/* ---- names
+ * ----------------------------------------------------------------------------------------- */
 
 bool wa_phone(struct span name, char out[32])
 {
@@ -427,7 +447,7 @@ bool wa_phone(struct span name, char out[32])
     for (size_t i = 0; i < name.n;) {
         size_t k = space_at(name.p + i, name.n - i);
         if (!k) k = mark_at(name.p + i, name.n - i);
-        if (!k && name.n - i >= 3 && !memcmp(name.p + i, "\xE2\x80\x91", 3)) k = 3;      /* U+2011 */
+        if (!k && name.n - i >= 3 && !memcmp(name.p + i, "\xE2\x80\x91", 3)) k = 3; /* U+2011 */
         if (!k && strchr("-().", name.p[i]) && name.p[i]) k = 1;
         if (!k) {
             char c = name.p[i];
@@ -446,11 +466,12 @@ bool wa_phone(struct span name, char out[32])
 bool wa_chat_name(struct span stem, struct span *out)
 {
     static const char *const before[] = {
-        "WhatsApp Chat with ", "WhatsApp Chat - ", "WhatsApp-Chat mit ", "WhatsApp-Chat - ", "WhatsApp Chat mit ",
-        "Chat de WhatsApp con ", "Chat de WhatsApp - ", "Discussion WhatsApp avec ", "Discussion WhatsApp - ",
-        "Chat WhatsApp con ", "Chat WhatsApp - ", "WhatsApp-chat met ", "WhatsApp-chat - ",
-        "Conversa do WhatsApp com ", "Conversa do WhatsApp - ", "WhatsApp - ", NULL
-    };
+    "WhatsApp Chat with ", "WhatsApp Chat - ", "WhatsApp-Chat mit ", "WhatsApp-Chat - ",
+    "WhatsApp Chat mit ", "Chat de WhatsApp con ", "Chat de WhatsApp - ",
+    "Discussion WhatsApp avec ", "Discussion WhatsApp - ", "Chat WhatsApp con ",
+    "Chat WhatsApp - ", "WhatsApp-chat met ", "WhatsApp-chat - ", "Conversa do WhatsApp com ",
+    "Conversa do WhatsApp - ", "WhatsApp - ", NULL
+};
     for (int i = 0; before[i]; i++) {
         size_t k = strlen(before[i]);
         if (stem.n <= k || !span_ieq((struct span){ stem.p, k }, before[i])) continue;
