@@ -33,10 +33,8 @@
 #define SEED_PAIR 0x52
 #define SEED_GRAM 0x53
 
-#ifndef PAIR_WEIGHT
-#define PAIR_WEIGHT 0.35f           /* of a pair, against a stem of the same idf */
-#define GRAM_WEIGHT 0.35f           /* of all n-grams of a word together */
-#endif
+#define PAIR_WEIGHT 0.4f            /* of a pair, against a stem of the same idf */
+#define GRAM_WEIGHT 0.6f            /* of all n-grams of a word together */
 
 struct hash_embedder {
     struct embedder base;

@@ -21,7 +21,7 @@
 #define MAX_CANDIDATES 65536
 
 struct word {
-    size_t from, to;         /* bytes, possessive left out */
+    size_t from, to;         /* bytes */
     uint64_t stem;
 };
 
@@ -117,13 +117,6 @@ static bool is_name(const struct phrases *p, uint64_t stem)
     return v && *v >> 32 > (*v & 0xFFFFFFFFu);
 }
 
-static size_t without_possessive(const char *s, size_t from, size_t to)
-{
-    if (to - from > 2 && !memcmp(s + to - 2, "'s", 2)) return to - 2;
-    if (to - from > 4 && !memcmp(s + to - 4, "\xE2\x80\x99s", 4)) return to - 4;
-    return to;
-}
-
 static void read_sentence(struct phrases *p, size_t from, size_t to)
 {
     struct tokens t = tokens_of(p->s, to);
@@ -142,7 +135,7 @@ static void read_sentence(struct phrases *p, size_t from, size_t to)
         if (!first) note_capital(p, tw.key, capital(w, t.end - t.start));
         first = false;
         if (n == MAX_WORDS) memmove(run, run + 1, (MAX_WORDS - 1) * sizeof *run), n--;
-        run[n++] = (struct word){ t.start, without_possessive(p->s, t.start, t.end), tw.key };
+        run[n++] = (struct word){ t.start, t.end, tw.key };
         count_run(p, run, n);
     }
 }
@@ -185,13 +178,23 @@ static void put_lower(struct buf *b, const char *s, size_t n)
     }
 }
 
+/* "Anna's" ends a phrase as "Anna". */
+static size_t without_possessive(const char *s, size_t from, size_t to)
+{
+    if (to - from > 2 && !memcmp(s + to - 2, "'s", 2)) return to - 2;
+    if (to - from > 4 && !memcmp(s + to - 4, "\xE2\x80\x99s", 4)) return to - 4;
+    return to;
+}
+
 /* Writes the phrase as shown; false if it is too long. */
 static bool show(const struct phrases *p, const struct candidate *c, char out[PHRASE_BYTES])
 {
     struct buf b = BUF_INIT(4 * (TOKEN_BYTES + 2) * MAX_WORDS);
     for (int i = 0; i < c->n; i++) {
         const char *w = p->s + c->w[i].from;
-        size_t n = c->w[i].to - c->w[i].from;
+        size_t to = c->w[i].to;
+        if (i + 1 == c->n) to = without_possessive(p->s, c->w[i].from, to);
+        size_t n = to - c->w[i].from;
         if (i) buf_addc(&b, ' ');
         if (is_name(p, c->w[i].stem)) buf_add(&b, w, n);
         else put_lower(&b, w, n);

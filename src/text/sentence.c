@@ -24,6 +24,7 @@
 #include <unicode/utext.h>
 
 #define SHORT_LINE 48      /* bytes: a line this short was ended on purpose */
+#define CHAT_LINE 40       /* bytes: a text with mostly such lines is a chat's */
 #define LONG_LINE 140      /* nobody wraps lines here: a paragraph on one line */
 
 struct tok {
@@ -100,7 +101,7 @@ static bool survey(struct sentences *it)
         unsigned char c = i < it->n ? (unsigned char)it->s[i] : '\n';
         if (c == '\n') {
             lines += line > 0;
-            brief += line > 0 && line < SHORT_LINE;
+            brief += line > 0 && line < CHAT_LINE;
             line = 0;
             continue;
         }
@@ -177,7 +178,7 @@ enum hold { NEVER_ENDS, MAY_END, ENDS };
 
 /* Sorted. '*': may end a sentence; the rest never do. */
 static const char *const abbreviations[] = {
-    "adm", "al", "apr*", "approx", "apt*", "aug*", "ave*", "blvd*", "bros*", "ca", "capt", "cf", "ch",
+    "adm", "al*", "approx", "apr*", "apt*", "aug*", "ave*", "blvd*", "bros*", "ca", "capt", "cf", "ch",
     "cmdr", "co*", "col", "comdr", "corp*", "cpl", "cpt", "dec*", "dept", "dr", "eds", "eq", "esp", "est",
     "excl", "feb*", "fig", "figs", "fr", "fri*", "ft*", "gen", "gov", "hon", "hr*", "hrs*", "inc*",
     "incl", "insp", "jan*", "jr*", "jul*", "jun*", "lb*", "lbs*", "lieut", "lt", "ltd*", "maj", "messrs",
