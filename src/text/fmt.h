@@ -57,16 +57,48 @@ void fmt_skip(const struct piece_sink *sink, const char *what, uint64_t where);
 int fmt_consumed(const struct piece_sink *sink, uint64_t bytes, struct err *err);
 /* Author of formats that have none: o->default_author or "". */
 const char *fmt_author(const struct format_opts *o);
+/* A time as tables and exports write it: ISO, seconds, milliseconds or microseconds since 1970,
+ * yyyymmdd, or date_parse. Local times without a zone are shifted by o->tz_offset; bare days are not. */
+bool fmt_when(const struct format_opts *o, int day_first, struct span s, int64_t *out);
 
 /* ---- files ---------------------------------------------------------------------------------- */
 
-/* All of in->f, as cleaned UTF-8, at most FORMAT_PIECE_MAX bytes of it; more is reported skipped. */
-int fmt_read_all(struct format_in *in, const struct piece_sink *sink, struct buf *out, struct err *err);
+/* All of in->f, as cleaned UTF-8, at most FORMAT_PIECE_MAX bytes of it; more is reported skipped.
+ * charset: as for lines_new_charset. */
+int fmt_read_all(struct format_in *in, const char *charset, const struct piece_sink *sink,
+                 struct buf *out, struct err *err);
 /* File name without extension, for titles. Appends. */
 void fmt_stem(const struct format_in *in, struct buf *out);
 /* Does in->name end in one of the space-separated suffixes (".md .markdown")? */
 bool fmt_named(const struct format_in *in, const char *suffixes);
 /* Copy of the head as UTF-8 (first FORMAT_HEAD bytes at most), for score functions. Appends. */
 void fmt_head_utf8(const struct format_in *in, struct buf *out);
+
+/* ---- documents in dated entries (plain text, Markdown) ---------------------------------------- */
+
+/* Collects the text of a document and hands it over entry by entry. A document too long for one
+ * piece is continued in another with the same title and date. */
+struct doc {
+    struct format_in *in;
+    const struct format_opts *o;
+    const struct piece_sink *sink;
+    struct buf text, quoted, title, author, stem;
+    int64_t date, file_date;      /* of the entry; of the file (name, then mtime) */
+    bool split;                   /* dated headings begin a new entry */
+    uint64_t line;                /* where the entry began */
+};
+
+void doc_init(struct doc *d, struct format_in *in, const struct format_opts *o,
+              const struct piece_sink *sink);
+int doc_entry(struct doc *d, struct span title, int64_t date, uint64_t line, struct err *err);
+int doc_add(struct doc *d, bool quoted, const char *s, size_t n, struct err *err);  /* s and '\n' */
+int doc_end(struct doc *d, struct err *err);      /* hands over the last entry */
+void doc_clear(struct doc *d);
+/* Does the head hold a dated heading as its first line, or two of them? `marked`: "# " before. */
+bool doc_is_dated(const struct format_in *in, int day_first);
+/* A heading with a date: alone, or at its front before a dash or colon. *rest: what follows. */
+bool doc_dated_heading(struct span s, int day_first, bool marked, int64_t *date, struct span *rest);
+/* A date anywhere inside a heading ("BERGEN, August 2024"). */
+bool doc_date_inside(struct span s, int day_first, int64_t *date);
 
 #endif

@@ -53,8 +53,8 @@ struct format {
                  struct err *err);
 };
 
-/* NULL-name-terminated, in the order shown in help. */
-extern const struct format formats[];
+/* NULL-terminated, in the order shown in help. */
+extern const struct format *const formats[];
 const struct format *format_by_name(const char *name);          /* NULL if unknown */
 
 /* Open path ("-" = stdin, spooled to an unlinked temporary file of mode 0600) and choose the format:

@@ -1,0 +1,327 @@
+/* The table of formats, recognition, and what the parsers share.
+ *
+ * Recognition asks every parser how sure it is, from the first 64 KiB and the name; the highest score
+ * wins and earlier rows win ties, so the table stands in order of how particular a format is. Plain
+ * text claims whatever is text and is not visibly something else. What cannot be read here (archives,
+ * PDF, pictures) is refused with the way out, by its magic bytes.
+ *
+ * Standard input and pipes are copied to an unlinked temporary file of mode 0600, because parsers may
+ * read twice; a crash leaves nothing behind. */
+#include "text/format.h"
+
+#include "base/str.h"
+#include "text/charset.h"
+#include "text/date.h"
+#include "text/fmt.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define TWO_DAYS 172800
+
+const struct format *const formats[] = {
+    &format_whatsapp, &format_telegram, &format_mbox, &format_eml, &format_html,
+    &format_markdown, &format_jsonl, &format_csv, &format_plain, NULL,
+};
+
+const struct format *format_by_name(const char *name)
+{
+    for (const struct format *const *f = formats; name && *f; f++)
+        if (!strcasecmp((*f)->name, name)) return *f;
+    return NULL;
+}
+
+/* ---- opening ---------------------------------------------------------------------------------- */
+
+static int spool(FILE *from, FILE **to, struct err *err)
+{
+    const char *dir = getenv("TMPDIR");
+    char path[4096], block[65536];
+    size_t n;
+    snprintf(path, sizeof path, "%s/likeness-XXXXXX", dir && *dir ? dir : "/tmp");
+    int rc = 0, fd = mkostemp(path, O_CLOEXEC);            /* mode 0600 */
+    if (fd < 0) return err_errno(err, "cannot make a temporary file: set TMPDIR to a folder you own");
+    unlink(path);
+    if (!(*to = fdopen(fd, "w+b"))) {
+        close(fd);
+        return err_nomem(err);
+    }
+    while (!rc && (n = fread(block, 1, sizeof block, from)))
+        if (fwrite(block, 1, n, *to) != n) rc = err_errno(err, "cannot write a temporary file");
+    if (!rc && ferror(from)) rc = err_errno(err, "cannot read the input");
+    if (!rc && (fflush(*to) || fseeko(*to, 0, SEEK_SET)))
+        rc = err_errno(err, "cannot write a temporary file");
+    explicit_bzero(block, sizeof block);
+    if (rc) {
+        fclose(*to);
+        *to = NULL;
+    }
+    return rc;
+}
+
+static int open_file(const char *path, struct format_in *in, struct err *err)
+{
+    struct stat st;
+    bool is_stdin = !strcmp(path, "-");
+    const char *base = strrchr(path, '/');
+    snprintf(in->name, sizeof in->name, "%s", is_stdin ? "standard input" : base && base[1] ? base + 1 : path);
+    in->path = path;
+    in->mtime = CLOCK_NONE;
+    FILE *f = is_stdin ? stdin : fopen(path, "rbe");
+    if (!f) return err_errno(err, "cannot open %s", path);
+    int rc = fstat(fileno(f), &st) ? err_errno(err, "cannot read %s", path) : 0;
+    if (!rc && S_ISDIR(st.st_mode))
+        rc = err_set(err, ERR_INVAL, "%s is a folder: give the files in it", path);
+    if (!rc && (is_stdin || !S_ISREG(st.st_mode))) {
+        rc = spool(f, &in->f, err);
+        if (!is_stdin) fclose(f);
+        if (!rc && fstat(fileno(in->f), &st)) rc = err_errno(err, "cannot read %s", in->name);
+    } else if (!rc) {
+        in->f = f;
+        in->mtime = st.st_mtime;
+    } else if (!is_stdin) {
+        fclose(f);
+    }
+    if (!rc) in->size = (uint64_t)st.st_size;
+    return rc;
+}
+
+static int read_head(struct format_in *in, struct err *err)
+{
+    in->head = malloc(FORMAT_HEAD);
+    if (!in->head) return err_nomem(err);
+    in->head_n = fread(in->head, 1, FORMAT_HEAD, in->f);
+    if (ferror(in->f) || fseeko(in->f, 0, SEEK_SET)) return err_errno(err, "cannot read %s", in->name);
+    return 0;
+}
+
+static bool begins(const struct format_in *in, const char *magic, size_t n)
+{
+    return in->head_n >= n && !memcmp(in->head, magic, n);
+}
+
+/* Files that people try, with the way out. */
+static int refuse(const struct format_in *in, struct err *err)
+{
+    static const struct {
+        const char *magic;
+        size_t n;
+        const char *what;
+    } known[] = {
+        { "PK\3\4", 4, "is a zip archive or an office document: unpack it, or save it as text, and "
+                       "give the files" },
+        { "%PDF-", 5, "is a PDF: turn it into text first, e.g. with pdftotext" },
+        { "{\\rtf", 5, "is rich text (RTF): save it as plain text or HTML and try again" },
+        { "\x1F\x8B", 2, "is compressed (gzip): unpack it first, with gunzip" },
+        { "\x28\xB5\x2F\xFD", 4, "is compressed (zstd): unpack it first, with unzstd" },
+        { "\xD0\xCF\x11\xE0", 4, "is an old office document: save it as text and try again" },
+        { "SQLite format 3", 15, "is a database: export its content as text, CSV or JSON" },
+        { "\x89PNG", 4, "is a picture: only text can be read" },
+        { "\xFF\xD8\xFF", 3, "is a picture: only text can be read" },
+        { "OggS", 4, "is a recording: only text can be read" },
+        { "RIFF", 4, "is a recording: only text can be read" },
+        { "ID3", 3, "is a recording: only text can be read" },
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (begins(in, known[i].magic, known[i].n))
+            return err_set(err, ERR_PARSE, "%s %s", in->name, known[i].what);
+    return 0;
+}
+
+static bool blank_head(const struct format_in *in)
+{
+    struct span s = { (const char *)in->head, in->head_n };
+    return in->head_n < FORMAT_HEAD && !span_trim(s).n;
+}
+
+static bool is_mail(const struct format *f)
+{
+    return !strcmp(f->name, "mbox") || !strcmp(f->name, "eml");
+}
+
+static int choose(const struct format_in *in, const char *as, const struct format **f, struct err *err)
+{
+    int best = 0;
+    *f = NULL;
+    if (as) {
+        *f = format_by_name(as);
+        if (!*f) return err_set(err, ERR_INVAL, "there is no format of that name: see the list of formats");
+    }
+    if (!in->head_n || blank_head(in))
+        return err_set(err, ERR_PARSE, "%s is empty: check that it was saved or exported completely",
+                       in->name);
+    int rc = refuse(in, err);
+    if (rc) return rc;
+    for (const struct format *const *g = formats; !as && *g; g++) {
+        int score = (*g)->score(in);
+        if (score > best) best = score, *f = *g;
+    }
+    if (!charset_detect(in->head, in->head_n) && !(*f && is_mail(*f)))
+        return err_set(err, ERR_PARSE, "%s is a binary file: give a text file, or export it as text",
+                       in->name);
+    if (!*f)
+        return err_set(err, ERR_PARSE, "%s: format not recognised: name one with --as, or save it "
+                                       "as plain text (.txt)", in->name);
+    return 0;
+}
+
+int format_open(const char *path, const char *as, const struct format **f, struct format_in *in,
+                struct err *err)
+{
+    *in = (struct format_in){ .mtime = CLOCK_NONE };
+    int rc = open_file(path, in, err);
+    if (!rc) rc = read_head(in, err);
+    if (!rc) rc = choose(in, as, f, err);
+    if (rc) format_close(in);
+    return rc;
+}
+
+int format_parse(const struct format *f, struct format_in *in, const struct format_opts *o,
+                 const struct piece_sink *sink, struct err *err)
+{
+    return f->parse(in, o, sink, err);
+}
+
+void format_close(struct format_in *in)
+{
+    if (!in) return;
+    if (in->head) {
+        explicit_bzero(in->head, in->head_n);
+        free(in->head);
+    }
+    if (in->f && in->f != stdin) fclose(in->f);
+    in->head = NULL;
+    in->f = NULL;
+}
+
+/* ---- shared by parsers ------------------------------------------------------------------------ */
+
+struct piece fmt_piece(enum piece_kind kind)
+{
+    return (struct piece){ .kind = kind, .text = "", .author = "", .author_id = "", .title = "",
+                           .thread = "", .id = "", .reply_to = "", .quoted = "",
+                           .written_at = CLOCK_NONE };
+}
+
+static bool blank(const char *s) { return !span_trim(span_of(s)).n; }
+
+int fmt_emit(const struct format_opts *o, const struct piece_sink *sink, struct piece *p,
+             uint64_t where, struct err *err)
+{
+    const char **str[] = { &p->text, &p->author, &p->author_id, &p->title,
+                           &p->thread, &p->id, &p->reply_to, &p->quoted };
+    for (size_t i = 0; i < sizeof str / sizeof *str; i++)
+        if (!*str[i]) *str[i] = "";
+    if (blank(p->text) && blank(p->quoted)) return 0;
+    if (p->written_at != CLOCK_NONE && o->now > 0 && p->written_at > o->now + TWO_DAYS) {
+        p->written_at = CLOCK_NONE;
+        fmt_skip(sink, "date in the future", where);
+    }
+    return sink->piece(sink->ud, p, err);
+}
+
+void fmt_skip(const struct piece_sink *sink, const char *what, uint64_t where)
+{
+    if (sink && sink->skipped) sink->skipped(sink->ud, what, where);
+}
+
+int fmt_consumed(const struct piece_sink *sink, uint64_t bytes, struct err *err)
+{
+    if (!sink || !sink->consumed || !sink->consumed(sink->ud, bytes)) return 0;
+    return err_set(err, ERR_CANCEL, "cancelled");
+}
+
+const char *fmt_author(const struct format_opts *o)
+{
+    return o->default_author ? o->default_author : "";
+}
+
+/* Seconds, milliseconds or microseconds since 1970 by their size; fractions are dropped. */
+static bool epoch(struct span s, int64_t *out)
+{
+    int64_t v;
+    const char *dot = memchr(s.p, '.', s.n);
+    struct span whole = { s.p, dot ? (size_t)(dot - s.p) : s.n };
+    for (const char *p = dot ? dot + 1 : s.p + s.n; p < s.p + s.n; p++)
+        if (*p < '0' || *p > '9') return false;
+    if (!str_i64(whole, &v)) return false;
+    int64_t size = v < 0 ? -v : v;
+    if (size > 100000000000000) v /= 1000000;
+    else if (size > 100000000000) v /= 1000;
+    else if (whole.n < 9 && !(v < 0)) return false;
+    *out = v;
+    return true;
+}
+
+static bool iso_has_zone(struct span s)
+{
+    if (s.n <= 10) return true;                  /* a bare day: nothing to shift */
+    for (size_t i = 11; i < s.n; i++)
+        if (strchr("Zz+-", s.p[i])) return true;
+    return false;
+}
+
+bool fmt_when(const struct format_opts *o, int day_first, struct span s, int64_t *out)
+{
+    bool zoned = true;
+    s = span_trim(s);
+    if (!s.n) return false;
+    if (clock_parse_iso(s, out)) zoned = iso_has_zone(s);
+    else if (epoch(s, out)) zoned = true;
+    else if (!date_parse_zone(s, day_first, out, &zoned)) return false;
+    if (!zoned) *out -= o->tz_offset;
+    return true;
+}
+
+int fmt_read_all(struct format_in *in, const char *charset, const struct piece_sink *sink,
+                 struct buf *out, struct err *err)
+{
+    struct line ln;
+    int rc = 0;
+    bool over = false;
+    out->max = FORMAT_PIECE_MAX;
+    struct lines *l = lines_new_charset(in, charset, sink, err);
+    if (!l) return ERR_PARSE;
+    while ((rc = lines_next(l, &ln, err)) > 0) {
+        if (!over && out->n + ln.n + 2 >= FORMAT_PIECE_MAX) {
+            fmt_skip(sink, "rest of an over-long text", ln.no);
+            over = true;
+        }
+        if (over) continue;
+        buf_add(out, ln.s, ln.n);
+        buf_addc(out, '\n');
+    }
+    lines_free(l);
+    if (!rc && out->failed) rc = err_nomem(err);
+    return rc;
+}
+
+void fmt_stem(const struct format_in *in, struct buf *out)
+{
+    const char *dot = strrchr(in->name, '.');
+    size_t n = strlen(in->name);
+    if (dot && dot > in->name && strlen(dot) <= 10) n = (size_t)(dot - in->name);
+    utf8_clean(out, in->name, n);
+}
+
+bool fmt_named(const struct format_in *in, const char *suffixes)
+{
+    char one[16];
+    for (const char *p = suffixes; *p;) {
+        size_t n = strcspn(p, " ");
+        snprintf(one, sizeof one, "%.*s", (int)n, p);
+        if (n && str_ends(in->name, one)) return true;
+        p += n + (p[n] == ' ');
+    }
+    return false;
+}
+
+void fmt_head_utf8(const struct format_in *in, struct buf *out)
+{
+    const char *cs = charset_detect(in->head, in->head_n);
+    if (cs) charset_to_utf8(out, cs, (const char *)in->head, in->head_n, NULL);
+}
