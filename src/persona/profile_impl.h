@@ -11,7 +11,7 @@
 
 /* What a word is, settled once when it is first seen. Lists hold folded words. */
 enum word_flag {
-    WF_STOP = 1 << 0,        /* a function word */
+    WF_STOP = 1 << 0, /* a function word */
     WF_HEDGE = 1 << 1,
     WF_INTENSE = 1 << 2,
     WF_POSITIVE = 1 << 3,
@@ -26,46 +26,47 @@ enum word_flag {
     WF_DIGIT = 1 << 13,
 };
 
-struct pword {               /* a distinct word */
-    uint32_t text;           /* offset in words_text, NUL-terminated, folded (with 's kept) */
+struct pword {     /* a distinct word */
+    uint32_t text; /* offset in words_text, NUL-terminated, folded (with 's kept) */
     uint32_t count, pieces, last_piece;
-    uint32_t mid_upper, mid_lower, start_lower;   /* how it is written, inside and at the start of sentences */
+    uint32_t mid_upper, mid_lower,
+        start_lower; /* how it is written, inside and at the start of sentences */
     uint16_t flags, in_window;
     uint64_t stem;
 };
 
-struct pgram {               /* 2-4 words that stood together; n 0: a free slot */
+struct pgram { /* 2-4 words that stood together; n 0: a free slot */
     uint64_t key;
     uint32_t word[4];
-    uint32_t count, slack;   /* slack: occurrences that pruning may have lost */
+    uint32_t count, slack; /* slack: occurrences that pruning may have lost */
     uint32_t pieces, last_piece;
-    uint8_t n, comma;        /* comma: openers that were followed by one */
+    uint8_t n, comma; /* comma: openers that were followed by one */
 };
 
-struct gramtab {             /* lossy counting (Manku and Motwani, 2002) in a table that does not grow */
+struct gramtab { /* lossy counting (Manku and Motwani, 2002) in a table that does not grow */
     struct pgram *e, *spare;
     size_t cap, n, max;
-    uint32_t floor;          /* what a new entry may have lost */
+    uint32_t floor; /* what a new entry may have lost */
 };
 
-#define PROFILE_WINDOW 1000  /* words of the moving type-token ratio */
-#define PROFILE_VOCAB 300000 /* distinct words kept; what comes later is one unknown word */
+#define PROFILE_WINDOW 1000   /* words of the moving type-token ratio */
+#define PROFILE_VOCAB  300000 /* distinct words kept; what comes later is one unknown word */
 
 struct profile_counter {
     struct sentences *it;
-    struct map vocab;        /* hash of the word -> index in word[] */
-    struct pword *word;      /* [0] is the unknown word */
+    struct map vocab;   /* hash of the word -> index in word[] */
+    struct pword *word; /* [0] is the unknown word */
     size_t n_words, cap_words;
-    struct buf text;         /* the words themselves */
+    struct buf text; /* the words themselves */
     struct gramtab grams, openers;
-    uint32_t *ring;          /* last PROFILE_WINDOW word ids */
-    uint64_t distinct;       /* in the ring now */
-    double mattr;            /* sum over full windows */
+    uint32_t *ring;    /* last PROFILE_WINDOW word ids */
+    uint64_t distinct; /* in the ring now */
+    double mattr;      /* sum over full windows */
     uint64_t windows;
     uint64_t pieces, by_kind[3], words, letters, long_words, contractions, first_person;
     uint64_t sentences, questions, exclaims, ellipses, capitals, cased, emoji;
     uint64_t hedges, intense, positive, negative;
-    double len_sum, len_sq;  /* words per sentence */
+    double len_sum, len_sq; /* words per sentence */
     int64_t from, to;
     int failed;
 };
@@ -75,8 +76,8 @@ struct profile_counter {
 unsigned profile_word_flags(const char *fold, size_t n);
 /* Adds the stems (hash64) of the words that everybody uses often. 0 or ERR_NOMEM. */
 int profile_common_set(struct map *set);
-bool profile_phrase_ordinary(const char *phrase);   /* what everybody says: "a lot of" */
-bool profile_phrase_idiom(const char *phrase);      /* only function words, yet a manner: "by and by" */
+bool profile_phrase_ordinary(const char *phrase); /* what everybody says: "a lot of" */
+bool profile_phrase_idiom(const char *phrase); /* only function words, yet a manner: "by and by" */
 bool profile_pair_hedges(const char *a, const char *b);
 
 /* ---- profile_count.c ---- */
