@@ -1,0 +1,101 @@
+#!/usr/bin/env python3
+"""Runs every test of a build folder and counts their cases.
+
+Each test is a program that prints TAP (unit tests in C, end-to-end tests in Python under
+tests/*/test_*.py). Two run at a time. Output of a test is shown only when it fails; the last line is
+"N passed, N failed, N skipped".
+
+usage: runtests.py BUILD [substring of test names ...]
+"""
+import concurrent.futures
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+LIMIT = 1500  # seconds for one test program
+
+
+def find(build, only):
+    unit = [os.path.join(build, f) for f in sorted(os.listdir(build))
+            if f.startswith("test_") and os.access(os.path.join(build, f), os.X_OK)
+            and os.path.isfile(os.path.join(build, f))]
+    tests = [(os.path.basename(f)[5:], [f]) for f in unit]
+    for room in sorted(os.listdir(os.path.join(ROOT, "tests"))):
+        folder = os.path.join(ROOT, "tests", room)
+        for f in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
+            if f.startswith("test_") and f.endswith(".py"):
+                tests.append((f"{room}/{f}", [sys.executable, os.path.join(folder, f)]))
+    return [t for t in tests if not only or any(o in t[0] for o in only)]
+
+
+def run(test, build, tmp):
+    name, command = test
+    env = dict(os.environ)
+    env.setdefault("LIKENESS_TEST_DATA", os.path.join(os.path.dirname(ROOT), "shared", "data"))
+    mine = os.path.join(tmp, re.sub(r"\W", "_", name))
+    os.makedirs(mine)
+    env.update(TMPDIR=mine, LIKENESS_KDF="fast", LIKENESS_BUILD=os.path.abspath(build),
+               LIKENESS_BIN=os.path.join(os.path.abspath(build), "src", "cli", "likeness"),
+               LIKENESS_ROOT=ROOT, NO_COLOR="1", LC_ALL="C.UTF-8",
+               UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1",
+               ASAN_OPTIONS=f"detect_leaks=1:suppressions={ROOT}/tools/asan.supp",
+               LSAN_OPTIONS=f"suppressions={ROOT}/tools/lsan.supp:print_suppressions=0",
+               TSAN_OPTIONS=f"suppressions={ROOT}/tools/tsan.supp:halt_on_error=1",
+               G_SLICE="always-malloc")
+    try:
+        p = subprocess.run(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE, timeout=LIMIT)
+        out, err, rc = p.stdout.decode(errors="replace"), p.stderr.decode(errors="replace"), p.returncode
+    except subprocess.TimeoutExpired as e:
+        out, err, rc = (e.stdout or b"").decode(errors="replace"), f"no end after {LIMIT} s\n", -1
+    return name, out, err, rc
+
+
+def count(out, rc):
+    """(passed, failed, skipped) of TAP text; a crash or a missing case counts as a failure."""
+    ok = bad = skip = 0
+    planned = 0
+    for line in out.splitlines():
+        if re.match(r"ok\b", line):
+            if re.search(r"#\s*skip", line, re.I):
+                skip += 1
+            else:
+                ok += 1
+        elif re.match(r"not ok\b", line):
+            bad += 1
+        m = re.match(r"1\.\.(\d+)", line)
+        planned += int(m.group(1)) if m else 0
+    if planned > ok + bad + skip:
+        bad += planned - ok - bad - skip
+    if (rc != 0 and bad == 0) or ok + bad + skip == 0:
+        bad += 1
+    return ok, bad, skip
+
+
+def main():
+    build, only = sys.argv[1], sys.argv[2:]
+    tests = find(build, only)
+    total = [0, 0, 0]
+    tmp = tempfile.mkdtemp(prefix="likeness-tests-")
+    try:
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 2) as pool:
+            for done in concurrent.futures.as_completed(pool.submit(run, t, build, tmp) for t in tests):
+                name, out, err, rc = done.result()
+                counts = count(out, rc)
+                total = [a + b for a, b in zip(total, counts)]
+                print(f"{'FAIL' if counts[1] else 'ok  '} {name}: {counts[0]} passed"
+                      + (f", {counts[1]} failed" if counts[1] else "")
+                      + (f", {counts[2]} skipped" if counts[2] else ""), flush=True)
+                if counts[1]:
+                    print(out[-8000:] + err[-8000:] + f"(exit {rc})", flush=True)
+    finally:
+        shutil.rmtree(tmp, ignore_errors=True)
+    print(f"{total[0]} passed, {total[1]} failed, {total[2]} skipped")
+    return 1 if total[1] or not total[0] else 0
+
+
+sys.exit(main())
