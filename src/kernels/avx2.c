@@ -1,18 +1,25 @@
 /* AVX2 with FMA: 256-bit arithmetic, on every x86 of the last ten years.
  *
- * The int8 dot product. There is no signed x signed byte multiply, so the sign of q is moved onto the
- * row: row * q = (row * sign q) * |q|, which vpmaddubsw takes as signed x unsigned. It adds two
- * products in int16, at most 2 * 127 * 127 = 32258 < 32767, so with values in [-127, 127] nothing
- * saturates (-128 would; that is why it is not a value), and vpmaddwd widens to int32: exact.
- * Four rows go side by side: q is loaded once for the four, four chains of additions hide each other's
- * latency, and rows lie one after another, so memory is still read in one stream. Measured with six
- * and eight rows: no faster, memory is the limit. */
+ * The int8 dot product. There is no signed x signed byte multiply, only vpmaddubsw, unsigned x signed;
+ * so the sign of q goes over to the row: row * q = (row * sign q) * |q|. Negating costs a place in the
+ * two pipes that multiply (vpsignb), flipping all bits does not (vpxor), and flipped is -row - 1: so
+ *
+ *     sum row * q = sum (q < 0 ? ~row : row) * |q|  +  sum over q < 0 of |q|
+ *
+ * and the last sum is the same for every row. vpmaddubsw adds two products in int16, at most
+ * 2 * 128 * 127 = 32512 < 32767, so nothing saturates, and vpmaddwd widens to int32: exact. Four rows
+ * go side by side: they share the loads of q, their additions hide each other's latency, and as rows
+ * lie one after another memory is still read in one stream (eight rows were slower: the processor's
+ * own prefetching lost the thread). */
 #include "kernels/variants.h"
 
 #include <immintrin.h>
 #include <string.h>
 
-#define AHEAD 2048      /* bytes the prefetch runs ahead of the scan */
+enum {
+    AHEAD = 2048,         /* bytes the prefetch runs ahead of the scan */
+    MAX_DIM = 8192,
+};
 
 static float sum8(__m256 v)
 {
@@ -51,47 +58,77 @@ static void axpy_f32(float *y, float a, const float *x, size_t n)
     for (; i < n; i++) y[i] += a * x[i];
 }
 
-static inline __m256i mul_add(__m256i acc, const int8_t *row, __m256i q, __m256i mag)
-{
-    __m256i r = _mm256_sign_epi8(_mm256_loadu_si256((const __m256i *)row), q);
-    __m256i p = _mm256_madd_epi16(_mm256_maddubs_epi16(mag, r), _mm256_set1_epi16(1));
-    return _mm256_add_epi32(acc, p);
-}
-
 static inline __m256i load_i8(const int8_t *p)
 {
     return _mm256_loadu_si256((const __m256i *)p);
 }
 
+/* acc += the products of 32 bytes: flip is all ones where q is negative, mag is |q|. */
+static inline __m256i mul_add(__m256i acc, const int8_t *row, __m256i flip, __m256i mag)
+{
+    __m256i r = _mm256_xor_si256(load_i8(row), flip);
+    __m256i p = _mm256_madd_epi16(_mm256_maddubs_epi16(mag, r), _mm256_set1_epi16(1));
+    return _mm256_add_epi32(acc, p);
+}
+
+static inline __m128i sum_each(__m256i a, __m256i b, __m256i c, __m256i d)
+{
+    __m256i s = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
+    return _mm_add_epi32(_mm256_castsi256_si128(s), _mm256_extracti128_si256(s, 1));
+}
+
+/* q made ready: once a call, not once a row. */
+struct query {
+    int8_t flip[MAX_DIM], mag[MAX_DIM];
+    int32_t owed;                 /* sum over q < 0 of |q| */
+} __attribute__((aligned(32)));
+
+static void prepare(struct query *p, const int8_t *q, size_t dim)
+{
+    const __m256i zero = _mm256_setzero_si256(), ones = _mm256_set1_epi16(1);
+    __m256i owed = zero;
+    for (size_t i = 0; i < dim; i += 32) {
+        __m256i v = load_i8(q + i), flip = _mm256_cmpgt_epi8(zero, v), mag = _mm256_abs_epi8(v);
+        _mm256_store_si256((__m256i *)(p->flip + i), flip);
+        _mm256_store_si256((__m256i *)(p->mag + i), mag);
+        __m256i one = _mm256_abs_epi8(flip);
+        owed = _mm256_add_epi32(owed, _mm256_madd_epi16(_mm256_maddubs_epi16(mag, one), ones));
+    }
+    __m128i s = sum_each(owed, zero, zero, zero);
+    p->owed = _mm_cvtsi128_si32(s);
+}
+
+static __m128i scan_one(const struct query *q, const int8_t *row, size_t dim)
+{
+    __m256i a = _mm256_setzero_si256();
+    for (size_t i = 0; i < dim; i += 32)
+        a = mul_add(a, row + i, load_i8(q->flip + i), load_i8(q->mag + i));
+    return sum_each(a, _mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256());
+}
+
 static void scan_i8(const int8_t *rows, size_t n, size_t dim, const int8_t *q, int32_t *out)
 {
+    struct query p;
+    prepare(&p, q, dim);
+    const __m128i owed = _mm_set1_epi32(p.owed);
     size_t r = 0;
     for (; r + 4 <= n; r += 4, rows += 4 * dim) {
+        const int8_t *p1 = rows + dim, *p2 = p1 + dim, *p3 = p2 + dim;
+        const char *next = (const char *)rows + AHEAD;
         __m256i a = _mm256_setzero_si256(), b = a, c = a, d = a;
+#pragma GCC unroll 2
         for (size_t i = 0; i < dim; i += 32) {
-            __m256i vq = load_i8(q + i), mag = _mm256_abs_epi8(vq);
-            _mm_prefetch((const char *)rows + 4 * i + AHEAD, _MM_HINT_T0);
-            _mm_prefetch((const char *)rows + 4 * i + AHEAD + 64, _MM_HINT_T0);
-            a = mul_add(a, rows + i, vq, mag);
-            b = mul_add(b, rows + dim + i, vq, mag);
-            c = mul_add(c, rows + 2 * dim + i, vq, mag);
-            d = mul_add(d, rows + 3 * dim + i, vq, mag);
+            __m256i flip = load_i8(p.flip + i), mag = load_i8(p.mag + i);
+            _mm_prefetch(next + 4 * i, _MM_HINT_T0);
+            _mm_prefetch(next + 4 * i + 64, _MM_HINT_T0);
+            a = mul_add(a, rows + i, flip, mag);
+            b = mul_add(b, p1 + i, flip, mag);
+            c = mul_add(c, p2 + i, flip, mag);
+            d = mul_add(d, p3 + i, flip, mag);
         }
-        __m256i s = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
-        __m128i t = _mm_add_epi32(_mm256_castsi256_si128(s), _mm256_extracti128_si256(s, 1));
-        _mm_storeu_si128((__m128i *)(out + r), t);
+        _mm_storeu_si128((__m128i *)(out + r), _mm_add_epi32(sum_each(a, b, c, d), owed));
     }
-    for (; r < n; r++, rows += dim) {
-        __m256i a = _mm256_setzero_si256();
-        for (size_t i = 0; i < dim; i += 32) {
-            __m256i vq = load_i8(q + i);
-            a = mul_add(a, rows + i, vq, _mm256_abs_epi8(vq));
-        }
-        __m128i t = _mm_add_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
-        t = _mm_add_epi32(t, _mm_shuffle_epi32(t, 0x4e));
-        t = _mm_add_epi32(t, _mm_shuffle_epi32(t, 0xb1));
-        out[r] = _mm_cvtsi128_si32(t);
-    }
+    for (; r < n; r++, rows += dim) out[r] = _mm_cvtsi128_si32(scan_one(&p, rows, dim)) + p.owed;
 }
 
 static float quant_i8(const float *x, size_t n, int8_t *out)

@@ -20,7 +20,7 @@ struct kernels {
     float (*dot_f32)(const float *x, const float *y, size_t n);
     /* y += a * x. */
     void (*axpy_f32)(float *y, float a, const float *x, size_t n);
-    /* n rows of dim int8 (row stride = dim, dim a multiple of 32, rows 32-byte aligned) against q:
+    /* n rows of dim int8 (row stride = dim, a multiple of 32, at most 8192) against q:
      * out[r] = sum of rows[r][i] * q[i], exact in int32. Values are in [-127, 127]. */
     void (*scan_i8)(const int8_t *rows, size_t n, size_t dim, const int8_t *q, int32_t *out);
     /* x -> round(x / scale) in [-127, 127], scale = max|x| / 127 (returned). A vector whose largest
