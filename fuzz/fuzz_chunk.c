@@ -1,6 +1,6 @@
 /* Arbitrary bytes, made clean, as a thread of pieces: tokens, sentences, chunks and phrases keep
- * their invariants. The first bytes choose the options; '\x1e' (dropped by utf8_clean, so split first)
- * separates pieces, whose first byte says whose they are. */
+ * their invariants. The first bytes choose the options; '\x1e' (dropped by utf8_clean, so split
+ * first) separates pieces, whose first byte says whose they are. */
 #include "base/buf.h"
 #include "base/str.h"
 #include "text/chunk.h"
@@ -13,16 +13,16 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
-#define MUST(x)                                                                                      \
-    do {                                                                                             \
-        if (!(x)) abort();                                                                           \
+#define MUST(x)                                                                                    \
+    do {                                                                                           \
+        if (!(x)) abort();                                                                         \
     } while (0)
 #define MAX_PIECES 64
 
 struct thread {
     struct chunk_opts o;
     struct buf text[MAX_PIECES];
-    int64_t fresh[MAX_PIECES];       /* tokens of the persona that came new */
+    int64_t fresh[MAX_PIECES]; /* tokens of the persona that came new */
     int n;
 };
 
@@ -35,10 +35,12 @@ static int on_chunk(void *ud, const struct chunk_out *c, struct err *err)
         const struct chunk_seg *g = &c->seg[i];
         MUST(g->piece >= 0 && g->piece < t->n);
         const struct buf *b = &t->text[g->piece];
-        MUST(g->text_n > 0 && g->offset + g->text_n <= b->n && !memcmp(b->p + g->offset, g->text, g->text_n));
+        MUST(g->text_n > 0 && g->offset + g->text_n <= b->n &&
+             !memcmp(b->p + g->offset, g->text, g->text_n));
         int k = (int)tokens_count(g->text, g->text_n);
         tokens += k;
-        if (g->overlap) MUST(!fresh), overlap += k;
+        MUST(!g->overlap || !fresh);
+        if (g->overlap) overlap += k;
         else fresh = true;
         if (g->voice && !g->overlap) t->fresh[g->piece] += k, voice = true;
     }
@@ -58,7 +60,8 @@ static void check_sentences(const char *s, size_t n)
         size_t k = 0;
         MUST(from >= before && from < to && to <= n);
         for (t.at = before = from; tokens_next(&t); k++) {
-            MUST(tokens_next(&all) && all.start == t.start && all.end == t.end && all.is_word == t.is_word);
+            MUST(tokens_next(&all) && all.start == t.start && all.end == t.end &&
+                 all.is_word == t.is_word);
             MUST(t.end - t.start <= TOKEN_BYTES);
             struct token_word w = token_word(s + t.start, t.end - t.start);
             MUST(w.key == hash64(w.stem, w.stem_n, 0) && w.fold[w.fold_n] == 0);
@@ -103,8 +106,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         check_sentences(buf_str(b), b->n);
         check_phrases(buf_str(b), b->n);
         at += flags >> 3;
-        struct chunk_piece piece = { .piece = t.n, .voice = flags & 1, .alone = (flags & 6) == 6, .written_at = at,
-                                     .author = "", .text = buf_str(b), .text_n = b->n };
+        struct chunk_piece piece = { .piece = t.n,
+                                     .voice = flags & 1,
+                                     .alone = (flags & 6) == 6,
+                                     .written_at = at,
+                                     .author = "",
+                                     .text = buf_str(b),
+                                     .text_n = b->n };
         if (piece.voice) want[t.n] = (int64_t)tokens_count(piece.text, piece.text_n);
         t.n++;
         MUST(!chunker_add(c, &piece, NULL));

@@ -18,7 +18,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         return 0;
     }
     if (embed_save(e, &again) || again.n != n || memcmp(again.p, data, n)) abort();
-    if (embed_text(e, "the old boat in Bergen", 22, v) || embed_learn(e, "an old boat", 11)) abort();
+    if (embed_text(e, "the old boat in Bergen", 22, v) || embed_learn(e, "an old boat", 11))
+        abort();
     for (int i = 0; i < 384; i++)
         if (!(v[i] >= -1.001f && v[i] <= 1.001f)) abort();
     embed_close(e);

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-extern const struct embed_kind embed_hash;       /* hash.c */
+extern const struct embed_kind embed_hash; /* hash.c */
 
 const struct embed_kind *const embed_kinds[] = { &embed_hash, NULL };
 
@@ -20,8 +20,10 @@ struct embedder *embed_open(const char *name, const void *state, size_t n, struc
     const struct embed_kind *k = embed_kind_by_name(name);
     if (k) return k->open(state, n, err);
     struct buf known = BUF_INIT(4096);
-    for (size_t i = 0; embed_kinds[i]; i++) buf_printf(&known, "%s%s", i ? ", " : "", embed_kinds[i]->name);
-    err_set(err, ERR_NOTFOUND, "there is no embedder \"%s\"; there is: %s", name ? name : "", buf_str(&known));
+    for (size_t i = 0; embed_kinds[i]; i++)
+        buf_printf(&known, "%s%s", i ? ", " : "", embed_kinds[i]->name);
+    err_set(err, ERR_NOTFOUND, "there is no embedder \"%s\"; there is: %s", name ? name : "",
+            buf_str(&known));
     buf_free(&known);
     return NULL;
 }
@@ -31,15 +33,27 @@ void embed_close(struct embedder *e)
     if (e) e->kind->close(e);
 }
 
-int embed_text(struct embedder *e, const char *s, size_t n, float *v) { return e->kind->text(e, s, n, v); }
+int embed_text(struct embedder *e, const char *s, size_t n, float *v)
+{
+    return e->kind->text(e, s, n, v);
+}
 
 int embed_learn(struct embedder *e, const char *s, size_t n)
 {
     return e->kind->learn ? e->kind->learn(e, s, n) : 0;
 }
 
-int embed_save(const struct embedder *e, struct buf *out) { return e->kind->save ? e->kind->save(e, out) : 0; }
+int embed_save(const struct embedder *e, struct buf *out)
+{
+    return e->kind->save ? e->kind->save(e, out) : 0;
+}
 
-uint64_t embed_learned(const struct embedder *e) { return e->kind->learned ? e->kind->learned(e) : 0; }
+uint64_t embed_learned(const struct embedder *e)
+{
+    return e->kind->learned ? e->kind->learned(e) : 0;
+}
 
-float embed_idf(const struct embedder *e, uint64_t stem) { return e->kind->idf ? e->kind->idf(e, stem) : 1; }
+float embed_idf(const struct embedder *e, uint64_t stem)
+{
+    return e->kind->idf ? e->kind->idf(e, stem) : 1;
+}

@@ -26,20 +26,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DIM 384
-#define STATE_MAGIC 0x31484B4Cu     /* "LKH1" */
+#define DIM           384
+#define STATE_MAGIC   0x31484B4Cu /* "LKH1" */
 #define STATE_VERSION 1
-#define SEED_STEM 0x51
-#define SEED_PAIR 0x52
-#define SEED_GRAM 0x53
+#define SEED_STEM     0x51
+#define SEED_PAIR     0x52
+#define SEED_GRAM     0x53
 
-#define PAIR_WEIGHT 0.4f            /* of a pair, against a stem of the same idf */
-#define GRAM_WEIGHT 0.6f            /* of all n-grams of a word together */
+#define PAIR_WEIGHT 0.4f /* of a pair, against a stem of the same idf */
+#define GRAM_WEIGHT 0.6f /* of all n-grams of a word together */
 
 struct hash_embedder {
     struct embedder base;
     uint64_t passages;
-    struct map df;                  /* stem -> passages with it << 32 | number of the newest, low bits */
+    struct map df; /* stem -> passages with it << 32 | number of the newest, low bits */
 };
 
 extern const struct embed_kind embed_hash;
@@ -118,8 +118,10 @@ static int load(struct hash_embedder *e, const void *state, size_t size, struct 
     if (cursor_u32(&c, "magic") != STATE_MAGIC) cursor_fail(&c, "magic");
     uint32_t version = cursor_u32(&c, "version");
     if (!c.bad && version > STATE_VERSION)
-        return err_set(err, ERR_VERSION, "the embedder's state is of version %u; this program knows "
-                       "versions up to %d: use a newer one", version, STATE_VERSION);
+        return err_set(err, ERR_VERSION,
+                       "the embedder's state is of version %u; this program knows "
+                       "versions up to %d: use a newer one",
+                       version, STATE_VERSION);
     if (version < 1) cursor_fail(&c, "version");
     e->passages = cursor_u64(&c, "passages");
     if (e->passages > UINT32_MAX) cursor_fail(&c, "passages");
@@ -162,9 +164,9 @@ static struct embedder *hash_open(const void *state, size_t n, struct err *err)
 /* ---- embedding ---- */
 
 struct feature {
-    uint64_t key;                   /* pairs: mixed of both stems */
+    uint64_t key; /* pairs: mixed of both stems */
     float idf;
-    uint32_t start, len;            /* of the word in the passage; len 0: a pair */
+    uint32_t start, len; /* of the word in the passage; len 0: a pair */
 };
 
 struct bag {
@@ -216,19 +218,24 @@ static void project_grams(float *v, const char *fold, size_t n, float w)
     at[chars] = (uint16_t)(n + 2);
     static const float share[] = { 0.5f, 0.8f, 1.0f };
     float sum = 0;
-    for (size_t k = 3; k <= 5 && k <= chars; k++) sum += (float)(chars - k + 1) * share[k - 3] * share[k - 3];
+    for (size_t k = 3; k <= 5 && k <= chars; k++)
+        sum += (float)(chars - k + 1) * share[k - 3] * share[k - 3];
     if (sum <= 0) return;
     w /= sqrtf(sum);
     for (size_t k = 3; k <= 5; k++)
         for (size_t i = 0; i + k <= chars; i++)
-            project(v, hash64(s + at[i], (size_t)(at[i + k] - at[i]), SEED_GRAM), SEED_GRAM, w * share[k - 3]);
+            project(v, hash64(s + at[i], (size_t)(at[i + k] - at[i]), SEED_GRAM), SEED_GRAM,
+                    w * share[k - 3]);
 }
 
 static int collect(const struct embedder *e, const char *s, size_t n, struct bag *bag)
 {
     struct tokens t = tokens_of(s, n);
-    struct { uint64_t key; float idf; } before = { 0, 0 };
-    int rc = 0, since = 9;                         /* words since the last content word */
+    struct {
+        uint64_t key;
+        float idf;
+    } before = { 0, 0 };
+    int rc = 0, since = 9; /* words since the last content word */
     while (!rc && tokens_next(&t)) {
         if (!t.is_word) {
             if (t.s[t.start] != '-') since = 9;
@@ -240,10 +247,12 @@ static int collect(const struct embedder *e, const char *s, size_t n, struct bag
             continue;
         }
         float idf = idf_of(e, w.key);
-        rc = bag_add(bag, (struct feature){ w.key, idf, (uint32_t)t.start, (uint32_t)(t.end - t.start) });
+        rc = bag_add(
+            bag, (struct feature){ w.key, idf, (uint32_t)t.start, (uint32_t)(t.end - t.start) });
         if (!rc && since <= 1) {
             uint64_t pair = hash64(&w.key, sizeof w.key, before.key);
-            rc = bag_add(bag, (struct feature){ pair, (idf + before.idf) / 2, (uint32_t)t.start, 0 });
+            rc = bag_add(bag,
+                         (struct feature){ pair, (idf + before.idf) / 2, (uint32_t)t.start, 0 });
         }
         before.key = w.key;
         before.idf = idf;

@@ -2,18 +2,18 @@
  * until the next one does not fit.
  *
  * A conversation is a row of turns: what the others said, then what the persona answered. The
- * others' words wait in `asked` until an answer comes; without one they are dropped, so a chunk ends
- * with the persona. Of a long question the end is kept, at most half a chunk: the words just before
- * an answer are the ones it answers.
+ * others' words wait in `asked` until an answer comes; without one they are dropped, so a chunk
+ * ends with the persona. Of a long question the end is kept, at most half a chunk: the words just
+ * before an answer are the ones it answers.
  *
  *     units  [ overlap ][ turn ][ turn ][ question  answer ...          one chunk
  *                                       ^ turn         ^ turn + n_question
  *
- * When a unit does not fit, in this order: (a) whole turns stand before the current one: they become
- * a chunk, the current turn moves on, behind an overlap; (b) only an overlap stands before it: it
- * goes; (c) the turn itself is too long: it becomes a chunk, and the next begins with the end of the
- * question, then the end of the answer so far, together at most `overlap` tokens. A unit in a
- * conversation is at most half a chunk and so is a question, hence (a)-(c) always make room.
+ * When a unit does not fit, in this order: (a) whole turns stand before the current one: they
+ * become a chunk, the current turn moves on, behind an overlap; (b) only an overlap stands before
+ * it: it goes; (c) the turn itself is too long: it becomes a chunk, and the next begins with the
+ * end of the question, then the end of the answer so far, together at most `overlap` tokens. A unit
+ * in a conversation is at most half a chunk and so is a question, hence (a)-(c) always make room.
  *
  * Pieces are copied and counted by the units that use them: memory is one chunk's pieces and the
  * waiting question, however long the thread. */
@@ -28,20 +28,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct held {                    /* a piece, as long as units point into it */
+struct held { /* a piece, as long as units point into it */
     int refs;
-    struct chunk_piece p;        /* text and author point behind this struct */
+    struct chunk_piece p; /* text and author point behind this struct */
     char bytes[];
 };
 
 struct unit {
     struct held *h;
-    size_t from, to;             /* bytes of h->p.text */
-    int n;                       /* tokens */
+    size_t from, to; /* bytes of h->p.text */
+    int n;           /* tokens */
     bool overlap;
 };
 
-struct row {                     /* of units */
+struct row { /* of units */
     struct unit *u;
     size_t n, cap;
     int tokens;
@@ -52,12 +52,12 @@ struct chunker {
     int (*fn)(void *ud, const struct chunk_out *c, struct err *err);
     void *ud;
     struct sentences *it;
-    struct row cur;              /* the chunk being filled */
-    struct row asked;            /* the others' words, not answered yet */
-    size_t turn;                 /* where the current turn begins in cur */
-    size_t n_question;           /* units of its question */
-    int64_t last_at;             /* time of the piece before, of this exchange */
-    struct chunk_seg *seg;       /* scratch of emit */
+    struct row cur;        /* the chunk being filled */
+    struct row asked;      /* the others' words, not answered yet */
+    size_t turn;           /* where the current turn begins in cur */
+    size_t n_question;     /* units of its question */
+    int64_t last_at;       /* time of the piece before, of this exchange */
+    struct chunk_seg *seg; /* scratch of emit */
     size_t cap_seg;
     struct buf text;
 };
@@ -127,8 +127,8 @@ static bool joins(const struct unit *a, const struct unit *b)
     return a->h == b->h && a->overlap == b->overlap && a->to <= b->from;
 }
 
-static int add_seg(struct chunker *c, size_t *n_seg, const struct unit *first, const struct unit *last,
-                   struct err *err)
+static int add_seg(struct chunker *c, size_t *n_seg, const struct unit *first,
+                   const struct unit *last, struct err *err)
 {
     if (*n_seg == c->cap_seg) {
         size_t cap = c->cap_seg ? c->cap_seg * 2 : 32;
@@ -139,12 +139,18 @@ static int add_seg(struct chunker *c, size_t *n_seg, const struct unit *first, c
     }
     const struct chunk_piece *p = &first->h->p;
     c->seg[(*n_seg)++] = (struct chunk_seg){
-        .piece = p->piece, .voice = p->voice, .overlap = first->overlap, .written_at = p->written_at,
-        .author = p->author, .text_n = last->to - first->from, .offset = first->from,
+        .piece = p->piece,
+        .voice = p->voice,
+        .overlap = first->overlap,
+        .written_at = p->written_at,
+        .author = p->author,
+        .text_n = last->to - first->from,
+        .offset = first->from,
     };
     buf_add(&c->text, p->text + first->from, last->to - first->from);
     buf_addc(&c->text, 0);
-    return c->text.failed ? err_set(err, c->text.failed, "no room for a passage of this length") : 0;
+    return c->text.failed ? err_set(err, c->text.failed, "no room for a passage of this length")
+                          : 0;
 }
 
 /* Hand out the first k units as a chunk, if a new word of the persona is in them. */
@@ -157,7 +163,8 @@ static int emit(struct chunker *c, size_t k, struct err *err)
     for (size_t i = 0, j; i < k; i = j) {
         const struct unit *u = &c->cur.u[i];
         out.n_tokens += u->n;
-        for (j = i + 1; j < k && joins(&c->cur.u[j - 1], &c->cur.u[j]); j++) out.n_tokens += c->cur.u[j].n;
+        for (j = i + 1; j < k && joins(&c->cur.u[j - 1], &c->cur.u[j]); j++)
+            out.n_tokens += c->cur.u[j].n;
         if ((rc = add_seg(c, &out.n_seg, u, &c->cur.u[j - 1], err))) return rc;
         if (!u->h->p.voice) continue;
         fresh |= !u->overlap;
@@ -186,14 +193,15 @@ static struct unit unit_tail(struct unit u, int max)
     return u;
 }
 
-/* Copy to `to`, as overlap, the last whole sentences of cur.u[a..b) that fit in `budget` tokens, up to
- * the first that is itself an overlap (a question's are taken again: `again`). */
+/* Copy to `to`, as overlap, the last whole sentences of cur.u[a..b) that fit in `budget` tokens, up
+ * to the first that is itself an overlap (a question's are taken again: `again`). */
 static int copy_tail(struct chunker *c, size_t a, size_t b, int budget, bool again, struct row *to,
                      struct err *err)
 {
     size_t i = b;
     int left = budget, rc = 0;
-    while (i > a && c->cur.u[i - 1].n <= left && (again || !c->cur.u[i - 1].overlap)) left -= c->cur.u[--i].n;
+    while (i > a && c->cur.u[i - 1].n <= left && (again || !c->cur.u[i - 1].overlap))
+        left -= c->cur.u[--i].n;
     if (again && i == b && b > a && budget > 0) {
         struct unit u = unit_tail(c->cur.u[b - 1], budget);
         u.overlap = true;
@@ -322,7 +330,8 @@ int chunker_flush(struct chunker *c, struct err *err)
 static bool silence(const struct chunker *c, int64_t at)
 {
     if (c->last_at == CLOCK_NONE || at == CLOCK_NONE) return false;
-    uint64_t d = at > c->last_at ? (uint64_t)at - (uint64_t)c->last_at : (uint64_t)c->last_at - (uint64_t)at;
+    uint64_t d =
+        at > c->last_at ? (uint64_t)at - (uint64_t)c->last_at : (uint64_t)c->last_at - (uint64_t)at;
     return d > (uint64_t)c->o.gap_seconds;
 }
 
@@ -346,13 +355,15 @@ int chunker_add(struct chunker *c, const struct chunk_piece *p, struct err *err)
 }
 
 struct chunker *chunker_new(const struct chunk_opts *o,
-                            int (*fn)(void *ud, const struct chunk_out *c, struct err *err), void *ud,
-                            struct err *err)
+                            int (*fn)(void *ud, const struct chunk_out *c, struct err *err),
+                            void *ud, struct err *err)
 {
-    if (o->max_tokens < 16 || o->max_tokens > 8192 || o->overlap < 0 || o->overlap > o->max_tokens / 2 ||
-        o->gap_seconds < 0) {
-        err_set(err, ERR_INVAL, "chunks of %d tokens with an overlap of %d are not possible: use 16 to "
-                "8192, and at most half of it", o->max_tokens, o->overlap);
+    if (o->max_tokens < 16 || o->max_tokens > 8192 || o->overlap < 0 ||
+        o->overlap > o->max_tokens / 2 || o->gap_seconds < 0) {
+        err_set(err, ERR_INVAL,
+                "chunks of %d tokens with an overlap of %d are not possible: use 16 to "
+                "8192, and at most half of it",
+                o->max_tokens, o->overlap);
         return NULL;
     }
     struct chunker *c = calloc(1, sizeof *c);

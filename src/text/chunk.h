@@ -1,7 +1,7 @@
 /* Chunks: passages of at most N tokens, cut at sentence ends, with an overlap, that the persona is
- * searched by. Documents are packed sentence by sentence. Chat messages and mails of one thread are grouped
- * into exchanges: what the others said, then what the persona answered, so that an answer keeps the
- * question it answered.
+ * searched by. Documents are packed sentence by sentence. Chat messages and mails of one thread are
+ * grouped into exchanges: what the others said, then what the persona answered, so that an answer
+ * keeps the question it answered.
  *
  *     struct chunker *c = chunker_new(&(struct chunk_opts){ 512, 64, 4*3600 }, on_chunk, ud, err);
  *     for each piece of a thread, in time order: chunker_add(c, &p, err);
@@ -13,7 +13,10 @@
  * silence longer than gap_seconds ends an exchange; (5) a chunk never ends with the others' words
  * when the persona's answer follows within the gap and fits; when an answer is itself too long for
  * one chunk, each of its chunks begins with (up to overlap tokens of) the question; (6) a chunk
- * without any word of the persona is not produced. */
+ * without any word of the persona is not produced.
+ *
+ * What the others said and the persona did not answer is left out. Of a long question the last
+ * max_tokens / 2 tokens are kept. Every token of the persona is new in exactly one chunk. */
 #ifndef LK_TEXT_CHUNK_H
 #define LK_TEXT_CHUNK_H
 
@@ -24,18 +27,18 @@
 #include <stdint.h>
 
 struct chunk_opts {
-    int max_tokens;             /* 16 .. 8192 */
-    int overlap;                /* 0 .. max_tokens / 2 */
+    int max_tokens; /* 16 .. 8192 */
+    int overlap;    /* 0 .. max_tokens / 2 */
     int64_t gap_seconds;
 };
 
 /* What goes in: a piece as it is stored. Strings are copied as needed. */
 struct chunk_piece {
-    int64_t piece;              /* row id, comes back in the segments */
-    bool voice;                 /* the persona's own words; else context */
-    bool alone;                 /* a document: never grouped with its neighbours */
+    int64_t piece; /* row id, comes back in the segments */
+    bool voice;    /* the persona's own words; else context */
+    bool alone;    /* a document: never grouped with its neighbours */
     int64_t written_at;
-    const char *author;         /* shown name; "" for the persona */
+    const char *author; /* shown name; "" for the persona */
     const char *text;
     size_t text_n;
 };
@@ -44,19 +47,19 @@ struct chunk_piece {
 struct chunk_seg {
     int64_t piece;
     bool voice;
-    bool overlap;               /* repeated from the chunk before (or a kept question): do not quote twice */
+    bool overlap; /* repeated from the chunk before (or a kept question): do not quote twice */
     int64_t written_at;
     const char *author;
-    const char *text;           /* borrowed during the callback; NUL-terminated */
+    const char *text; /* borrowed during the callback; NUL-terminated */
     size_t text_n;
-    size_t offset;              /* where it begins in the piece's text */
+    size_t offset; /* where it begins in the piece's text */
 };
 
 struct chunk_out {
     const struct chunk_seg *seg;
     size_t n_seg;
     int n_tokens;
-    int64_t written_at;         /* of the newest voice segment */
+    int64_t written_at; /* of the newest voice segment */
 };
 
 struct chunker;

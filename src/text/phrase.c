@@ -1,6 +1,6 @@
 /* Key phrases. Every stretch of one to three content words that no stop word, mark or number
- * interrupts is a candidate; candidates are told apart by their stems, so "old boat" and "old boats" count
- * together, and shown as they were written most often (a majority vote in one pass).
+ * interrupts is a candidate; candidates are told apart by their stems, so "old boat" and "old
+ * boats" count together, and shown as they were written most often (a majority vote in one pass).
  *
  * Capitals: a word at the start of a sentence has one whether it is a name or not. A stem is a name
  * when, inside sentences, it is written with a capital more often than without. */
@@ -17,16 +17,16 @@
 #include <string.h>
 #include <unicode/uchar.h>
 
-#define MAX_WORDS 3
+#define MAX_WORDS      3
 #define MAX_CANDIDATES 65536
 
 struct word {
-    size_t from, to;         /* bytes */
+    size_t from, to; /* bytes */
     uint64_t stem;
 };
 
 struct candidate {
-    struct word w[MAX_WORDS];   /* the form that leads the vote */
+    struct word w[MAX_WORDS]; /* the form that leads the vote */
     int n;
     int count, votes;
     uint64_t key, form;
@@ -37,8 +37,8 @@ struct phrases {
     const char *s;
     struct candidate *c;
     size_t n, cap;
-    struct map index;        /* key of the phrase -> place in c, plus one */
-    struct map capitals;     /* stem -> times with a capital << 32 | times without, inside sentences */
+    struct map index;    /* key of the phrase -> place in c, plus one */
+    struct map capitals; /* stem -> times with a capital << 32 | times without, inside sentences */
     bool failed;
 };
 
@@ -127,7 +127,8 @@ static void read_sentence(struct phrases *p, size_t from, size_t to)
     while (tokens_next(&t) && !p->failed) {
         const char *w = p->s + t.start;
         struct token_word tw = token_word(w, t.end - t.start);
-        if (!t.is_word || tw.stop || (*w >= '0' && *w <= '9') || (tw.fold_n < 2 && (unsigned char)*w < 0x80)) {
+        if (!t.is_word || tw.stop || (*w >= '0' && *w <= '9') ||
+            (tw.fold_n < 2 && (unsigned char)*w < 0x80)) {
             n = 0;
             first &= !t.is_word;
             continue;

@@ -9,8 +9,9 @@
  * ICU breaks at every line end. Hard-wrapped prose must not; a chat message of short lines must.
  * See line_splits for how the two are told apart.
  *
- * Everything is decided between tokens: a sentence runs from the start of a token to the end of one,
- * so it is trimmed, never empty, and the tokens of the sentences are the tokens of the text. */
+ * Everything is decided between tokens: a sentence runs from the start of a token to the end of
+ * one, so it is trimmed, never empty, and the tokens of the sentences are the tokens of the text.
+ */
 #include "text/sentence.h"
 
 #include "base/str.h"
@@ -23,9 +24,9 @@
 #include <unicode/uchar.h>
 #include <unicode/utext.h>
 
-#define SHORT_LINE 48      /* bytes: a line this short was ended on purpose */
-#define CHAT_LINE 40       /* bytes: a text with mostly such lines is a chat's */
-#define LONG_LINE 140      /* nobody wraps lines here: a paragraph on one line */
+#define SHORT_LINE 48  /* bytes: a line this short was ended on purpose */
+#define CHAT_LINE  40  /* bytes: a text with mostly such lines is a chat's */
+#define LONG_LINE  140 /* nobody wraps lines here: a paragraph on one line */
 
 struct tok {
     size_t start, end;
@@ -38,16 +39,16 @@ struct sentences {
     const char *s;
     size_t n;
     struct tokens t;
-    struct tok next;           /* the token after last; valid if has_next */
+    struct tok next; /* the token after last; valid if has_next */
     bool has_next;
-    struct tok last[4];        /* last[0] is the newest token of the sentence */
-    size_t count, words;       /* tokens and words since `from` */
+    struct tok last[4];  /* last[0] is the newest token of the sentence */
+    size_t count, words; /* tokens and words since `from` */
     size_t from;
-    size_t bound;              /* newest boundary from ICU */
+    size_t bound; /* newest boundary from ICU */
     bool icu_done;
-    bool chatty;               /* most lines are short */
-    bool lower;                /* written without capitals: "." and a small letter end a sentence */
-    struct tokens cut;         /* the rest of an overlong sentence */
+    bool chatty;       /* most lines are short */
+    bool lower;        /* written without capitals: "." and a small letter end a sentence */
+    struct tokens cut; /* the rest of an overlong sentence */
 };
 
 struct sentences *sentences_new(struct err *err)
@@ -93,7 +94,8 @@ static void take(struct sentences *it)
     peek(it);
 }
 
-/* What kind of writing this is, from its lines and letters. Returns whether ICU has anything to find. */
+/* What kind of writing this is, from its lines and letters. Returns whether ICU has anything to
+ * find. */
 static bool survey(struct sentences *it)
 {
     size_t lines = 0, brief = 0, line = 0, upper = 0, ends = 0, high = 0;
@@ -145,8 +147,14 @@ static bool is(const struct sentences *it, struct tok t, const char *set)
     return t.end - t.start == 1 && strchr(set, it->s[t.start]);
 }
 
-static bool upper_at(const struct sentences *it, size_t at) { return u_isUUppercase((UChar32)char_at(it, at)); }
-static bool lower_at(const struct sentences *it, size_t at) { return u_isULowercase((UChar32)char_at(it, at)); }
+static bool upper_at(const struct sentences *it, size_t at)
+{
+    return u_isUUppercase((UChar32)char_at(it, at));
+}
+static bool lower_at(const struct sentences *it, size_t at)
+{
+    return u_isULowercase((UChar32)char_at(it, at));
+}
 
 static bool closer(uint32_t c)
 {
@@ -178,14 +186,16 @@ enum hold { NEVER_ENDS, MAY_END, ENDS };
 
 /* Sorted. '*': may end a sentence; the rest never do. */
 static const char *const abbreviations[] = {
-    "adm", "al*", "approx", "apr*", "apt*", "aug*", "ave*", "blvd*", "bros*", "ca", "capt", "cf", "ch",
-    "cmdr", "co*", "col", "comdr", "corp*", "cpl", "cpt", "dec*", "dept", "dr", "eds", "eq", "esp", "est",
-    "excl", "feb*", "fig", "figs", "fr", "fri*", "ft*", "gen", "gov", "hon", "hr*", "hrs*", "inc*",
-    "incl", "insp", "jan*", "jr*", "jul*", "jun*", "lb*", "lbs*", "lieut", "lt", "ltd*", "maj", "messrs",
-    "mgr", "min*", "misc", "mlle", "mme", "mr", "mrs", "ms", "mt", "mx", "nos", "nov*", "oct*", "oz*",
-    "para", "pp", "pres", "prof", "pvt", "rd*", "ref", "rep", "rev", "sec*", "sen", "sep*", "sept*", "sgt",
-    "sr*", "st", "supt", "tel", "thu*", "thurs*", "tue*", "tues*", "univ", "viz", "vol", "vols", "vs",
-    "wed*", "yr*", "yrs*",
+    "adm",  "al*",  "approx", "apr*", "apt*", "aug*", "ave*",   "blvd*", "bros*", "ca",
+    "capt", "cf",   "ch",     "cmdr", "co*",  "col",  "comdr",  "corp*", "cpl",   "cpt",
+    "dec*", "dept", "dr",     "eds",  "eq",   "esp",  "est",    "excl",  "feb*",  "fig",
+    "figs", "fr",   "fri*",   "ft*",  "gen",  "gov",  "hon",    "hr*",   "hrs*",  "inc*",
+    "incl", "insp", "jan*",   "jr*",  "jul*", "jun*", "lb*",    "lbs*",  "lieut", "lt",
+    "ltd*", "maj",  "messrs", "mgr",  "min*", "misc", "mlle",   "mme",   "mr",    "mrs",
+    "ms",   "mt",   "mx",     "nos",  "nov*", "oct*", "oz*",    "para",  "pp",    "pres",
+    "prof", "pvt",  "rd*",    "ref",  "rep",  "rev",  "sec*",   "sen",   "sep*",  "sept*",
+    "sgt",  "sr*",  "st",     "supt", "tel",  "thu*", "thurs*", "tue*",  "tues*", "univ",
+    "viz",  "vol",  "vols",   "vs",   "wed*", "yr*",  "yrs*",
 };
 
 static enum hold listed(const char *w, size_t n)
@@ -207,23 +217,24 @@ static enum hold listed(const char *w, size_t n)
 
 /* Can the word w (last[1] or so), followed by the full stop, be shortened rather than last?
  * before: the two tokens before it. */
-static enum hold shortened(const struct sentences *it, struct tok w, struct tok dot, struct tok prev)
+static enum hold shortened(const struct sentences *it, struct tok w, struct tok dot,
+                           struct tok prev)
 {
     const char *p = it->s + w.start;
     size_t n = w.end - w.start;
     bool dotted = dot.end == w.start && is(it, dot, ".") && prev.is_word && prev.end == dot.start;
     if (!w.is_word) return ENDS;
-    if (dotted && prev.end - prev.start <= 2) {           /* e.g.  p.m.  U.S.  Ph.D. */
+    if (dotted && prev.end - prev.start <= 2) { /* e.g.  p.m.  U.S.  Ph.D. */
         char a = (char)(it->s[prev.start] | 32), b = (char)(*p | 32);
         if ((a == 'e' && b == 'g') || (a == 'i' && b == 'e')) return NEVER_ENDS;
         return n <= 2 ? MAY_END : ENDS;
     }
-    if (n == 1 && upper_at(it, w.start)) {                /* an initial; "So do I." is none */
+    if (n == 1 && upper_at(it, w.start)) { /* an initial; "So do I." is none */
         if (*p == 'I' && it->count > 2) return ENDS;
         return MAY_END;
     }
-    if (n == 2 && !memcmp(p, "No", 2)) return MAY_END;    /* No. 10 */
-    if (n == 1 && *p == 'p') return MAY_END;              /* p. 10 */
+    if (n == 2 && !memcmp(p, "No", 2)) return MAY_END; /* No. 10 */
+    if (n == 1 && *p == 'p') return MAY_END;           /* p. 10 */
     return listed(p, n);
 }
 
@@ -242,7 +253,7 @@ static bool stop_is_inner(const struct sentences *it)
     if (!is(it, it->last[0], ".") || it->count < 2 || w.end != it->last[0].start) return false;
     bool digits = true;
     for (size_t i = w.start; i < w.end; i++) digits &= it->s[i] >= '0' && it->s[i] <= '9';
-    if (it->count == 2 && digits && w.end - w.start <= 3) return true;         /* "1. Buy milk" */
+    if (it->count == 2 && digits && w.end - w.start <= 3) return true; /* "1. Buy milk" */
     switch (shortened(it, w, it->count > 2 ? it->last[2] : (struct tok){ 0 },
                       it->count > 3 ? it->last[3] : (struct tok){ 0 })) {
     case NEVER_ENDS: return true;
@@ -260,7 +271,7 @@ static size_t item_mark(const char *p, size_t n)
     p += i;
     n -= i;
     if (n >= 2 && strchr("-*+>", *p) && p[1] == ' ') return 2;
-    if (n >= 4 && !memcmp(p, "\xE2\x80\xA2", 3)) return 3;       /* bullet */
+    if (n >= 4 && !memcmp(p, "\xE2\x80\xA2", 3)) return 3; /* bullet */
     for (i = 0; i < n && i < 7 && p[i] == '#'; i++) continue;
     if (i && i < n && p[i] == ' ') return i + 1;
     for (i = 0; i < n && i < 4 && p[i] >= '0' && p[i] <= '9'; i++) continue;
@@ -281,9 +292,9 @@ static bool terminal(const struct sentences *it)
 }
 
 /* Does the line end between last[0] and next end a sentence? Blank lines, list items and headings
- * always do. A terminal mark does unless it is an abbreviation's. Without one, prose that was wrapped
- * runs on: its lines are of middling length. Short lines were ended on purpose when the next begins
- * with a capital or all lines are short; very long ones are paragraphs. */
+ * always do. A terminal mark does unless it is an abbreviation's. Without one, prose that was
+ * wrapped runs on: its lines are of middling length. Short lines were ended on purpose when the
+ * next begins with a capital or all lines are short; very long ones are paragraphs. */
 static bool line_splits(const struct sentences *it, size_t newlines)
 {
     const char *a_end = it->s + it->last[0].end, *from = it->s + it->from;
@@ -317,13 +328,14 @@ static bool stands(const struct sentences *it)
 static bool ends_in_smiley(const struct sentences *it)
 {
     for (size_t i = 1; i < 3 && i < it->count; i++)
-        if (!it->last[i].is_word && it->last[i].start + smiley(it, it->last[i].start) == it->last[0].end)
+        if (!it->last[i].is_word &&
+            it->last[i].start + smiley(it, it->last[i].start) == it->last[0].end)
             return true;
     return false;
 }
 
-/* Boundaries ICU does not propose: after an emoji or smiley before a capital, and after a full stop in writing
- * without capitals. */
+/* Boundaries ICU does not propose: after an emoji or smiley before a capital, and after a full stop
+ * in writing without capitals. */
 static bool own_boundary(const struct sentences *it)
 {
     if (!it->has_next || it->next.start == it->last[0].end || !it->words) return false;
@@ -335,7 +347,8 @@ static bool own_boundary(const struct sentences *it)
 /* Take what belongs to the sentence just ended on its line: emoji, smileys, stray closing marks. */
 static void take_trailers(struct sentences *it)
 {
-    while (it->has_next && !memchr(it->s + it->last[0].end, '\n', it->next.start - it->last[0].end)) {
+    while (it->has_next &&
+           !memchr(it->s + it->last[0].end, '\n', it->next.start - it->last[0].end)) {
         size_t face = smiley(it, it->next.start), after = it->next.end;
         bool free_after = after >= it->n || strchr(" \n\t", it->s[after]);
         if (face) {

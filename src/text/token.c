@@ -1,13 +1,13 @@
-/* Tokens. A diary of a million words is read several times on its way in (counted, cut, learnt from,
- * embedded, indexed), so the common case is a table look-up a byte: ASCII needs no Unicode at all,
- * and ICU is asked about other characters only.
+/* Tokens. A diary of a million words is read several times on its way in (counted, cut, learnt
+ * from, embedded, indexed), so the common case is a table look-up a byte: ASCII needs no Unicode at
+ * all, and ICU is asked about other characters only.
  *
  * A token never depends on what came before its first byte, and never reaches beyond TOKEN_BYTES.
  * Sentences and chunks cut between tokens and rely on the first; memory bounds rely on the second.
  *
  * Stemming costs about a microsecond a word, and words repeat: each thread keeps one stemmer and a
- * direct-mapped cache of what it made of recent words, freed when the thread ends. Without memory for
- * the cache the same answers are computed each time; without memory for the stemmer words stay
+ * direct-mapped cache of what it made of recent words, freed when the thread ends. Without memory
+ * for the cache the same answers are computed each time; without memory for the stemmer words stay
  * unstemmed. */
 #include "text/token.h"
 
@@ -30,12 +30,12 @@ static const unsigned char class_of[256] = {
 };
 
 enum kind {
-    K_BLANK,     /* white space, controls */
-    K_FORMAT,    /* invisible: joiners, soft hyphen, bidi marks */
+    K_BLANK,  /* white space, controls */
+    K_FORMAT, /* invisible: joiners, soft hyphen, bidi marks */
     K_LETTER,
-    K_IDEO,      /* a word by itself */
+    K_IDEO, /* a word by itself */
     K_COMBINING,
-    K_MODIFIER,  /* emoji skin tones and variation selectors: part of the mark before */
+    K_MODIFIER, /* emoji skin tones and variation selectors: part of the mark before */
     K_MARK,
 };
 
@@ -54,7 +54,8 @@ static enum kind kind_of(uint32_t c)
         return k == WORD ? K_LETTER : k == MARK ? K_MARK : K_BLANK;
     }
     if (c == 0x2019) return K_MARK;
-    if ((c >= 0xFE00 && c <= 0xFE0F) || (c >= 0x1F3FB && c <= 0x1F3FF) || (c >= 0xE0020 && c <= 0xE007F))
+    if ((c >= 0xFE00 && c <= 0xFE0F) || (c >= 0x1F3FB && c <= 0x1F3FF) ||
+        (c >= 0xE0020 && c <= 0xE007F))
         return K_MODIFIER;
     uint32_t gc = U_GET_GC_MASK((UChar32)c);
     if (gc & (U_GC_L_MASK | U_GC_N_MASK)) return is_ideo(c) ? K_IDEO : K_LETTER;
@@ -107,7 +108,8 @@ static const char *word_end(const char *p, const char *end, const char *limit)
     return p;
 }
 
-/* End of a mark or ideograph: what changes its look, and what a joiner ties to it, belongs to it. */
+/* End of a mark or ideograph: what changes its look, and what a joiner ties to it, belongs to it.
+ */
 static const char *mark_end(const char *p, const char *end, const char *limit, bool joins)
 {
     while (p < end && (unsigned char)*p >= 0x80) {
@@ -115,7 +117,8 @@ static const char *mark_end(const char *p, const char *end, const char *limit, b
         uint32_t c = utf8_next(&next, end);
         enum kind kind = kind_of(c);
         if (c == 0x200D && joins) {
-            if (next >= end || (unsigned char)*next < 0x80 || kind_of(utf8_next(&next, end)) != K_MARK)
+            if (next >= end || (unsigned char)*next < 0x80 ||
+                kind_of(utf8_next(&next, end)) != K_MARK)
                 return p;
         } else if (kind != K_COMBINING && kind != K_MODIFIER) {
             return p;
@@ -170,20 +173,20 @@ size_t tokens_count(const char *s, size_t n)
 
 /* ---- words made ready for matching ---- */
 
-#define FOLD_CAP (TOKEN_BYTES * 2)   /* folding may lengthen a character */
+#define FOLD_CAP   (TOKEN_BYTES * 2) /* folding may lengthen a character */
 #define SLOT_BYTES 24
-#define SLOTS 8192                   /* a power of two */
+#define SLOTS      8192 /* a power of two */
 
 struct slot {
-    uint8_t raw_n, fold_n, stem_n;   /* raw_n 0: empty */
+    uint8_t raw_n, fold_n, stem_n; /* raw_n 0: empty */
     bool stop;
     char raw[SLOT_BYTES], fold[SLOT_BYTES], stem[SLOT_BYTES];
     uint64_t key;
 };
 
-struct memory {                      /* of one thread */
+struct memory { /* of one thread */
     struct sb_stemmer *stemmer;
-    char fold[FOLD_CAP], stem[FOLD_CAP];   /* of a word too long for a slot */
+    char fold[FOLD_CAP], stem[FOLD_CAP]; /* of a word too long for a slot */
     struct slot slot[SLOTS];
 };
 
@@ -196,7 +199,7 @@ static void memory_free(void *p)
 {
     struct memory *m = p;
     sb_stemmer_delete(m->stemmer);
-    explicit_bzero(m, sizeof *m);    /* the words are personal */
+    explicit_bzero(m, sizeof *m); /* the words are personal */
     free(m);
     mine = NULL;
 }
@@ -303,7 +306,7 @@ static struct token_word word_of_slot(const struct slot *s)
 
 struct token_word token_word(const char *word, size_t n)
 {
-    static __thread char last_fold[FOLD_CAP], last_stem[FOLD_CAP];   /* when there is no memory */
+    static __thread char last_fold[FOLD_CAP], last_stem[FOLD_CAP]; /* when there is no memory */
     struct memory *m = memory_of_thread();
     struct slot *s = NULL;
     if (m && n && n < SLOT_BYTES) {

@@ -7,7 +7,7 @@
 #include <math.h>
 #include <pthread.h>
 
-#define DIM 384
+#define DIM    384
 #define GOLDEN 0xf0978fd1ec67baa9u
 
 static struct embedder *fresh(void)
@@ -48,7 +48,8 @@ static void meaning_separates(void **state)
     assert_true(near_by(e, "We sailed to the islands", "sailing near an island") > 0.5f);
     assert_true(fabsf(near_by(e, "We sailed to the islands", "the tax office wrote again")) < 0.2f);
     assert_true(near_by(e, "the old boat", "an old boat!") > 0.999f);
-    assert_true(near_by(e, "old boat house", "boat house") > near_by(e, "old boat house", "house by a boat"));
+    assert_true(near_by(e, "old boat house", "boat house") >
+                near_by(e, "old boat house", "house by a boat"));
     embed_close(e);
 }
 
@@ -60,10 +61,11 @@ static void rare_words_weigh_more(void **state)
     learn(e, "lantern");
     check_int(embed_learned(e), 51);
     assert_true(near_by(e, "common lantern", "lantern") > before + 0.1f);
-    float common = embed_idf(e, hash64("common", 6, 0)), rare = embed_idf(e, hash64("lantern", 7, 0)),
+    float common = embed_idf(e, hash64("common", 6, 0)),
+          rare = embed_idf(e, hash64("lantern", 7, 0)),
           unseen = embed_idf(e, hash64("zebra", 5, 0));
     assert_true(common >= 0 && common < rare && rare < unseen);
-    check_near(common, log(1 + 1.5 / 50.5), 1e-6);      /* once a passage, however often in it */
+    check_near(common, log(1 + 1.5 / 50.5), 1e-6); /* once a passage, however often in it */
     check_near(unseen, log(1 + 51.5 / 0.5), 1e-6);
     embed_close(e);
 }
@@ -86,7 +88,7 @@ static void state_round_trips(void **state)
     embed_text(e, "the boat from Bergen", 20, x);
     embed_text(f, "the boat from Bergen", 20, y);
     assert_memory_equal(x, y, sizeof x);
-    learn(f, "old");                                    /* learning goes on */
+    learn(f, "old"); /* learning goes on */
     assert_true(embed_idf(f, hash64("old", 3, 0)) < embed_idf(e, hash64("old", 3, 0)));
     embed_close(e);
     embed_close(f);
@@ -110,7 +112,7 @@ static void broken_states_are_refused(void **state)
         free(cut);
     }
     buf_u8(&a, 0);
-    assert_null(embed_open("hash", a.p, a.n, &err));    /* bytes after the end */
+    assert_null(embed_open("hash", a.p, a.n, &err)); /* bytes after the end */
     check_int(err.code, ERR_PARSE);
     a.p[4] = 9;
     assert_null(embed_open("hash", a.p, a.n, &err));
@@ -124,7 +126,8 @@ static void bits_are_fixed(void **state)
 {
     struct embedder *e = fresh();
     float v[DIM];
-    const char *s = "We sailed the old boat to Bergen; the harbour was full of boats, and Anna’s café.";
+    const char *s =
+        "We sailed the old boat to Bergen; the harbour was full of boats, and Anna’s café.";
     learn(e, "The old boat lies in the harbour.");
     learn(e, "An old letter from Bergen.");
     embed_text(e, s, strlen(s), v);
@@ -184,10 +187,14 @@ static void names(void **state)
 int main(void)
 {
     const struct CMUnitTest t[] = {
-        cmocka_unit_test(length_is_one_or_none), cmocka_unit_test(meaning_separates),
-        cmocka_unit_test(rare_words_weigh_more), cmocka_unit_test(state_round_trips),
-        cmocka_unit_test(broken_states_are_refused), cmocka_unit_test(bits_are_fixed),
-        cmocka_unit_test(threads), cmocka_unit_test(names),
+        cmocka_unit_test(length_is_one_or_none),
+        cmocka_unit_test(meaning_separates),
+        cmocka_unit_test(rare_words_weigh_more),
+        cmocka_unit_test(state_round_trips),
+        cmocka_unit_test(broken_states_are_refused),
+        cmocka_unit_test(bits_are_fixed),
+        cmocka_unit_test(threads),
+        cmocka_unit_test(names),
     };
     return check_run("model/hash", t);
 }

@@ -8,7 +8,7 @@
 #define MAX_PIECES 64
 
 struct seen {
-    char shown[65536];          /* chunks as "[q:text|v:text|+v:overlap]" */
+    char shown[65536]; /* chunks as "[q:text|v:text|+v:overlap]" */
     size_t k;
     int chunks;
     /* for the random test */
@@ -24,15 +24,16 @@ static int show(void *ud, const struct chunk_out *c, struct err *err)
 {
     struct seen *s = ud;
     for (size_t i = 0; i < c->n_seg; i++)
-        s->k += (size_t)snprintf(s->shown + s->k, sizeof s->shown - s->k, "%s%s%c:%s", i ? "|" : "[",
-                                 c->seg[i].overlap ? "+" : "", c->seg[i].voice ? 'v' : 'q', c->seg[i].text);
+        s->k += (size_t)snprintf(s->shown + s->k, sizeof s->shown - s->k, "%s%s%c:%s",
+                                 i ? "|" : "[", c->seg[i].overlap ? "+" : "",
+                                 c->seg[i].voice ? 'v' : 'q', c->seg[i].text);
     s->k += (size_t)snprintf(s->shown + s->k, sizeof s->shown - s->k, "]");
     s->chunks++;
     return 0;
 }
 
 struct line {
-    char who;                   /* 'q', 'v', 'd': document of the persona, 'x': of others */
+    char who; /* 'q', 'v', 'd': document of the persona, 'x': of others */
     int minute;
     const char *text;
 };
@@ -45,10 +46,13 @@ static const char *chunks_of(int max, int overlap, const struct line *l, size_t 
     struct chunker *c = chunker_new(&(struct chunk_opts){ max, overlap, 3600 }, show, &s, &err);
     assert_non_null(c);
     for (size_t i = 0; i < n; i++) {
-        struct chunk_piece p = { .piece = (int64_t)i, .voice = l[i].who == 'v' || l[i].who == 'd',
-                                 .alone = l[i].who == 'd' || l[i].who == 'x', .author = "",
+        struct chunk_piece p = { .piece = (int64_t)i,
+                                 .voice = l[i].who == 'v' || l[i].who == 'd',
+                                 .alone = l[i].who == 'd' || l[i].who == 'x',
+                                 .author = "",
                                  .written_at = l[i].minute < 0 ? CLOCK_NONE : l[i].minute * 60,
-                                 .text = l[i].text, .text_n = strlen(l[i].text) };
+                                 .text = l[i].text,
+                                 .text_n = strlen(l[i].text) };
         check_ok(chunker_add(c, &p, &err), err);
     }
     check_ok(chunker_flush(c, &err), err);
@@ -56,8 +60,8 @@ static const char *chunks_of(int max, int overlap, const struct line *l, size_t 
     return s.shown;
 }
 
-#define CHUNKS(max, overlap, ...)                                                                    \
-    chunks_of(max, overlap, (const struct line[]){ __VA_ARGS__ },                                    \
+#define CHUNKS(max, overlap, ...)                                                                  \
+    chunks_of(max, overlap, (const struct line[]){ __VA_ARGS__ },                                  \
               sizeof(struct line[]){ __VA_ARGS__ } / sizeof(struct line))
 
 static void documents(void **state)
@@ -75,12 +79,13 @@ static void documents(void **state)
 
 static void exchanges(void **state)
 {
-    check_str(CHUNKS(32, 0, { 'q', 0, "Where?" }, { 'v', 1, "Home." }, { 'q', 2, "When?" }, { 'v', 3, "Now." },
-                     { 'q', 4, "Thanks!" }),
+    check_str(CHUNKS(32, 0, { 'q', 0, "Where?" }, { 'v', 1, "Home." }, { 'q', 2, "When?" },
+                     { 'v', 3, "Now." }, { 'q', 4, "Thanks!" }),
               "[q:Where?|v:Home.|q:When?|v:Now.]");
     check_str(CHUNKS(32, 0, { 'q', 0, "Alone?" }, { 'q', 1, "Hello?" }), "");
     /* A silence ends an exchange; the question before it is not answered. */
-    check_str(CHUNKS(32, 0, { 'q', 0, "Where?" }, { 'v', 1, "Home." }, { 'q', 2, "Sure?" }, { 'v', 90, "New day." }),
+    check_str(CHUNKS(32, 0, { 'q', 0, "Where?" }, { 'v', 1, "Home." }, { 'q', 2, "Sure?" },
+                     { 'v', 90, "New day." }),
               "[q:Where?|v:Home.][v:New day.]");
     check_str(CHUNKS(32, 0, { 'q', 90, "Where?" }, { 'v', -1, "Home." }, { 'v', 91, "Yes." }),
               "[q:Where?|v:Home.|v:Yes.]");
@@ -88,16 +93,19 @@ static void exchanges(void **state)
 
 static void question_goes_with_its_answer(void **state)
 {
-    check_str(CHUNKS(16, 0, { 'q', 0, "A b c?" }, { 'v', 0, "D e f." }, { 'q', 1, "G h i j?" }, { 'v', 1, "K l m." }),
+    check_str(CHUNKS(16, 0, { 'q', 0, "A b c?" }, { 'v', 0, "D e f." }, { 'q', 1, "G h i j?" },
+                     { 'v', 1, "K l m." }),
               "[q:A b c?|v:D e f.][q:G h i j?|v:K l m.]");
-    check_str(CHUNKS(16, 4, { 'q', 0, "A b c?" }, { 'v', 0, "D e f." }, { 'q', 1, "G h i j?" }, { 'v', 1, "K l m." }),
+    check_str(CHUNKS(16, 4, { 'q', 0, "A b c?" }, { 'v', 0, "D e f." }, { 'q', 1, "G h i j?" },
+                     { 'v', 1, "K l m." }),
               "[q:A b c?|v:D e f.][+v:D e f.|q:G h i j?|v:K l m.]");
 }
 
 static void long_answer_keeps_the_question(void **state)
 {
     check_str(CHUNKS(16, 8, { 'q', 0, "A b?" }, { 'v', 0, "C d e f. G h i j. K l m n. O p q r." }),
-              "[q:A b?|v:C d e f. G h i j.][+q:A b?|+v:G h i j.|v:K l m n.][+q:A b?|+v:K l m n.|v:O p q r.]");
+              "[q:A b?|v:C d e f. G h i j.][+q:A b?|+v:G h i j.|v:K l m n.][+q:A b?|+v:K l m "
+              "n.|v:O p q r.]");
     /* Of a question longer than the overlap, the end. */
     check_str(CHUNKS(16, 3, { 'q', 0, "A b c d e?" }, { 'v', 0, "C d e f. G h i j. K l m n." }),
               "[q:A b c d e?|v:C d e f. G h i j.][+q:d e?|v:K l m n.]");
@@ -122,7 +130,9 @@ static void a_stop_is_passed_on(void **state)
 {
     struct err err = { 0 };
     struct chunker *c = chunker_new(&(struct chunk_opts){ 16, 8, 0 }, stop_here, NULL, &err);
-    struct chunk_piece p = { .voice = true, .alone = true, .author = "", .text = "Yes.", .text_n = 4 };
+    struct chunk_piece p = {
+        .voice = true, .alone = true, .author = "", .text = "Yes.", .text_n = 4
+    };
     check_int(chunker_add(c, &p, &err), ERR_CANCEL);
     check_int(chunker_flush(c, &err), 0);
     chunker_free(c);
@@ -149,7 +159,7 @@ static int inspect(void *ud, const struct chunk_out *c, struct err *err)
         tokens += n;
         if (g->overlap) {
             overlap += n;
-            assert_false(fresh_seen);              /* only at the start */
+            assert_false(fresh_seen); /* only at the start */
         } else {
             fresh_seen = true;
         }
@@ -158,7 +168,7 @@ static int inspect(void *ud, const struct chunk_out *c, struct err *err)
         if (g->voice && !g->overlap) {
             voice = true;
             for (size_t b = 0; b < g->text_n; b++) {
-                check_int(s->covered[g->piece][g->offset + b], 0);     /* new words come once */
+                check_int(s->covered[g->piece][g->offset + b], 0); /* new words come once */
                 s->covered[g->piece][g->offset + b] = 1;
             }
         }
@@ -169,7 +179,7 @@ static int inspect(void *ud, const struct chunk_out *c, struct err *err)
     assert_true(tokens <= s->o->max_tokens);
     assert_true(overlap <= s->o->overlap);
     check_int(c->written_at, newest);
-    assert_true(c->seg[c->n_seg - 1].voice);       /* ends with the persona */
+    assert_true(c->seg[c->n_seg - 1].voice); /* ends with the persona */
     s->chunks++;
     return 0;
 }
@@ -182,8 +192,10 @@ static unsigned rnd(unsigned *r, unsigned n)
 
 static size_t random_text(unsigned *r, char *out, size_t cap)
 {
-    static const char *const part[] = { "word ", "a ", "boat, ", "end. ", "End. ", "Why? ", "\n", "\n\n", "Mr. ",
-                                        "I'm ", "—", "😀 ", "日本", "; ", "Yes. ", "don\xE2\x80\x99t " };
+    static const char *const part[] = { "word ", "a ",    "boat, ", "end. ",
+                                        "End. ", "Why? ", "\n",     "\n\n",
+                                        "Mr. ",  "I'm ",  "—",      "😀 ",
+                                        "日本",  "; ",    "Yes. ",  "don\xE2\x80\x99t " };
     size_t n = 0;
     int parts = (int)(rnd(r, 12) ? rnd(r, 30) : rnd(r, 300));
     out[0] = 0;
@@ -212,8 +224,12 @@ static void one_thread(unsigned *r)
         s->covered[i] = covered[i];
         at += rnd(r, 9) ? rnd(r, 600) : 8000;
         bool voice = rnd(r, 2);
-        p[i] = (struct chunk_piece){ .piece = i, .voice = voice, .alone = docs && rnd(r, 2), .author = voice ? "" : "Anna",
-                                     .written_at = rnd(r, 9) ? at : CLOCK_NONE, .text = text[i] };
+        p[i] = (struct chunk_piece){ .piece = i,
+                                     .voice = voice,
+                                     .alone = docs && rnd(r, 2),
+                                     .author = voice ? "" : "Anna",
+                                     .written_at = rnd(r, 9) ? at : CLOCK_NONE,
+                                     .text = text[i] };
         p[i].text_n = random_text(r, text[i], sizeof text[i]);
         check_ok(chunker_add(c, &p[i], &err), err);
     }
@@ -237,9 +253,13 @@ static void invariants(void **state)
 int main(void)
 {
     const struct CMUnitTest t[] = {
-        cmocka_unit_test(documents), cmocka_unit_test(exchanges),
-        cmocka_unit_test(question_goes_with_its_answer), cmocka_unit_test(long_answer_keeps_the_question),
-        cmocka_unit_test(refuses), cmocka_unit_test(a_stop_is_passed_on), cmocka_unit_test(invariants),
+        cmocka_unit_test(documents),
+        cmocka_unit_test(exchanges),
+        cmocka_unit_test(question_goes_with_its_answer),
+        cmocka_unit_test(long_answer_keeps_the_question),
+        cmocka_unit_test(refuses),
+        cmocka_unit_test(a_stop_is_passed_on),
+        cmocka_unit_test(invariants),
     };
     return check_run("text/chunk", t);
 }

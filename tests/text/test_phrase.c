@@ -24,7 +24,9 @@ static void finds(void **state)
 {
     check_str(phrases("", NULL, 8), "");
     check_str(phrases("What would you do with that?", NULL, 8), "");
-    check_str(phrases("The old boat is here. Old boats need paint. I gave him the old boat.", NULL, 1), "old boat");
+    check_str(
+        phrases("The old boat is here. Old boats need paint. I gave him the old boat.", NULL, 1),
+        "old boat");
     check_str(phrases("I like tea and a boat", rare_boat, 1), "boat");
     check_str(phrases("tea, tea and more tea", NULL, 8), "tea");
     check_str(phrases("tea", none, 8), "");
@@ -70,8 +72,11 @@ static void long_words_do_not_fit(void **state)
 int main(void)
 {
     const struct CMUnitTest t[] = {
-        cmocka_unit_test(finds), cmocka_unit_test(names_keep_their_capitals), cmocka_unit_test(forms_share_a_key),
-        cmocka_unit_test(nothing_twice), cmocka_unit_test(long_words_do_not_fit),
+        cmocka_unit_test(finds),
+        cmocka_unit_test(names_keep_their_capitals),
+        cmocka_unit_test(forms_share_a_key),
+        cmocka_unit_test(nothing_twice),
+        cmocka_unit_test(long_words_do_not_fit),
     };
     return check_run("text/phrase", t);
 }

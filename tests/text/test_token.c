@@ -14,8 +14,8 @@ static const char *shown(const char *s)
     struct tokens t = tokens_of(s, strlen(s));
     size_t k = 0;
     while (tokens_next(&t))
-        k += (size_t)snprintf(out + k, sizeof out - k, "%s%.*s%s", k ? "|" : "", (int)(t.end - t.start),
-                              s + t.start, t.is_word ? "" : "*");
+        k += (size_t)snprintf(out + k, sizeof out - k, "%s%.*s%s", k ? "|" : "",
+                              (int)(t.end - t.start), s + t.start, t.is_word ? "" : "*");
     out[k] = 0;
     return out;
 }
@@ -29,7 +29,8 @@ static void splits(void **state)
     check_str(shown("3.5km at 21:14"), "3|.*|5km|at|21|:*|14");
     check_str(shown("日本カタ"), "日|本|カ|タ");
     check_str(shown("café ПРИВЕТ हिन्दी"), "café|ПРИВЕТ|हिन्दी");
-    check_str(shown("ok 👍🏽👩‍👩‍👧 ❤️!"), "ok|👍🏽*|👩‍👩‍👧*|❤️*|!*");
+    check_str(shown("ok 👍🏽👩‍👩‍👧 ❤️!"),
+              "ok|👍🏽*|👩‍👩‍👧*|❤️*|!*");
     check_str(shown("zero\xE2\x80\x8Bwidth \xEF\xBB\xBFmark"), "zero\xE2\x80\x8Bwidth|mark");
     check_int(tokens_count("Go, now!", 8), 4);
 }
@@ -44,7 +45,8 @@ static void long_runs_are_cut(void **state)
 /* The tokens from any token's start on are the tokens of the whole. */
 static void cuts_between_tokens_are_harmless(void **state)
 {
-    const char *s = "It’s 5'11, o'clock… 👩‍👩‍👧x e\xCC\x81\xCC\x81'n' ''a''b -- 日\xE3\x82\x99本 \xC2\xAD\xC2\xADz\xC2\xADy";
+    const char *s = "It’s 5'11, o'clock… 👩‍👩‍👧x e\xCC\x81\xCC\x81'n' ''a''b -- "
+                    "日\xE3\x82\x99本 \xC2\xAD\xC2\xADz\xC2\xADy";
     size_t n = strlen(s);
     struct tokens t = tokens_of(s, n);
     while (tokens_next(&t)) {
@@ -61,9 +63,18 @@ static void cuts_between_tokens_are_harmless(void **state)
 static void folds(void **state)
 {
     static const char *const t[][2] = {
-        { "Anna's", "anna" },   { "Anna\xE2\x80\x99s", "anna" }, { "DON\xE2\x80\x99T", "don't" }, { "It's", "it" },
-        { "ZÜRICH", "zurich" }, { "Straße", "strasse" },         { "Việt", "viet" },      { "x\xC2\xADy", "xy" },
-        { "ПРИВЕТ", "привет" }, { "s", "s" },                    { "'s", "'s" },          { "", "" },
+        { "Anna's", "anna" },
+        { "Anna\xE2\x80\x99s", "anna" },
+        { "DON\xE2\x80\x99T", "don't" },
+        { "It's", "it" },
+        { "ZÜRICH", "zurich" },
+        { "Straße", "strasse" },
+        { "Việt", "viet" },
+        { "x\xC2\xADy", "xy" },
+        { "ПРИВЕТ", "привет" },
+        { "s", "s" },
+        { "'s", "'s" },
+        { "", "" },
     };
     char out[64];
     for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
@@ -75,8 +86,9 @@ static void folds(void **state)
 static void stems(void **state)
 {
     static const char *const t[][2] = {
-        { "Boats", "boat" }, { "gardening", "garden" }, { "running", "run" }, { "Anna's", "anna" },
-        { "café", "cafe" },  { "4th", "4th" },          { "日", "日" },        { "generously", "generous" },
+        { "Boats", "boat" },  { "gardening", "garden" },    { "running", "run" },
+        { "Anna's", "anna" }, { "café", "cafe" },           { "4th", "4th" },
+        { "日", "日" },       { "generously", "generous" },
     };
     char out[64];
     for (int twice = 0; twice < 2; twice++)
@@ -120,10 +132,13 @@ static void stop_list(void **state)
             fail_msg("\"%s\" does not sort before \"%s\"", stopwords_at(i - 1), stopwords_at(i));
     for (size_t i = 0; i < stopwords_count(); i++)
         assert_true(token_is_stop(stopwords_at(i), strlen(stopwords_at(i))));
-    static const char *const yes[] = { "the", "i'm", "you're", "don't", "would", "what", "really", "just" };
+    static const char *const yes[] = { "the",   "i'm",  "you're", "don't",
+                                       "would", "what", "really", "just" };
     static const char *const no[] = { "boat", "th", "thee2", "music", "", "kind", "home" };
-    for (size_t i = 0; i < sizeof yes / sizeof *yes; i++) assert_true(token_is_stop(yes[i], strlen(yes[i])));
-    for (size_t i = 0; i < sizeof no / sizeof *no; i++) assert_false(token_is_stop(no[i], strlen(no[i])));
+    for (size_t i = 0; i < sizeof yes / sizeof *yes; i++)
+        assert_true(token_is_stop(yes[i], strlen(yes[i])));
+    for (size_t i = 0; i < sizeof no / sizeof *no; i++)
+        assert_false(token_is_stop(no[i], strlen(no[i])));
     assert_true(token_is_stop("theatre", 3));
 }
 
@@ -154,10 +169,15 @@ static void threads(void **state)
 int main(void)
 {
     const struct CMUnitTest t[] = {
-        cmocka_unit_test(splits), cmocka_unit_test(long_runs_are_cut),
-        cmocka_unit_test(cuts_between_tokens_are_harmless), cmocka_unit_test(folds),
-        cmocka_unit_test(stems), cmocka_unit_test(short_room), cmocka_unit_test(one_call),
-        cmocka_unit_test(stop_list), cmocka_unit_test(threads),
+        cmocka_unit_test(splits),
+        cmocka_unit_test(long_runs_are_cut),
+        cmocka_unit_test(cuts_between_tokens_are_harmless),
+        cmocka_unit_test(folds),
+        cmocka_unit_test(stems),
+        cmocka_unit_test(short_room),
+        cmocka_unit_test(one_call),
+        cmocka_unit_test(stop_list),
+        cmocka_unit_test(threads),
     };
     return check_run("text/token", t);
 }
