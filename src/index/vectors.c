@@ -16,8 +16,8 @@
  * hi < T cannot be among the best k, not even through a tie. All others are kept as candidates and in
  * the end scored in f32. Hence the result is the full f32 scan's, bit for bit, ties included.
  *
- * Candidates lie in a fixed buffer. When it is full, `tighten` finds T and drops those below; if that
- * frees less than half (thousands of near copies), it scores what is left and keeps the best k, whose
+ * Candidates lie in a fixed buffer. When it is full, `prune` finds T and drops those below; if that
+ * frees less than half (thousands of near copies), `settle` scores what is left and keeps the best k, whose
  * bounds are then exact. T only rises, and is shared between the threads that scan parts of the rows.
  *
  * Memory: five arrays that grow without copying (grow.c); a removed row is filled by the last one, so
@@ -242,7 +242,7 @@ struct search {
 struct part {
     struct search *s;
     struct cand *c;
-    size_t n;
+    size_t n, full;           /* candidates; at `full` of them, prune */
 };
 
 static void raise_floor(struct search *s, float t)
@@ -334,6 +334,20 @@ static void settle(struct part *p)
     if (p->n > k) p->n = k;
 }
 
+static size_t at_most(size_t n, size_t most)
+{
+    return n < most ? n : most;
+}
+
+/* Early on the floor is low and rises fast, so look often while there are few candidates. */
+static void make_room(struct part *p)
+{
+    size_t cap = p->s->cap;
+    prune(p);
+    if (p->n > cap / 2) settle(p);
+    p->full = at_most(2 * p->n + 2 * p->s->k + 16, cap);
+}
+
 static void add_candidate(struct part *p, size_t row, float approx)
 {
     const struct search *s = p->s;
@@ -341,10 +355,7 @@ static void add_candidate(struct part *p, size_t row, float approx)
     float lo = fminf(approx - wide, 1), hi = approx + wide;
     if (hi < atomic_load_explicit(&s->floor, memory_order_relaxed)) return;
     if (s->keep && !s->keep(s->ud, id_of(s->ix, row))) return;
-    if (p->n == s->cap) {
-        prune(p);
-        if (p->n > s->cap / 2) settle(p);
-    }
+    if (p->n == p->full) make_room(p);
     p->c[p->n++] = (struct cand){ .lo = lo, .hi = hi, .row = (uint32_t)row };
 }
 
@@ -355,6 +366,7 @@ static void scan_part(void *ud, int which)
     const float *scale = ix->scale.p, *lost = ix->lost.p;
     struct cand own[CANDS];
     struct part p = { .s = s, .c = s->cands ? s->cands + (size_t)which * s->cap : own };
+    p.full = at_most(4 * s->k + 16, s->cap);
     size_t from = (size_t)which * s->part_rows, to = from + s->part_rows;
     if (to > ix->n) to = ix->n;
     int32_t dot[BLOCK];
