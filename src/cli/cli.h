@@ -149,6 +149,8 @@ void keeper_clear(struct keeper *k);
 /* Opens c->home; asks again (three times) after a mistyped passphrase. */
 int cli_open_home(struct cli *c, enum store_mode mode, struct err *err);
 int cli_open_persona(struct cli *c, const char *name, struct err *err);   /* NULL: the setting's */
+/* Home and persona, for commands that write only with some of their options. */
+int cli_open(struct cli *c, bool write, struct err *err);
 
 /* ---- ui.c ---- */
 void ui_init(const struct cli *c);
@@ -188,8 +190,9 @@ json_t *jgone(const struct gone *g);
 
 /* ---- shared by handlers: answers.c ---- */
 int query_from_args(const struct cli *c, struct query *q, struct err *err);
+json_t *json_answer(const struct answer *a, const char *question);
 void print_answer(const struct answer *a);
-void print_cites(const struct answer *a, bool with_sentence);
+void print_cites(const struct answer *a);
 void print_why(const struct answer *a);
 
 /* ---- help.c, man.c, complete.c: all from the tables ---- */

@@ -35,8 +35,9 @@ static int start_engine(const struct cli *c, struct err *err)
 static int run(struct cli *c, int argc, char **argv, struct err *err)
 {
     int rc = args_parse(c, argc, argv, err);
-    if (!rc) rc = settings_load(c, err);
     if (rc) return rc;
+    bool helping = arg_flag(c, "help") || c->cmd->run == cmd_help;
+    if ((rc = settings_load(c, err)) && !helping) return rc;
     ui_init(c);
     if (arg_flag(c, "help") && strcmp(c->cmd->name, "help")) {
         help_command(c->cmd);

@@ -200,3 +200,9 @@ int cli_open_persona(struct cli *c, const char *name, struct err *err)
 {
     return persona_open(c->home, name ? name : set_str(c, SET_PERSONA), &c->persona, err);
 }
+
+int cli_open(struct cli *c, bool write, struct err *err)
+{
+    int rc = cli_open_home(c, write ? STORE_WRITE : STORE_READ, err);
+    return rc ? rc : cli_open_persona(c, NULL, err);
+}

@@ -1,0 +1,266 @@
+/* likeness add: files and folders come in, and what became of each is said. */
+#include "cli/cli.h"
+
+#include "base/clock.h"
+#include "base/str.h"
+#include "persona/ingest.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SHOWN_PEOPLE 15
+
+struct adding {
+    struct cli *c;
+    json_t *files;
+    struct ingest *in;
+    size_t nobody;
+};
+
+/* ---- who of them is the persona? ---- */
+
+static void show_speaker(FILE *f, size_t i, const struct speaker *s)
+{
+    struct buf b = BUF_INIT(1024);
+    bool both = *s->name && *s->id && strcmp(s->name, s->id);
+    buf_printf(&b, "%s%s%s%s", *s->name ? s->name : s->id, both ? " <" : "", both ? s->id : "",
+               both ? ">" : "");
+    int pad = 48 - utf8_width(buf_str(&b), b.n);
+    fprintf(f, "%3zu  %s%*s %6llu message%s%s\n", i + 1, buf_str(&b), pad > 0 ? pad : 0, "",
+            (unsigned long long)s->messages, s->messages == 1 ? " " : "s",
+            s->owner ? ", owner of the export" : "");
+    buf_free(&b);
+}
+
+/* Commas separate aliases, so "Lee, Ann" goes in as "Ann Lee": the two are matched alike. */
+static void add_alias(struct buf *list, const char *s)
+{
+    const char *comma = strchr(s, ',');
+    if (!*s || (comma && strchr(comma + 1, ','))) return;
+    if (list->n) buf_addc(list, ',');
+    if (comma) buf_printf(list, "%s %.*s", comma + 1 + strspn(comma + 1, " "), (int)(comma - s), s);
+    else buf_adds(list, s);
+}
+
+/* "1, 3": the names and addresses of the first and the third. */
+static bool chosen(const char *line, const struct speaker *s, size_t n, struct buf *aliases)
+{
+    size_t picked = 0;
+    for (const char *p = line; *p;) {
+        size_t len = strcspn(p, ", ");
+        int64_t v;
+        if (len) {
+            if (!str_i64((struct span){ p, len }, &v) || v < 1 || (size_t)v > n) return false;
+            add_alias(aliases, s[v - 1].name);
+            add_alias(aliases, s[v - 1].id);
+            picked++;
+        }
+        p += len + strspn(p + len, ", ");
+    }
+    return picked > 0;
+}
+
+static int who(void *ud, const struct speaker *s, size_t n, struct buf *aliases, struct err *err)
+{
+    struct adding *a = ud;
+    struct buf line = BUF_INIT(1024);
+    char prompt[160];
+    int rc = 0;
+    if (!ui_interactive()) return 0;
+    ui_progress_clear();
+    fprintf(stderr, "These people write in the files. Which of them is %s?\n", a->in->persona->name);
+    for (size_t i = 0; i < n && i < SHOWN_PEOPLE; i++) show_speaker(stderr, i, &s[i]);
+    if (n > SHOWN_PEOPLE) fprintf(stderr, "     and %zu more; --me NAME names one of them\n", n - SHOWN_PEOPLE);
+    snprintf(prompt, sizeof prompt, "Number, or several: 1,3 [1]: ");
+    for (;;) {
+        if ((rc = ui_ask(prompt, &line, err))) break;
+        const char *text = span_trim((struct span){ line.p, line.n }).n ? buf_str(&line) : "1";
+        buf_clear(aliases);
+        if (chosen(text, s, n < SHOWN_PEOPLE ? n : SHOWN_PEOPLE, aliases)) break;
+        fprintf(stderr, "Please type numbers of the list.\n");
+    }
+    buf_free(&line);
+    return rc;
+}
+
+static int list_people(struct cli *c, struct ingest *in, struct err *err)
+{
+    struct speaker *s = NULL;
+    size_t n = 0;
+    int rc = ingest_speakers(in, c->args.pos, c->args.n_pos, &s, &n, err);
+    ui_progress_end();
+    if (rc) return rc;
+    json_t *list = json_array();
+    for (size_t i = 0; i < n; i++) {
+        if (!c->json) show_speaker(stdout, i, &s[i]);
+        else
+            json_array_append_new(
+                list, json_pack("{s:o, s:o, s:I, s:i, s:b, s:o, s:b}", "name", jtext(s[i].name), "id",
+                                jtext(s[i].id), "messages", (json_int_t)s[i].messages, "files",
+                                (int)s[i].files, "owner", s[i].owner, "likely", jreal(s[i].likely, 3),
+                                "persona", persona_is(in->persona, s[i].name, s[i].id)));
+    }
+    if (c->json) c->out = json_pack("{s:O}", "people", list);
+    else if (!n) ui_note("Nobody is named in these files.");
+    json_decref(list);
+    free(s);
+    return 0;
+}
+
+/* ---- what became of each file ---- */
+
+static json_t *json_file(const struct ingest_file *f)
+{
+    json_t *notes = json_array();
+    for (size_t i = 0; i < f->n_notes; i++)
+        json_array_append_new(notes, json_pack("{s:o, s:I, s:I}", "what", jtext(f->notes[i].what), "count",
+                                               (json_int_t)f->notes[i].count, "first",
+                                               (json_int_t)f->notes[i].first));
+    return json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:b}", "path",
+                     jtext(f->path), "format", jtext(f->format), "error", jtext(f->error), "added",
+                     (json_int_t)f->added, "known", (json_int_t)f->known, "voice", (json_int_t)f->voice,
+                     "context", (json_int_t)f->context, "chunks", (json_int_t)f->chunks, "bytes",
+                     (json_int_t)f->bytes, "source",
+                     f->source ? json_integer(f->source) : json_null(), "from", jtime(f->from), "to",
+                     jtime(f->to), "passed_over", notes, "nobody", f->nobody);
+}
+
+static void say_file(const struct ingest_file *f)
+{
+    char n[64], v[32], span[64];
+    if (f->error) {
+        ui_styled(UI_BAD, "%s: ", f->path);
+        ui_printf("not read: %s\n", f->error);
+        return;
+    }
+    ui_styled(UI_BOLD, "%s", f->path);
+    ui_printf(" (%s): ", f->format);
+    if (f->added) {
+        ui_printf("%s in, %s in the persona's voice", ui_count(f->added, "piece", "pieces", n),
+                  ui_number(f->voice, v));
+        if (f->from != CLOCK_NONE) ui_printf(", %s", ui_span(f->from, f->to, span));
+        if (f->known) ui_printf("; %s known already", ui_number(f->known, v));
+    } else if (f->known) ui_printf("nothing new, %s known already", ui_count(f->known, "piece", "pieces", n));
+    else ui_printf("nothing to take in");
+    ui_printf("\n");
+    for (size_t i = 0; i < f->n_notes; i++)
+        ui_styled(UI_DIM, "    passed over: %s%s%s (first at %s)\n", f->notes[i].what,
+                  f->notes[i].count == 1 ? "" : ", ",
+                  f->notes[i].count == 1 ? "" : ui_count(f->notes[i].count, "time", "times", n),
+                  ui_number(f->notes[i].first, v));
+    if (f->nobody)
+        ui_styled(UI_WARN, "    nobody in it is the persona; if somebody is: likeness me \"NAME\"\n");
+}
+
+static void on_file(void *ud, const struct ingest_file *f)
+{
+    struct adding *a = ud;
+    a->nobody += f->nobody;
+    if (a->files) json_array_append_new(a->files, json_file(f));
+    else {
+        ui_progress_clear();
+        say_file(f);
+        fflush(stdout);
+    }
+}
+
+static json_t *json_totals(const struct ingest_totals *t)
+{
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "files", (json_int_t)t->files, "failed",
+                     (json_int_t)t->failed, "added", (json_int_t)t->added, "known", (json_int_t)t->known,
+                     "voice", (json_int_t)t->voice, "context", (json_int_t)t->context, "chunks",
+                     (json_int_t)t->chunks, "bytes", (json_int_t)t->bytes);
+}
+
+static void say_totals(const struct ingest_totals *t, bool dry, double seconds)
+{
+    char f[64], p[64], v[32], ctx[32];
+    ui_printf("%s%s%s: %s in, %s in the persona's voice, %s by others as context", dry ? "(dry run) " : "",
+              ui_count(t->files, "file", "files", f), t->failed ? " (not all could be read)" : "",
+              ui_count(t->added, "piece", "pieces", p), ui_number(t->voice, v), ui_number(t->context, ctx));
+    if (t->known) ui_printf(", %s known already", ui_number(t->known, v));
+    ui_printf(", %.1f s\n", seconds);
+}
+
+/* ---- options ---- */
+
+static int zone(const char *s, long *out, struct err *err)
+{
+    int h, m = 0, end = 0;
+    char sign;
+    if (!s) return 0;
+    bool ok = (sscanf(s, "%c%2d:%2d%n", &sign, &h, &m, &end) == 3 && !s[end]) ||
+              (m = 0, sscanf(s, "%c%2d%n", &sign, &h, &end) == 2 && !s[end]);
+    if (!strcmp(s, "Z")) return 0;
+    if (!ok || (sign != '+' && sign != '-') || h < 0 || h > 14 || m < 0 || m > 59)
+        return err_set(err, ERR_INVAL, "--tz takes +HH:MM or -HH:MM");
+    *out = (sign == '-' ? -1L : 1L) * (h * 3600L + m * 60L);
+    return 0;
+}
+
+/* In a dry run nothing may be stored, so the names are known to this process alone. */
+static int aliases_for_now(struct persona *p, const char *list, struct err *err)
+{
+    for (const char *s = list; *s;) {
+        size_t n = strcspn(s, ",");
+        struct span one = span_trim((struct span){ s, n });
+        char **grown = realloc(p->aliases, (p->n_aliases + 1) * sizeof *grown);
+        if (!grown) return err_nomem(err);
+        p->aliases = grown;
+        if (one.n) {
+            char *copy = strndup(one.p, one.n);
+            if (!copy) return err_nomem(err);
+            grown[p->n_aliases++] = copy;
+        }
+        s += n + (s[n] == ',');
+    }
+    return 0;
+}
+
+static int prepare(struct cli *c, struct ingest *in, struct err *err)
+{
+    const char *me = arg_str(c, "me");
+    bool day = arg_flag(c, "day-first"), month = arg_flag(c, "month-first");
+    in->as = arg_str(c, "as");
+    in->map = arg_str(c, "map");
+    in->by = arg_str(c, "by");
+    in->dry_run = arg_flag(c, "dry-run");
+    in->day_first = day ? 1 : month ? 0 : -1;
+    if (day && month) return err_set(err, ERR_INVAL, "--day-first and --month-first cannot both hold");
+    for (size_t i = 0; i < c->args.n_pos; i++)
+        if (!strcmp(c->args.pos[i], "-")) ui_stdin_is_data();
+    int rc = zone(arg_str(c, "tz"), &in->tz_offset, err);
+    if (!rc && me && (in->dry_run || arg_flag(c, "who"))) rc = aliases_for_now(c->persona, me, err);
+    else if (!rc && me) rc = persona_alias_add(c->home, c->persona, me, err);
+    return rc;
+}
+
+int cmd_add(struct cli *c, struct err *err)
+{
+    struct ingest in = { .home = c->home, .persona = c->persona };
+    struct adding a = { c, NULL, &in, 0 };
+    struct ingest_totals t = { 0 };
+    double began = clock_mono();
+    int rc = prepare(c, &in, err);
+    if (rc) return rc;
+    in.who = who;
+    in.on_file = on_file;
+    in.ud = &a;
+    in.progress = ui_progress_begin();
+    if (arg_flag(c, "who")) return list_people(c, &in, err);
+    if (c->json) a.files = json_array();
+    rc = ingest_paths(&in, c->args.pos, c->args.n_pos, &t, err);
+    ui_progress_end();
+    if (c->json)
+        c->out = json_pack("{s:o, s:o, s:b, s:o}", "files", a.files, "totals", json_totals(&t), "dry_run",
+                           in.dry_run, "seconds", jreal(clock_mono() - began, 3));
+    else if (!rc) {
+        say_totals(&t, in.dry_run, clock_mono() - began);
+        if (!in.dry_run && t.added) ui_note("Next: likeness ask QUESTION, or likeness chat");
+    } else if (t.added) {
+        char n[64];
+        ui_note("What came in before stays: %s.", ui_count(t.added, "piece", "pieces", n));
+    }
+    return rc;
+}

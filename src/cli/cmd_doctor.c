@@ -1,0 +1,134 @@
+/* likeness doctor. When the home opens, persona/doctor.h looks at what is inside. When it does not, this
+ * file finds out why, from the outside in: is there a folder, a vault, the right to read them, the key,
+ * the database; and says what to do about the first thing that is wrong. */
+#include "cli/cli.h"
+
+#include "base/io.h"
+#include "persona/doctor.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct findings {
+    struct cli *c;
+    json_t *list;
+    size_t problems;
+};
+
+static void say(void *ud, bool problem, const char *text)
+{
+    struct findings *f = ud;
+    f->problems += problem;
+    if (f->list) {
+        json_array_append_new(f->list, json_pack("{s:b, s:o}", "problem", problem, "text", jtext(text)));
+        return;
+    }
+    ui_progress_clear();
+    ui_styled(problem ? UI_BAD : UI_GOOD, problem ? "  problem  " : "  ok       ");
+    ui_printf("%s\n", text);
+}
+
+static void say_path(struct findings *f, bool problem, const char *fmt, const char *path)
+{
+    char text[4600];
+    snprintf(text, sizeof text, fmt, path);
+    say(f, problem, text);
+}
+
+/* Things that anybody's eyes may rest on should be ours alone. */
+static void look_at_mode(struct findings *f, const char *path)
+{
+    struct stat st;
+    if (stat(path, &st)) return;
+    if (st.st_mode & 077) say_path(f, true, "others on this machine can open %s: chmod go= closes it", path);
+    if (st.st_uid != geteuid() && geteuid()) say_path(f, true, "%s belongs to another user", path);
+}
+
+static int look_at_key(struct findings *f, const char *home, struct err *err)
+{
+    struct keeper k = { 0 };
+    int rc = secret_of_home(f->c, home, &k, err);
+    if (!rc) {
+        say_path(f, false, "the key file is %s", k.s.key_file);
+        look_at_mode(f, k.s.key_file);
+    }
+    keeper_clear(&k);
+    return rc;
+}
+
+/* The first thing that stands in the way is the error; it says what to do. */
+static int look_from_outside(struct findings *f, const char *home, struct err *err)
+{
+    char path[4200];
+    struct vault_info info;
+    if (!io_exists(home))
+        return err_set(err, ERR_NOTFOUND, "there is no folder %s: make a home with `likeness init`, or "
+                       "name yours with --home", home);
+    if (access(home, R_OK | X_OK))
+        return err_set(err, ERR_IO, "%s cannot be entered: run as the user it belongs to, or give the "
+                       "right back with chmod u+rwx", home);
+    int rc = vault_peek(home, &info, err);
+    if (rc) return rc;
+    snprintf(path, sizeof path, "%s/vault", home);
+    say_path(f, false, "%s is whole", path);
+    look_at_mode(f, home);
+    look_at_mode(f, path);
+    if (!info.needs_passphrase && (rc = look_at_key(f, home, err))) return rc;
+    snprintf(path, sizeof path, "%s/likeness.db", home);
+    if (!io_exists(path))
+        return err_set(err, ERR_NOTFOUND, "%s is missing: restore it from a backup, together with the "
+                       "folder keys", path);
+    return 0;
+}
+
+static void finish(struct cli *c, struct findings *f, const struct doctor_report *r, bool repair,
+                   uint64_t left)
+{
+    char a[32], b[64];
+    if (c->json) {
+        c->out = json_pack(
+            "{s:O, s:b, s:I, s:I, s:I, s:I, s:I, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I}}", "findings", f->list,
+            "repair", repair, "problems", (json_int_t)r->store.problems, "repaired",
+            (json_int_t)r->store.repaired, "left", (json_int_t)left, "stale_personas",
+            (json_int_t)r->stale_personas, "unreadable", (json_int_t)r->unreadable_bodies, "counts",
+            "personas", (json_int_t)r->store.personas, "sources", (json_int_t)r->store.sources, "pieces",
+            (json_int_t)r->store.pieces, "chunks", (json_int_t)r->store.chunks, "vectors",
+            (json_int_t)r->store.vectors, "turns", (json_int_t)r->store.turns, "rows_opened",
+            (json_int_t)r->store.rows_opened);
+        return;
+    }
+    ui_printf("%s opened; ", ui_count(r->store.rows_opened, "sealed row", "sealed rows", b));
+    if (!left && !r->store.repaired) ui_styled(UI_GOOD, "all is well.\n");
+    else if (!left) ui_styled(UI_GOOD, "%s repaired; all is well now.\n", ui_number(r->store.repaired, a));
+    else {
+        ui_styled(UI_BAD, "%s left.\n", ui_count(left, "problem", "problems", b));
+        if (!repair) ui_note("`likeness doctor` without --check repairs what loses nothing.");
+    }
+}
+
+int cmd_doctor(struct cli *c, struct err *err)
+{
+    const char *home = set_str(c, SET_HOME);
+    bool repair = !arg_flag(c, "check");
+    struct findings f = { c, c->json ? json_array() : NULL, 0 };
+    struct doctor_report r = { 0 };
+    uint64_t left = 0;
+    int rc;
+    if (!home) return err_set(err, ERR_INVAL, "HOME is not set: name the folder with --home");
+    rc = look_from_outside(&f, home, err);
+    size_t outside = f.problems;
+    if (!rc) rc = cli_open_home(c, repair ? STORE_WRITE : STORE_READ, err);
+    if (!rc) rc = doctor_run(c->home, repair, say, &f, &r, err);
+    r.store.problems += outside;
+    left = r.store.problems > r.store.repaired ? r.store.problems - r.store.repaired : 0;
+    if (!rc) {
+        finish(c, &f, &r, repair, left);
+        c->status = left ? 1 : 0;
+    } else if (c->json) c->out = json_pack("{s:O}", "findings", f.list);
+    json_decref(f.list);
+    return rc;
+}

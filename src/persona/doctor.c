@@ -1,0 +1,134 @@
+/* The doctor. The store looks at its file, keys and seals; here is what only the persona room knows:
+ * that a body which opens also parses, and that what is derived from the pieces is up to date. A body
+ * that does not parse is reported, never removed: a later version may know how to read it. */
+#include "persona/doctor.h"
+
+#include "persona/ingest.h"
+#include "persona/pack.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct look {
+    struct home *home;
+    bool repair;
+    void (*say)(void *ud, bool problem, const char *text);
+    void *ud;
+    struct doctor_report *rep;
+    char (*ids)[9];                   /* of the personas */
+    size_t n;
+    struct err *err;
+};
+
+__attribute__((format(printf, 3, 4))) static void tell(struct look *l, bool problem, const char *fmt, ...)
+{
+    char text[640];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    l->rep->store.problems += problem;
+    if (l->say) l->say(l->ud, problem, text);
+}
+
+static int note_persona(void *ud, const struct persona *p)
+{
+    struct look *l = ud;
+    char(*ids)[9] = realloc(l->ids, (l->n + 1) * sizeof *ids);
+    if (!ids) return err_nomem(l->err);
+    l->ids = ids;
+    memcpy(ids[l->n++], p->id, sizeof p->id);
+    return 0;
+}
+
+struct bodies {
+    struct look *l;
+    uint64_t bad, seen;
+    struct arena *mem;
+};
+
+static int parse_piece(void *ud, const struct row_piece *r)
+{
+    struct bodies *b = ud;
+    struct piece p;
+    arena_reset(b->mem);
+    b->seen++;
+    b->bad += unpack_piece(r->body, r->body_n, b->mem, &p, NULL) != 0;
+    return 0;
+}
+
+static int parse_chunk(void *ud, const struct row_chunk *r)
+{
+    struct bodies *b = ud;
+    struct chunk_text t;
+    arena_reset(b->mem);
+    b->seen++;
+    b->bad += unpack_chunk(r->body, r->body_n, b->mem, &t, NULL) != 0;
+    return 0;
+}
+
+static int look_at_bodies(struct look *l, const struct persona *p)
+{
+    struct bodies b = { .l = l, .mem = arena_new(0) };
+    struct err e = { 0 };
+    int rc = b.mem ? 0 : err_nomem(l->err);
+    if (rc) return rc;
+    rc = store_piece_each(l->home->store, &p->seal, 0, PIECE_BY_SEQ, parse_piece, &b, &e);
+    if (!rc) rc = store_chunk_each(l->home->store, &p->seal, 0, parse_chunk, &b, &e);
+    arena_free(b.mem);
+    l->rep->unreadable_bodies += b.bad;
+    if (b.bad)
+        tell(l, true, "persona %s: %llu of %llu pieces and chunks open but cannot be understood: restore a "
+             "backup, or update the program", p->id, (unsigned long long)b.bad,
+             (unsigned long long)b.seen);
+    /* Rows that do not open were reported by the store already. */
+    return rc == ERR_NOMEM ? err_nomem(l->err) : 0;
+}
+
+static int look_at_persona(struct look *l, size_t i)
+{
+    struct persona *p = NULL;
+    struct err e = { 0 };
+    int rc = persona_open(l->home, l->ids[i], &p, &e);
+    if (rc) {
+        tell(l, true, "persona %s cannot be opened: %s", l->ids[i], e.msg);
+        return rc == ERR_NOMEM ? rc : 0;
+    }
+    rc = look_at_bodies(l, p);
+    if (!rc && p->stale) {
+        l->rep->stale_personas++;
+        tell(l, true, "persona %s: vectors, topics and profile are behind its pieces: an interrupted add",
+             p->id);
+        if (l->repair && (rc = persona_settle(l->home, p, NULL, &e)))
+            tell(l, false, "persona %s could not be brought up to date: %s", p->id, e.msg);
+        else if (l->repair) {
+            l->rep->store.repaired++;
+            tell(l, false, "persona %s: brought up to date", p->id);
+        }
+        if (rc && rc != ERR_NOMEM) rc = 0;
+    }
+    persona_close(p);
+    return rc;
+}
+
+int doctor_run(struct home *h, bool repair, void (*say)(void *ud, bool problem, const char *text),
+               void *ud, struct doctor_report *rep, struct err *err)
+{
+    struct look l = { .home = h, .repair = repair, .say = say, .ud = ud, .rep = rep, .err = err };
+    struct err e = { 0 };
+    *rep = (struct doctor_report){ 0 };
+    int rc = store_check(h->store, repair, say, ud, &rep->store, err);
+    if (rc) return rc;
+    rc = persona_each(h, note_persona, &l, &e);
+    if (rc == ERR_NOMEM) err_nomem(err);
+    else if (rc) {
+        rep->unreadable_bodies++;
+        tell(&l, true, "%s", e.msg);
+        rc = 0;
+    }
+    for (size_t i = 0; !rc && i < l.n; i++) rc = look_at_persona(&l, i);
+    free(l.ids);
+    return rc;
+}
