@@ -7,27 +7,10 @@
 
 #include <string.h>
 
-/* Links the turns of ps that have no links yet. */
 static int link_turns(struct store *st, const struct sealed *ps, struct err *err)
 {
-    sqlite3_stmt *s = NULL;
-    struct buf list = BUF_INIT(0);
-    int rc = sql_get(st, &s, err, "SELECT id, conversation, created_at, sources FROM turn WHERE persona=?",
-                     "i", ps->id);
-    if (rc) return rc;
-    while ((rc = sql_step(st, s, err)) > 0) {
-        int64_t id = sqlite3_column_int64(s, 0), source;
-        if ((rc = open_turn_sources(st, ps, id, s, 3, &list, err))) break;
-        for (size_t at = 0; !rc && at < list.n; at += 8) {
-            memcpy(&source, list.p + at, 8);
-            rc = sql_do(st, err, "INSERT OR IGNORE INTO turn_source(turn, source)"
-                        " SELECT ?, id FROM source WHERE id=? AND persona=?", "iii", id, source, ps->id);
-        }
-        if (rc) break;
-    }
-    sql_put(st, s);
-    buf_free(&list);
-    return rc;
+    uint64_t made;
+    return turn_links(st, ps, true, &made, err);
 }
 
 static int each_with_key(struct store *st, int (*fn)(struct store *, const struct sealed *, struct err *),

@@ -309,8 +309,8 @@ int write_ready(struct store *st, struct err *err)
 {
     if (st->mode != STORE_WRITE)
         return err_set(err, ERR_INVAL, "the store was opened for reading only");
-    if (st->reading)
-        return err_set(err, ERR_INVAL, "a row callback may not write to the store");
+    if (st->reading && !st->in_tx)
+        return err_set(err, ERR_INVAL, "a row callback may write only inside a transaction");
     if (st->in_tx && sqlite3_get_autocommit(st->db))
         return err_set(err, ERR_IO, "the change was undone after a failure; nothing was changed");
     return 0;

@@ -243,3 +243,17 @@ int store_persona_forget(struct store *st, int64_t id, struct err *err)
                      (long long)id, st->home);
     return rc;
 }
+
+static int check_persona(struct store *st, const struct sealed *ps, sqlite3_stmt *s, struct buf *body,
+                         struct err *err)
+{
+    struct sealed self;
+    struct row_persona r;
+    int rc = open_persona(st, s, &self, &r, body, err);
+    store_sealed_clear(&self);
+    return rc;
+}
+
+const struct row_kind persona_rows = {
+    "persona", "SELECT id, uid, created_at, stale, forgetting, body FROM persona WHERE id=?1", check_persona
+};

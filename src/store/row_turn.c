@@ -189,6 +189,47 @@ int store_turn_each(struct store *st, const struct sealed *ps, int64_t conversat
     return rc;
 }
 
+/* The links that turn id should have: sources of its sealed list that are still here. */
+static int links_of(struct store *st, const struct sealed *ps, int64_t id, const struct buf *list,
+                    bool mend, uint64_t *wrong, struct err *err)
+{
+    int64_t source, there, want = 0, have = 0;
+    int rc = 0;
+    for (size_t at = 0; !rc && at < list->n; at += 8) {
+        memcpy(&source, list->p + at, 8);
+        there = 0;
+        rc = sql_int(st, &there, err, "SELECT 1 + EXISTS(SELECT 1 FROM turn_source WHERE turn=? AND source=?)"
+                     " FROM source WHERE id=? AND persona=?", "iiii", id, source, source, ps->id);
+        if (rc || !there) continue;
+        want++;
+        if (there == 2) continue;
+        ++*wrong;
+        if (mend)
+            rc = sql_do(st, err, "INSERT INTO turn_source(turn, source) VALUES(?, ?)", "ii", id, source);
+    }
+    if (!rc) rc = sql_int(st, &have, err, "SELECT count(*) FROM turn_source WHERE turn=?", "i", id);
+    if (!rc && have > want) ++*wrong;                  /* a link too many loses a turn, if anything */
+    return rc;
+}
+
+int turn_links(struct store *st, const struct sealed *ps, bool mend, uint64_t *wrong, struct err *err)
+{
+    sqlite3_stmt *s = NULL;
+    struct buf list = BUF_INIT(0);
+    *wrong = 0;
+    int rc = sql_get(st, &s, err, "SELECT id, conversation, created_at, sources FROM turn"
+                     " WHERE persona=? ORDER BY id", "i", ps->id);
+    if (rc) return rc;
+    while ((rc = sql_step(st, s, err)) > 0) {
+        int64_t id = sqlite3_column_int64(s, 0);
+        if (open_turn_sources(st, ps, id, s, 3, &list, NULL)) continue;      /* reported as a row */
+        if ((rc = links_of(st, ps, id, &list, mend, wrong, err))) break;
+    }
+    sql_put(st, s);
+    buf_free(&list);
+    return rc;
+}
+
 static int check_turn(struct store *st, const struct sealed *ps, sqlite3_stmt *s, struct buf *body,
                       struct err *err)
 {

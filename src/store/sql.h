@@ -107,14 +107,16 @@ static inline void read_leave(struct store *st) { st->reading--; }
 /* ERR_NOTFOUND unless the last statement changed a row. */
 int must_change(struct store *st, const char *what, int64_t id, struct err *err);
 
-extern const struct row_kind source_rows, piece_rows, chunk_rows, embedder_rows, vector_rows, doc_rows,
-    conversation_rows, turn_rows;
+extern const struct row_kind persona_rows, source_rows, piece_rows, chunk_rows, embedder_rows, vector_rows,
+    doc_rows, conversation_rows, turn_rows;
 
 /* ---- the life of the file ---- */
 int schema_make(struct store *st, struct err *err);                /* schema.c */
 int schema_version(struct store *st, int64_t *version, struct err *err);
 int store_migrate(struct store *st, int64_t from, struct err *err);   /* migrate.c */
 int finish_forgetting(struct store *st, struct err *err);          /* row_persona.c */
+/* Compares turn_source with the sealed lists of ps; mend: makes it so. *wrong: how many differ. */
+int turn_links(struct store *st, const struct sealed *ps, bool mend, uint64_t *wrong, struct err *err);
 int open_turn_sources(struct store *st, const struct sealed *ps, int64_t id, sqlite3_stmt *s, int col,
                       struct buf *out, struct err *err);           /* row_turn.c: i64 each */
 

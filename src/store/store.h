@@ -14,7 +14,8 @@
  *
  * `struct sealed` is a persona's handle in the store: row id, uid and its key. Row getters call back with rows whose
  * pointers are borrowed until the callback returns; the callback returns 0 to go on, any other
- * code stops and is returned. The callback may read from the store, not write to it.
+ * code stops and is returned. The callback may read from the store; inside store_begin/commit it may also
+ * write, but only rows of another table than the one it is called for.
  * A store is used by one thread at a time. */
 #ifndef LK_STORE_STORE_H
 #define LK_STORE_STORE_H

@@ -30,9 +30,6 @@ int kdf_key(const struct kdf *k, const struct secret *s, const char *purpose, co
 
 int keyfile_read(const char *path, uint8_t key[VAULT_KEY], struct err *err);
 
-/* Overwrite with random bytes, sync, unlink, sync the folder. ERR_NOTFOUND when path is not there. */
-int shred_file(const char *path, struct err *err);
-
 /* The layout of vault_seal with the additional data given as bytes. open_bytes: 0, or ERR_SEAL,
  * ERR_VERSION, ERR_NOMEM, without a message; nothing is added to out then. */
 int seal_bytes(const uint8_t key[VAULT_KEY], const void *ad, size_t ad_n, const void *p, size_t n,

@@ -88,7 +88,7 @@ int keyfile_read(const char *path, uint8_t key[VAULT_KEY], struct err *err)
     return rc;
 }
 
-int shred_file(const char *path, struct err *err)
+int vault_shred(const char *path, struct err *err)
 {
     uint8_t noise[512];
     struct stat st;

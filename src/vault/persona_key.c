@@ -110,7 +110,7 @@ static int destroy_leftovers(const char *keys, const char *prefix, struct err *e
         char path[PATH_MAX];
         if (strncmp(e->d_name, prefix, strlen(prefix))) continue;
         if (snprintf(path, sizeof path, "%s/%s", keys, e->d_name) < PATH_MAX)
-            rc = shred_file(path, err);
+            rc = vault_shred(path, err);
     }
     closedir(d);
     return rc;
@@ -125,7 +125,7 @@ int vault_persona_destroy(struct vault *v, const uint8_t uid[VAULT_UID], struct 
     snprintf(prefix, sizeof prefix, "%s.key.tmp-", hex);
     if (snprintf(keys, sizeof keys, "%s/keys", vault_home(v)) >= PATH_MAX) return ERR_INVAL;
     if ((rc = destroy_leftovers(keys, prefix, err))) return rc;
-    return shred_file(path, err);
+    return vault_shred(path, err);
 }
 
 int vault_persona_each(struct vault *v, int (*fn)(void *, const uint8_t[VAULT_UID]), void *ud,

@@ -176,7 +176,7 @@ int vault_create(const char *home, const struct secret *s, struct err *err)
     if ((rc = build_file(id, k, s, &b, err))) goto out;
     rc = io_write_file(path, b.p, b.n, 0600, err);
 out:
-    if (rc && made_key) shred_file(s->key_file, NULL);
+    if (rc && made_key) vault_shred(s->key_file, NULL);
     sodium_free(k);
     buf_free(&b);
     return rc;
@@ -289,7 +289,7 @@ int vault_rewrap(struct vault *v, const struct secret *s, struct err *err)
     fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
     rc = io_write_file(path, b.p, b.n, 0600, err);
 out:
-    if (rc && made_key) shred_file(s->key_file, NULL);
+    if (rc && made_key) vault_shred(s->key_file, NULL);
     if (!rc) overwrite_unlinked(fd);
     else if (fd >= 0) close(fd);
     buf_free(&b);

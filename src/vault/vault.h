@@ -82,6 +82,9 @@ int vault_persona_destroy(struct vault *v, const uint8_t uid[VAULT_UID], struct 
 int vault_persona_each(struct vault *v, int (*fn)(void *ud, const uint8_t uid[VAULT_UID]), void *ud,
                        struct err *err);
 
+/* Overwrite a file with random bytes, sync, unlink, sync its folder. ERR_NOTFOUND. */
+int vault_shred(const char *path, struct err *err);
+
 /* Seal n bytes: appends format byte, random nonce, ciphertext and tag to out (n + VAULT_OVERHEAD). */
 int vault_seal(const uint8_t key[VAULT_KEY], const struct vault_ad *ad, const void *p, size_t n,
                struct buf *out, struct err *err);
