@@ -113,6 +113,12 @@ const char *charset_detect(const unsigned char *p, size_t n)
     return guess(p, n, high);
 }
 
+size_t charset_unit(const char *charset)
+{
+    if (!strncasecmp(charset, "UTF-16", 6) || !strncasecmp(charset, "UCS-2", 5)) return 2;
+    return !strncasecmp(charset, "UTF-32", 6) || !strncasecmp(charset, "UCS-4", 5) ? 4 : 1;
+}
+
 int charset_to_utf8(struct buf *out, const char *charset, const char *p, size_t n, struct err *err)
 {
     struct buf raw = BUF_INIT(out->max);
@@ -127,13 +133,15 @@ int charset_to_utf8(struct buf *out, const char *charset, const char *p, size_t 
         return err_set(err, ERR_PARSE, "the character set it names is not known here: save the "
                                        "file as UTF-8 and try again");
     char *in = (char *)(uintptr_t)p, tmp[4096];
+    size_t unit = charset_unit(charset);
     while (n) {
         char *o = tmp;
         size_t room = sizeof tmp, rc = iconv(cd, &in, &n, &o, &room);
         buf_add(&raw, tmp, (size_t)(o - tmp));
         if (rc != (size_t)-1 || errno == E2BIG) continue;
         buf_adds(&raw, "\xEF\xBF\xBD");
-        in++, n--;
+        size_t k = n < unit ? n : unit;
+        in += k, n -= k;
     }
     iconv_close(cd);
     if (raw.n - from >= 3 && !memcmp(raw.p, "\xEF\xBB\xBF", 3)) from += 3;

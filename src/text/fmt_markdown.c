@@ -123,7 +123,7 @@ static int flush(struct md *m, bool as_heading, struct err *err)
                      doc_dated_heading(s, m->o->day_first, false, &t, &rest);
         if (m->words.failed == ERR_NOMEM) rc = err_nomem(err);
         else if (as_heading || dated) rc = heading(m, err);
-        else if (span_trim(s).n) rc = add(m, m->kind == QUOTE, s.p, s.n, err);
+        else if ((s = span_trim(s)).n) rc = add(m, m->kind == QUOTE, s.p, s.n, err);
     }
     buf_clear(&m->block);
     m->kind = NONE;
@@ -240,12 +240,16 @@ static int list_item(struct md *m, enum block kind, struct span s, size_t marker
 static int table_row(struct md *m, struct span s, struct err *err)
 {
     int rc = gather(m, TEXT, true, (struct span){ s.p, 0 }, err);
-    bool cell = false;
-    for (size_t i = 0; i < s.n; i++) {
+    bool blank = false;
+    for (size_t i = 0; i < s.n; i++) {            /* bars and the blanks beside them: one blank */
         bool bar = s.p[i] == '|' && (!i || s.p[i - 1] != '\\');
-        if (!bar) buf_addc(&m->block, s.p[i]);
-        else if (cell) buf_adds(&m->block, i + 1 < s.n ? " " : "");
-        cell = true;
+        if (bar || s.p[i] == ' ' || s.p[i] == '\t') {
+            blank = true;
+            continue;
+        }
+        if (blank && m->block.n) buf_addc(&m->block, ' ');
+        buf_addc(&m->block, s.p[i]);
+        blank = false;
     }
     m->block_lines = 2;
     return rc;

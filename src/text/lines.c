@@ -29,6 +29,7 @@ struct lines {
     const struct piece_sink *sink;
     iconv_t cd;                  /* (iconv_t)-1: the file is UTF-8 */
     char eol;                    /* '\n', or '\r' in old Macintosh files */
+    size_t unit;                 /* bytes to step over where iconv fails */
     bool end, unread, started;
     size_t raw_n, from, to;
     uint64_t read_at;            /* file bytes read */
@@ -62,6 +63,7 @@ struct lines *lines_new_charset(struct format_in *in, const char *charset,
     l->name = in->name;
     l->sink = sink;
     l->cd = (iconv_t)-1;
+    l->unit = charset_unit(charset);
     l->line.max = l->clean.max = FORMAT_PIECE_MAX;
     l->eol = in->head_n && memchr(in->head, '\r', in->head_n) && !memchr(in->head, '\n', in->head_n)
                  ? '\r' : '\n';
@@ -101,7 +103,8 @@ static void convert(struct lines *l, bool last)
         if (errno == EINVAL && !last) break;         /* a character cut by the block's end */
         memcpy(out, "\xEF\xBF\xBD", 3);
         out += 3, room -= 3;
-        in++, left--;
+        size_t k = left < l->unit ? left : l->unit;
+        in += k, left -= k;
     }
     memmove(l->raw, in, left);
     l->raw_n = left;
