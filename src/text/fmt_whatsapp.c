@@ -31,7 +31,7 @@ struct chat {
     struct buf name, text;
 };
 
-/* ---- first pass -------------------------------------------------------------------------------- */
+/* ---- first pass -------------------------------------------------------------------- */
 
 struct order {
     struct date_order seen;
@@ -85,7 +85,7 @@ static int first_pass(struct chat *c, struct err *err)
     return 0;
 }
 
-/* ---- second pass ------------------------------------------------------------------------------- */
+/* ---- second pass ------------------------------------------------------------------- */
 
 static int emit(struct chat *c, struct err *err)
 {

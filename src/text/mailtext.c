@@ -25,7 +25,7 @@ struct walk {
 
 enum part { OWN, QUOTED, SIGNATURE, FORWARDED };
 
-/* ---- lines ------------------------------------------------------------------------------------- */
+/* ---- lines ------------------------------------------------------------------------- */
 
 static bool line_at(const struct walk *w, size_t *at, struct span *out)
 {
@@ -76,7 +76,7 @@ static bool starts_any(struct span l, const char *const *list)
 
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-/* ---- attributions ------------------------------------------------------------------------------ */
+/* ---- attributions ------------------------------------------------------------------ */
 
 static const char *const leads[] = {
     "On ", "Am ", "Le ", "El ", "Il ", "Op ", "Em ", "At ", "Den ", "In ", "No dia ", "Quoting ",
@@ -173,7 +173,7 @@ static bool attribution(const struct walk *w, struct span l, size_t *end)
     return false;
 }
 
-/* ---- separators and header blocks -------------------------------------------------------------- */
+/* ---- separators and header blocks -------------------------------------------------- */
 
 static const char *const originals[] = {
     "original message", "ursprüngliche nachricht", "original-nachricht", "originalnachricht",
