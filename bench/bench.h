@@ -38,7 +38,7 @@ void bench_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));   /
 double bench_time(void (*fn)(void *ud), void *ud, int least, double seconds, double *best);
 
 /* Bytes a second that `threads` threads read together from a buffer of this size, over and over: what
- * a scan of that many bytes cannot beat. Best of several. 0 when there is no memory. */
+ * a scan of that many bytes cannot beat. A median, as bench_time's; 0 when there is no memory. */
 double bench_read_rate(size_t bytes, int threads);
 size_t bench_memory_free(void);             /* bytes the machine could still give */
 
