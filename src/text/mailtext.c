@@ -309,8 +309,7 @@ static void pass_headers(struct walk *w)
     w->at = good;
 }
 
-/* ---- signatures
- * ---------------------------------------------------------------------------------- */
+/* ---- signatures -------------------------------------------------------------------- */
 
 static const char *const footers[] = {
     "Sent from my ", "Sent from Mail", "Sent from Outlook", "Sent from Yahoo",
@@ -358,8 +357,7 @@ static bool footer(const struct walk *w, struct span l)
            turns_away(&ahead, next, &end);
 }
 
-/* ---- the walk
- * ------------------------------------------------------------------------------------ */
+/* ---- the walk ---------------------------------------------------------------------- */
 
 /* Does another's text begin at l without a mark? */
 static bool turns_away(const struct walk *w, struct span l, size_t *end)

@@ -362,8 +362,7 @@ enum wa_kind wa_kind_of(struct span body, bool marked)
 
 bool wa_system_name(struct span name) { return holds_any(name, names_hold); }
 
-/* ---- media and edits
- * ----------------------------------------------------------------------------- */
+/* ---- media and edits --------------------------------------------------------------- */
 
 /* Take [from, to) out of b. */
 static void cut(struct buf *b, size_t from, size_t to)
@@ -437,8 +436,7 @@ bool wa_strip(struct buf *b)
     return media || gone;
 }
 
-/* ---- names
- * ----------------------------------------------------------------------------------------- */
+/* ---- names ------------------------------------------------------------------------- */
 
 bool wa_phone(struct span name, char out[32])
 {
