@@ -1,10 +1,11 @@
-/* store_check: is everything here what it should be, and what can be mended without losing anything?
+/* store_check: is everything here what it should be, and what can be mended without losing
+ * anything?
  *
- * Each part reports what it finds and the next part runs all the same: with a damaged file one wants
- * to know how much still opens. Mended are: counts (they can be counted again), links of turns (the
- * truth is sealed in the turn), vectors without chunk (they are made from chunks), a key that no
- * persona uses and files of interrupted writes, permissions. Nothing else is deleted: a row that does
- * not open today may open once a key file is put back. */
+ * Each part reports what it finds and the next part runs all the same: with a damaged file one
+ * wants to know how much still opens. Mended are: counts (they can be counted again), links of
+ * turns (the truth is sealed in the turn), vectors without chunk (they are made from chunks), a key
+ * that no persona uses and files of interrupted writes, permissions. Nothing else is deleted: a row
+ * that does not open today may open once a key file is put back. */
 #include "store/sql.h"
 
 #include <dirent.h>
@@ -15,7 +16,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#define LEFTOVER_AGE_S 60             /* a younger temporary file may be somebody's write under way */
+#define LEFTOVER_AGE_S 60 /* a younger temporary file may be somebody's write under way */
 
 struct checker {
     struct store *st;
@@ -23,7 +24,7 @@ struct checker {
     void (*say)(void *ud, bool problem, const char *text);
     void *ud;
     struct store_report *rep;
-    struct err *err;                  /* of the step under way */
+    struct err *err; /* of the step under way */
 };
 
 static void say(struct checker *c, bool problem, const char *fmt, va_list ap)
@@ -82,31 +83,37 @@ static int check_foreign_keys(struct checker *c)
     }
     sql_put(c->st, s);
     if (rc || !c->repair || !mendable) return rc;
-    rc = sql_do(c->st, c->err, "DELETE FROM vector WHERE chunk NOT IN (SELECT id FROM chunk)"
-                " OR embedder NOT IN (SELECT id FROM embedder)", "");
+    rc = sql_do(c->st, c->err,
+                "DELETE FROM vector WHERE chunk NOT IN (SELECT id FROM chunk)"
+                " OR embedder NOT IN (SELECT id FROM embedder)",
+                "");
     int n = sqlite3_changes(c->st->db);
     if (!rc)
-        rc = sql_do(c->st, c->err, "DELETE FROM turn_source WHERE turn NOT IN (SELECT id FROM turn)"
-                    " OR source NOT IN (SELECT id FROM source)", "");
+        rc = sql_do(c->st, c->err,
+                    "DELETE FROM turn_source WHERE turn NOT IN (SELECT id FROM turn)"
+                    " OR source NOT IN (SELECT id FROM source)",
+                    "");
     if (!rc) n += sqlite3_changes(c->st->db);
     if (!rc) mended(c, "removed %d vectors and links of things that are gone", n);
     return rc;
 }
 
-#define COUNTED                                                                                      \
-    "(SELECT count(*) FROM piece p WHERE p.source=source.id),"                                       \
-    " (SELECT coalesce(sum(voice),0) FROM piece p WHERE p.source=source.id),"                        \
+#define COUNTED                                                                                    \
+    "(SELECT count(*) FROM piece p WHERE p.source=source.id),"                                     \
+    " (SELECT coalesce(sum(voice),0) FROM piece p WHERE p.source=source.id),"                      \
     " (SELECT count(*) FROM chunk k WHERE k.source=source.id)"
 
 static int check_counts(struct checker *c)
 {
     int64_t wrong = 0;
-    int rc = sql_int(c->st, &wrong, c->err,
-                     "SELECT count(*) FROM source WHERE (n_pieces, n_voice, n_chunks) <> (" COUNTED ")", "");
+    int rc = sql_int(
+        c->st, &wrong, c->err,
+        "SELECT count(*) FROM source WHERE (n_pieces, n_voice, n_chunks) <> (" COUNTED ")", "");
     if (rc || !wrong) return rc;
     problem(c, "the counts of %lld sources are wrong", (long long)wrong);
     if (!c->repair) return 0;
-    rc = sql_do(c->st, c->err, "UPDATE source SET (n_pieces, n_voice, n_chunks) = (SELECT " COUNTED ")", "");
+    rc = sql_do(c->st, c->err,
+                "UPDATE source SET (n_pieces, n_voice, n_chunks) = (SELECT " COUNTED ")", "");
     if (!rc) mended(c, "counted them again");
     return rc;
 }
@@ -138,8 +145,8 @@ static int check_links(struct checker *c, const struct sealed *ps)
     uint64_t wrong = 0;
     int rc = turn_links(c->st, ps, c->repair, &wrong, c->err);
     if (rc || !wrong) return rc;
-    problem(c, "persona %lld: %llu links from answers to their sources are wrong", (long long)ps->id,
-            (unsigned long long)wrong);
+    problem(c, "persona %lld: %llu links from answers to their sources are wrong",
+            (long long)ps->id, (unsigned long long)wrong);
     if (c->repair) mended(c, "made them again from the answers");
     return 0;
 }
@@ -151,7 +158,7 @@ static int check_persona_rows(struct checker *c, const struct sealed *ps)
         const struct row_kind *kind;
         uint64_t *count;
     } all[] = {
-        { &source_rows, &r->sources }, { &piece_rows, &r->pieces },  { &chunk_rows, &r->chunks },
+        { &source_rows, &r->sources }, { &piece_rows, &r->pieces },   { &chunk_rows, &r->chunks },
         { &embedder_rows, NULL },      { &vector_rows, &r->vectors }, { &doc_rows, NULL },
         { &conversation_rows, NULL },  { &turn_rows, &r->turns },
     };
@@ -165,9 +172,11 @@ static int check_persona(struct checker *c, int64_t id)
 {
     struct sealed ps;
     int rc = store_persona_handle(c->st, id, &ps, c->err);
-    if (rc == ERR_NOTFOUND) {                          /* carries the mark: being forgotten */
-        problem(c, "forgetting persona %lld was interrupted: its rows go when Likeness next writes here",
-                (long long)id);
+    if (rc == ERR_NOTFOUND) { /* carries the mark: being forgotten */
+        problem(
+            c,
+            "forgetting persona %lld was interrupted: its rows go when Likeness next writes here",
+            (long long)id);
         return 0;
     }
     if (rc) {
@@ -199,10 +208,14 @@ static int check_key(void *ud, const uint8_t uid[VAULT_UID])
 {
     struct checker *c = ud;
     int64_t there = 0;
-    int rc = sql_int(c->st, &there, c->err, "SELECT 1 FROM persona WHERE uid=?", "b", uid, (size_t)VAULT_UID);
+    int rc = sql_int(c->st, &there, c->err, "SELECT 1 FROM persona WHERE uid=?", "b", uid,
+                     (size_t)VAULT_UID);
     if (rc || there) return rc;
-    problem(c, "there is a key %02x%02x... in %s/keys that no persona uses: left by an interrupted write, "
-            "or the database is from an older backup than the keys", uid[0], uid[1], c->st->home);
+    problem(
+        c,
+        "there is a key %02x%02x... in %s/keys that no persona uses: left by an interrupted write, "
+        "or the database is from an older backup than the keys",
+        uid[0], uid[1], c->st->home);
     if (!c->repair) return 0;
     if ((rc = vault_persona_destroy(c->st->v, uid, c->err))) return rc;
     mended(c, "destroyed it");
@@ -218,8 +231,8 @@ static int check_keys(struct checker *c)
 
 static bool ours(const char *name)
 {
-    static const char *const names[] = { "vault", "lock", "keys", "likeness.db", "likeness.db-wal",
-                                         "likeness.db-shm" };
+    static const char *const names[] = { "vault",           "lock",           "keys", "likeness.db",
+                                         "likeness.db-wal", "likeness.db-shm" };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(name, names[i])) return true;
     return false;
@@ -279,8 +292,9 @@ static int check_files(struct checker *c)
 int store_check(struct store *st, bool repair, void (*sayer)(void *, bool, const char *), void *ud,
                 struct store_report *rep, struct err *err)
 {
-    static int (*const parts[])(struct checker *) = { check_file, check_foreign_keys, check_counts,
-                                                      check_personas, check_keys, check_files };
+    static int (*const parts[])(struct checker *) = { check_file,   check_foreign_keys,
+                                                      check_counts, check_personas,
+                                                      check_keys,   check_files };
     struct err local = { 0 };
     struct checker c = { st, repair, sayer, ud, rep, &local };
     *rep = (struct store_report){ 0 };

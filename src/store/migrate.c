@@ -1,8 +1,9 @@
 /* From each schema to the next, one transaction a step, with the keys at hand.
  *
- * 1 -> 2: a chunk gets a topic; the sources of a turn, until now only a sealed list in the turn, are
- * also linked in turn_source, so that removing a source can find the turns that rest on it. A persona
- * whose key is missing keeps its turns unlinked; store_check links them once the key is back. */
+ * 1 -> 2: a chunk gets a topic; the sources of a turn, until now only a sealed list in the turn,
+ * are also linked in turn_source, so that removing a source can find the turns that rest on it. A
+ * persona whose key is missing keeps its turns unlinked; store_check links them once the key is
+ * back. */
 #include "store/sql.h"
 
 #include <string.h>
@@ -13,7 +14,8 @@ static int link_turns(struct store *st, const struct sealed *ps, struct err *err
     return turn_links(st, ps, true, &made, err);
 }
 
-static int each_with_key(struct store *st, int (*fn)(struct store *, const struct sealed *, struct err *),
+static int each_with_key(struct store *st,
+                         int (*fn)(struct store *, const struct sealed *, struct err *),
                          struct err *err)
 {
     sqlite3_stmt *s = NULL;
@@ -42,7 +44,8 @@ static int step_1_to_2(struct store *st, struct err *err)
                       "turn INTEGER NOT NULL REFERENCES turn(id) ON DELETE CASCADE,"
                       " source INTEGER NOT NULL REFERENCES source(id) ON DELETE CASCADE,"
                       " PRIMARY KEY(turn, source)) STRICT, WITHOUT ROWID;"
-                      "CREATE INDEX turn_source_source ON turn_source(source);", err);
+                      "CREATE INDEX turn_source_source ON turn_source(source);",
+                      err);
     return rc ? rc : each_with_key(st, link_turns, err);
 }
 
@@ -60,8 +63,8 @@ int store_migrate(struct store *st, int64_t from, struct err *err)
         sql_forget_all(st);
         if (rc) {
             sql_exec(st, "ROLLBACK", NULL);
-            return err_prefix(err, rc, "bringing %s from schema %lld to %lld", st->home, (long long)v,
-                              (long long)v + 1);
+            return err_prefix(err, rc, "bringing %s from schema %lld to %lld", st->home,
+                              (long long)v, (long long)v + 1);
         }
     }
     return 0;

@@ -8,9 +8,9 @@
  * no committed pages wait in the log, so both are looked at first.
  *
  * Settings that keep promises: synchronous=FULL (a commit survives a power cut), secure_delete
- * (deleted rows are overwritten with zeros), temp_store=MEMORY and mmap off (nothing of ours goes to
- * other files), auto_vacuum=INCREMENTAL (freed pages can be given back without copying the file),
- * trusted_schema off and the defensive switch (the file is not trusted to run code).
+ * (deleted rows are overwritten with zeros), temp_store=MEMORY and mmap off (nothing of ours goes
+ * to other files), auto_vacuum=INCREMENTAL (freed pages can be given back without copying the
+ * file), trusted_schema off and the defensive switch (the file is not trusted to run code).
  *
  * After SQLite itself undoes a transaction (a full disk can do that), every further change inside
  * store_begin/commit is refused: it would otherwise be committed alone. */
@@ -45,8 +45,10 @@ static int lock_busy(const char *home, int fd, struct err *err)
     ssize_t n = pread(fd, pid, sizeof pid - 1, 0);
     while (n > 0 && (pid[n - 1] < '0' || pid[n - 1] > '9')) pid[--n] = 0;
     if (n <= 0) snprintf(pid, sizeof pid, "unknown");
-    return err_set(err, ERR_BUSY, "another process (pid %s) is writing to %s: wait until it is done, "
-                   "or stop it", pid, home);
+    return err_set(err, ERR_BUSY,
+                   "another process (pid %s) is writing to %s: wait until it is done, "
+                   "or stop it",
+                   pid, home);
 }
 
 int lock_take(const char *home, int *out, struct err *err)
@@ -57,8 +59,10 @@ int lock_take(const char *home, int *out, struct err *err)
     if (rc) return rc;
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0 && (errno == EACCES || errno == EPERM))
-        return err_set(err, ERR_FULL, "%s cannot be written: mend its permissions, or copy it to a "
-                       "folder of your own", home);
+        return err_set(err, ERR_FULL,
+                       "%s cannot be written: mend its permissions, or copy it to a "
+                       "folder of your own",
+                       home);
     if (fd < 0) return err_errno(err, "cannot open %s", path);
     double until = clock_mono() + LOCK_WAIT_S;
     while (flock(fd, LOCK_EX | LOCK_NB)) {
@@ -78,7 +82,8 @@ int lock_take(const char *home, int *out, struct err *err)
         return rc;
     }
     int n = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
-    if (ftruncate(fd, 0) || pwrite(fd, pid, (size_t)n, 0) != n) errno = 0;    /* for the message only */
+    if (ftruncate(fd, 0) || pwrite(fd, pid, (size_t)n, 0) != n)
+        errno = 0; /* for the message only */
     *out = fd;
     return 0;
 }
@@ -112,8 +117,8 @@ static char *immutable_uri(const char *path)
     struct buf b = BUF_INIT(4 * PATH_MAX);
     buf_adds(&b, "file:");
     for (const char *p = path; *p; p++) {
-        bool plain = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') ||
-                     strchr("/._-", *p);
+        bool plain = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||
+                     (*p >= '0' && *p <= '9') || strchr("/._-", *p);
         if (plain) buf_addc(&b, *p);
         else buf_printf(&b, "%%%02x", (unsigned char)*p);
     }
@@ -124,12 +129,15 @@ static char *immutable_uri(const char *path)
 static int open_db(struct store *st, struct err *err)
 {
     char path[PATH_MAX], abs[PATH_MAX];
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, rc = path_of(st->home, "likeness.db", path, err);
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+        rc = path_of(st->home, "likeness.db", path, err);
     char *uri = NULL;
     if (rc) return rc;
     if (!io_exists(path))
-        return err_set(err, ERR_NOTFOUND, "%s has no likeness.db: restore it from a backup, or make a "
-                       "home with `likeness init`", st->home);
+        return err_set(err, ERR_NOTFOUND,
+                       "%s has no likeness.db: restore it from a backup, or make a "
+                       "home with `likeness init`",
+                       st->home);
     if (st->mode == STORE_READ && read_only_home(st->home)) {
         flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX;
         if ((st->immutable = log_is_empty(path))) {
@@ -153,13 +161,16 @@ static int configure(struct store *st, struct err *err)
                       "PRAGMA trusted_schema=OFF; PRAGMA foreign_keys=ON; PRAGMA secure_delete=ON;"
                       "PRAGMA temp_store=MEMORY; PRAGMA mmap_size=0; PRAGMA cell_size_check=ON;"
                       "PRAGMA synchronous=FULL; PRAGMA journal_size_limit=8388608;"
-                      "PRAGMA cache_size=-16384;", err);
+                      "PRAGMA cache_size=-16384;",
+                      err);
     if (!rc && !st->immutable && read_only_home(st->home) == 0)
         rc = sql_exec(st, "PRAGMA journal_mode=WAL;", err);
     if (rc && st->mode == STORE_READ && read_only_home(st->home) && !st->immutable)
-        rc = err_set(err, ERR_FULL, "%s cannot be written, and its log (likeness.db-wal) holds changes "
-                     "that have to be applied first: copy the whole folder to a disk that can be written",
-                     st->home);
+        rc = err_set(
+            err, ERR_FULL,
+            "%s cannot be written, and its log (likeness.db-wal) holds changes "
+            "that have to be applied first: copy the whole folder to a disk that can be written",
+            st->home);
     return rc;
 }
 
@@ -178,8 +189,10 @@ static int check_home(struct store *st, struct err *err)
         rc = ERR_SEAL;
     }
     if (rc == ERR_SEAL)
-        rc = err_set(err, ERR_KEY, "%s/likeness.db and %s/vault do not belong together: restore both from "
-                     "the same backup", st->home, st->home);
+        rc = err_set(err, ERR_KEY,
+                     "%s/likeness.db and %s/vault do not belong together: restore both from "
+                     "the same backup",
+                     st->home, st->home);
     sql_put(st, s);
     buf_free(&b);
     return rc;
@@ -192,15 +205,19 @@ static int update_schema(struct store *st, struct err *err)
     int rc = schema_version(st, &version, err);
     if (rc) return rc;
     if (!version)
-        return err_set(err, ERR_NOTFOUND, "%s/likeness.db is empty: restore it from a backup, or make a "
-                       "home with `likeness init`", st->home);
+        return err_set(err, ERR_NOTFOUND,
+                       "%s/likeness.db is empty: restore it from a backup, or make a "
+                       "home with `likeness init`",
+                       st->home);
     if (version == STORE_SCHEMA) return 0;
     if (st->mode == STORE_READ && read_only_home(st->home))
-        return err_set(err, ERR_FULL, "%s was made by an older version and has to be brought up to date, "
-                       "but cannot be written: copy the folder to a disk that can be written", st->home);
+        return err_set(err, ERR_FULL,
+                       "%s was made by an older version and has to be brought up to date, "
+                       "but cannot be written: copy the folder to a disk that can be written",
+                       st->home);
     int fd = -1;
     if (st->lock_fd < 0 && (rc = lock_take(st->home, &fd, err))) return rc;
-    rc = schema_version(st, &version, err);           /* another process may have been quicker */
+    rc = schema_version(st, &version, err); /* another process may have been quicker */
     if (!rc && version < STORE_SCHEMA) rc = store_migrate(st, version, err);
     lock_drop(&fd);
     return rc;
@@ -241,8 +258,10 @@ int store_open(const char *home, struct vault *v, enum store_mode mode, struct s
     if (rc) return rc;
     if ((rc = path_of(home, "keys", keys, err))) goto out;
     if (!io_is_dir(keys)) {
-        rc = err_set(err, ERR_KEY, "the folder %s is missing, and with it the keys of all personas: "
-                     "restore it from a backup", keys);
+        rc = err_set(err, ERR_KEY,
+                     "the folder %s is missing, and with it the keys of all personas: "
+                     "restore it from a backup",
+                     keys);
         goto out;
     }
     if (mode == STORE_WRITE && (rc = lock_take(home, &st->lock_fd, err))) goto out;
@@ -264,8 +283,7 @@ static int put_home(struct store *st, struct err *err)
 {
     struct buf b = BUF_INIT(4096);
     int rc = row_seal(st, NULL, "meta", 0, "home", NULL, vault_home_id(st->v), 16, &b, err);
-    if (!rc)
-        rc = sql_do(st, err, "INSERT INTO meta(name, body) VALUES('home', ?)", "b", b.p, b.n);
+    if (!rc) rc = sql_do(st, err, "INSERT INTO meta(name, body) VALUES('home', ?)", "b", b.p, b.n);
     buf_free(&b);
     return rc;
 }
@@ -384,7 +402,8 @@ int next_id(struct store *st, const char *table, int64_t *id, struct err *err)
 {
     return sql_int(st, id, err,
                    "INSERT INTO serial(name, last) VALUES(?, 1)"
-                   " ON CONFLICT(name) DO UPDATE SET last=last+1 RETURNING last", "t", table);
+                   " ON CONFLICT(name) DO UPDATE SET last=last+1 RETURNING last",
+                   "t", table);
 }
 
 int store_compact(struct store *st, struct err *err)
@@ -396,11 +415,14 @@ int store_compact(struct store *st, struct err *err)
     if ((rc = sql_int(st, &free_pages, err, "PRAGMA freelist_count", ""))) return rc;
     /* Freed pages hold zeros (secure_delete); giving them back may fail on a full disk and is then
      * done another time. */
-    if (free_pages && (rc = sql_exec(st, "PRAGMA incremental_vacuum", err)) && rc != ERR_FULL) return rc;
+    if (free_pages && (rc = sql_exec(st, "PRAGMA incremental_vacuum", err)) && rc != ERR_FULL)
+        return rc;
     if ((rc = sql_int(st, &busy, err, "PRAGMA wal_checkpoint(TRUNCATE)", ""))) return rc;
     if (busy)
-        return err_set(err, ERR_BUSY, "another process is reading %s, so its log could not be emptied: "
-                       "close the other program and run `likeness check`", st->home);
+        return err_set(err, ERR_BUSY,
+                       "another process is reading %s, so its log could not be emptied: "
+                       "close the other program and run `likeness check`",
+                       st->home);
     return 0;
 }
 

@@ -1,7 +1,7 @@
 /* Chunks, embedders, and the vectors that an embedder made of chunks.
  *
- * A vector is its floats, little-endian, as one sealed value at (vector, row = chunk); the embedder's
- * id is bound to it. So it needs no id of its own and goes with either. */
+ * A vector is its floats, little-endian, as one sealed value at (vector, row = chunk); the
+ * embedder's id is bound to it. So it needs no id of its own and goes with either. */
 #include "store/sql.h"
 
 #include <string.h>
@@ -22,11 +22,13 @@ static struct bound chunk_bound(const struct row_chunk *r)
 }
 
 /* Columns: id, source, written_at, n_tokens, topic, body. */
-static int open_chunk(struct store *st, const struct sealed *ps, sqlite3_stmt *s, struct row_chunk *r,
-                      struct buf *body, struct err *err)
+static int open_chunk(struct store *st, const struct sealed *ps, sqlite3_stmt *s,
+                      struct row_chunk *r, struct buf *body, struct err *err)
 {
-    *r = (struct row_chunk){ .id = sqlite3_column_int64(s, 0), .source = sqlite3_column_int64(s, 1),
-                             .written_at = sql_time(s, 2), .n_tokens = sqlite3_column_int(s, 3),
+    *r = (struct row_chunk){ .id = sqlite3_column_int64(s, 0),
+                             .source = sqlite3_column_int64(s, 1),
+                             .written_at = sql_time(s, 2),
+                             .n_tokens = sqlite3_column_int(s, 3),
                              .topic = sqlite3_column_int(s, 4) };
     struct bound b = chunk_bound(r);
     int rc = row_open(st, ps, "chunk", r->id, "body", &b, s, 5, body, err);
@@ -38,10 +40,11 @@ static int open_chunk(struct store *st, const struct sealed *ps, sqlite3_stmt *s
 static int insert_chunk(struct store *st, const struct sealed *ps, const struct row_chunk *r,
                         const struct buf *sealed, struct err *err)
 {
-    int rc = sql_do(st, err, "INSERT INTO chunk(id, persona, source, written_at, n_tokens, topic, body)"
-                    " SELECT ?, persona, id, ?, ?, ?, ? FROM source WHERE id=? AND persona=?", "iniibii",
-                    r->id, r->written_at, (int64_t)r->n_tokens, (int64_t)r->topic, sealed->p, sealed->n,
-                    r->source, ps->id);
+    int rc = sql_do(st, err,
+                    "INSERT INTO chunk(id, persona, source, written_at, n_tokens, topic, body)"
+                    " SELECT ?, persona, id, ?, ?, ?, ? FROM source WHERE id=? AND persona=?",
+                    "iniibii", r->id, r->written_at, (int64_t)r->n_tokens, (int64_t)r->topic,
+                    sealed->p, sealed->n, r->source, ps->id);
     return rc ? rc : must_change(st, "source", r->source, err);
 }
 
@@ -54,16 +57,18 @@ int store_chunk_put(struct store *st, const struct sealed *ps, struct row_chunk 
     if (rc) return rc;
     if (fresh) rc = next_id(st, "chunk", &r->id, err);
     else
-        rc = sql_int(st, &r->source, err, "SELECT source FROM chunk WHERE id=? AND persona=?", "ii", r->id,
-                     ps->id);
+        rc = sql_int(st, &r->source, err, "SELECT source FROM chunk WHERE id=? AND persona=?", "ii",
+                     r->id, ps->id);
     struct bound b = chunk_bound(r);
     if (!rc) rc = row_seal(st, ps, "chunk", r->id, "body", &b, r->body, r->body_n, &sealed, err);
     if (!rc && fresh) {
         rc = insert_chunk(st, ps, r, &sealed, err);
     } else if (!rc) {
-        rc = sql_do(st, err, "UPDATE chunk SET written_at=?, n_tokens=?, topic=?, body=?"
-                    " WHERE id=? AND persona=?", "niibii", r->written_at, (int64_t)r->n_tokens,
-                    (int64_t)r->topic, sealed.p, sealed.n, r->id, ps->id);
+        rc = sql_do(st, err,
+                    "UPDATE chunk SET written_at=?, n_tokens=?, topic=?, body=?"
+                    " WHERE id=? AND persona=?",
+                    "niibii", r->written_at, (int64_t)r->n_tokens, (int64_t)r->topic, sealed.p,
+                    sealed.n, r->id, ps->id);
         if (!rc) rc = must_change(st, "chunk", r->id, err);
     }
     rc = scope_end(st, &sc, rc, err);
@@ -110,8 +115,8 @@ int store_chunk_each(struct store *st, const struct sealed *ps, int64_t source,
 {
     sqlite3_stmt *s = NULL;
     uint64_t n;
-    int rc = source ? sql_get(st, &s, err, CHUNK_COLS " WHERE persona=? AND source=? ORDER BY id", "ii",
-                              ps->id, source)
+    int rc = source ? sql_get(st, &s, err, CHUNK_COLS " WHERE persona=? AND source=? ORDER BY id",
+                              "ii", ps->id, source)
                     : sql_get(st, &s, err, CHUNK_COLS " WHERE persona=? ORDER BY id", "i", ps->id);
     return rc ? rc : chunks_over(st, ps, s, &n, fn, ud, err);
 }
@@ -121,8 +126,8 @@ int store_chunk_topic(struct store *st, const struct sealed *ps, int64_t id, int
 {
     int rc = write_ready(st, err);
     if (!rc)
-        rc = sql_do(st, err, "UPDATE chunk SET topic=? WHERE id=? AND persona=?", "iii", (int64_t)topic, id,
-                    ps->id);
+        rc = sql_do(st, err, "UPDATE chunk SET topic=? WHERE id=? AND persona=?", "iii",
+                    (int64_t)topic, id, ps->id);
     return rc ? rc : must_change(st, "chunk", id, err);
 }
 
@@ -148,7 +153,8 @@ static struct bound embedder_bound(int64_t dim)
 static int open_embedder(struct store *st, const struct sealed *ps, sqlite3_stmt *s,
                          struct row_embedder *r, struct buf *body, struct err *err)
 {
-    *r = (struct row_embedder){ .id = sqlite3_column_int64(s, 0), .dim = sqlite3_column_int(s, 1),
+    *r = (struct row_embedder){ .id = sqlite3_column_int64(s, 0),
+                                .dim = sqlite3_column_int(s, 1),
                                 .current = sqlite3_column_int(s, 2) };
     struct bound b = embedder_bound(r->dim);
     int rc = row_open(st, ps, "embedder", r->id, "body", &b, s, 3, body, err);
@@ -168,17 +174,20 @@ int store_embedder_put(struct store *st, const struct sealed *ps, struct row_emb
     if (rc) return rc;
     if (fresh) rc = next_id(st, "embedder", &r->id, err);
     else
-        rc = sql_int(st, &dim, err, "SELECT dim FROM embedder WHERE id=? AND persona=?", "ii", r->id, ps->id);
+        rc = sql_int(st, &dim, err, "SELECT dim FROM embedder WHERE id=? AND persona=?", "ii",
+                     r->id, ps->id);
     struct bound b = embedder_bound(dim);
     if (!rc) rc = row_seal(st, ps, "embedder", r->id, "body", &b, r->body, r->body_n, &sealed, err);
     if (!rc && r->current)
-        rc = sql_do(st, err, "UPDATE embedder SET current=0 WHERE persona=? AND current", "i", ps->id);
+        rc = sql_do(st, err, "UPDATE embedder SET current=0 WHERE persona=? AND current", "i",
+                    ps->id);
     if (!rc && fresh)
-        rc = sql_do(st, err, "INSERT INTO embedder(id, persona, dim, current, body) VALUES(?, ?, ?, ?, ?)",
+        rc = sql_do(st, err,
+                    "INSERT INTO embedder(id, persona, dim, current, body) VALUES(?, ?, ?, ?, ?)",
                     "iiiib", r->id, ps->id, dim, (int64_t)r->current, sealed.p, sealed.n);
     else if (!rc)
-        rc = sql_do(st, err, "UPDATE embedder SET current=?, body=? WHERE id=? AND persona=?", "ibii",
-                    (int64_t)r->current, sealed.p, sealed.n, r->id, ps->id);
+        rc = sql_do(st, err, "UPDATE embedder SET current=?, body=? WHERE id=? AND persona=?",
+                    "ibii", (int64_t)r->current, sealed.p, sealed.n, r->id, ps->id);
     if (!rc) rc = must_change(st, "embedder", r->id, err);
     rc = scope_end(st, &sc, rc, err);
     if (rc && fresh) r->id = 0;
@@ -212,9 +221,11 @@ int store_embedder_switch(struct store *st, const struct sealed *ps, int64_t id,
     struct scope sc = { 0 };
     int rc = scope_begin(st, &sc, err);
     if (rc) return rc;
-    rc = sql_do(st, err, "UPDATE embedder SET current=1 WHERE id=? AND persona=?", "ii", id, ps->id);
+    rc =
+        sql_do(st, err, "UPDATE embedder SET current=1 WHERE id=? AND persona=?", "ii", id, ps->id);
     if (!rc) rc = must_change(st, "embedder", id, err);
-    if (!rc) rc = sql_do(st, err, "DELETE FROM embedder WHERE persona=? AND id<>?", "ii", ps->id, id);
+    if (!rc)
+        rc = sql_do(st, err, "DELETE FROM embedder WHERE persona=? AND id<>?", "ii", ps->id, id);
     return scope_end(st, &sc, rc, err);
 }
 
@@ -238,14 +249,17 @@ int store_vector_put(struct store *st, const struct sealed *ps, int64_t embedder
     if (rc) return rc;
     rc = row_seal(st, ps, "vector", chunk, "body", &b, v, (size_t)dim * sizeof *v, &sealed, err);
     if (!rc)
-        rc = sql_do(st, err, "INSERT INTO vector(embedder, chunk, body) SELECT e.id, c.id, ?"
+        rc = sql_do(st, err,
+                    "INSERT INTO vector(embedder, chunk, body) SELECT e.id, c.id, ?"
                     " FROM embedder e, chunk c WHERE e.id=? AND e.persona=? AND e.dim=?"
                     " AND c.id=? AND c.persona=?"
-                    " ON CONFLICT(embedder, chunk) DO UPDATE SET body=excluded.body", "biiiii", sealed.p,
-                    sealed.n, embedder, ps->id, (int64_t)dim, chunk, ps->id);
+                    " ON CONFLICT(embedder, chunk) DO UPDATE SET body=excluded.body",
+                    "biiiii", sealed.p, sealed.n, embedder, ps->id, (int64_t)dim, chunk, ps->id);
     if (!rc && !sqlite3_changes(st->db))
-        rc = err_set(err, ERR_NOTFOUND, "there is no chunk %lld, or no embedder %lld of %d dimensions, "
-                     "here", (long long)chunk, (long long)embedder, dim);
+        rc = err_set(err, ERR_NOTFOUND,
+                     "there is no chunk %lld, or no embedder %lld of %d dimensions, "
+                     "here",
+                     (long long)chunk, (long long)embedder, dim);
     rc = scope_end(st, &sc, rc, err);
     buf_free(&sealed);
     return rc;
@@ -264,7 +278,8 @@ int store_vector_each(struct store *st, const struct sealed *ps, int64_t embedde
 {
     sqlite3_stmt *s = NULL;
     struct buf body = BUF_INIT(0);
-    int rc = sql_get(st, &s, err, "SELECT chunk, embedder, body FROM vector WHERE embedder=? ORDER BY chunk",
+    int rc = sql_get(st, &s, err,
+                     "SELECT chunk, embedder, body FROM vector WHERE embedder=? ORDER BY chunk",
                      "i", embedder);
     if (rc) return rc;
     read_enter(st);
@@ -289,14 +304,15 @@ static int check_chunk(struct store *st, const struct sealed *ps, sqlite3_stmt *
     return open_chunk(st, ps, s, &r, body, err);
 }
 
-static int check_embedder(struct store *st, const struct sealed *ps, sqlite3_stmt *s, struct buf *body,
-                          struct err *err)
+static int check_embedder(struct store *st, const struct sealed *ps, sqlite3_stmt *s,
+                          struct buf *body, struct err *err)
 {
     struct row_embedder r;
     return open_embedder(st, ps, s, &r, body, err);
 }
 
-const struct row_kind chunk_rows = { "chunk", CHUNK_COLS " WHERE persona=?1 ORDER BY id", check_chunk };
+const struct row_kind chunk_rows = { "chunk", CHUNK_COLS " WHERE persona=?1 ORDER BY id",
+                                     check_chunk };
 const struct row_kind embedder_rows = { "embedder", EMBEDDER_COLS, check_embedder };
 const struct row_kind vector_rows = {
     "vector",

@@ -18,13 +18,14 @@ static int put_doc(struct store *st, const struct sealed *ps, const char *name, 
     struct buf sealed = BUF_INIT(0);
     struct bound b = doc_bound(name);
     int64_t id = 0;
-    int rc = sql_int(st, &id, err, "SELECT id FROM doc WHERE persona=? AND name=?", "it", ps->id, name);
+    int rc =
+        sql_int(st, &id, err, "SELECT id FROM doc WHERE persona=? AND name=?", "it", ps->id, name);
     bool fresh = !id;
     if (!rc && fresh) rc = next_id(st, "doc", &id, err);
     if (!rc) rc = row_seal(st, ps, "doc", id, "body", &b, body, n, &sealed, err);
     if (!rc && fresh)
-        rc = sql_do(st, err, "INSERT INTO doc(id, persona, name, body) VALUES(?, ?, ?, ?)", "iitb", id,
-                    ps->id, name, sealed.p, sealed.n);
+        rc = sql_do(st, err, "INSERT INTO doc(id, persona, name, body) VALUES(?, ?, ?, ?)", "iitb",
+                    id, ps->id, name, sealed.p, sealed.n);
     else if (!rc)
         rc = sql_do(st, err, "UPDATE doc SET body=? WHERE id=?", "bi", sealed.p, sealed.n, id);
     buf_free(&sealed);
@@ -60,8 +61,8 @@ int store_doc_get(struct store *st, const struct sealed *ps, const char *name, s
                   struct err *err)
 {
     sqlite3_stmt *s = NULL;
-    int rc = sql_get(st, &s, err, "SELECT id, name, body FROM doc WHERE persona=? AND name=?", "it", ps->id,
-                     name);
+    int rc = sql_get(st, &s, err, "SELECT id, name, body FROM doc WHERE persona=? AND name=?", "it",
+                     ps->id, name);
     if (rc) return rc;
     rc = sql_step(st, s, err);
     if (rc > 0) rc = open_doc(st, ps, s, out, err);

@@ -23,8 +23,8 @@ static struct bound persona_bound(int64_t created_at)
     return b;
 }
 
-static int insert(struct store *st, struct sealed *ps, const char *body, size_t n, int64_t created_at,
-                  struct err *err)
+static int insert(struct store *st, struct sealed *ps, const char *body, size_t n,
+                  int64_t created_at, struct err *err)
 {
     struct scope sc = { 0 };
     struct buf sealed = BUF_INIT(0);
@@ -33,15 +33,16 @@ static int insert(struct store *st, struct sealed *ps, const char *body, size_t 
     if (rc) return rc;
     if ((rc = next_id(st, "persona", &ps->id, err))) goto out;
     if ((rc = row_seal(st, ps, "persona", ps->id, "body", &b, body, n, &sealed, err))) goto out;
-    rc = sql_do(st, err, "INSERT INTO persona(id, uid, created_at, body) VALUES(?, ?, ?, ?)", "ibib",
-                ps->id, ps->uid, (size_t)VAULT_UID, created_at, sealed.p, sealed.n);
+    rc = sql_do(st, err, "INSERT INTO persona(id, uid, created_at, body) VALUES(?, ?, ?, ?)",
+                "ibib", ps->id, ps->uid, (size_t)VAULT_UID, created_at, sealed.p, sealed.n);
 out:
     rc = scope_end(st, &sc, rc, err);
     buf_free(&sealed);
     return rc;
 }
 
-int store_persona_new(struct store *st, const char *body, size_t n, struct sealed *out, struct err *err)
+int store_persona_new(struct store *st, const char *body, size_t n, struct sealed *out,
+                      struct err *err)
 {
     int rc = write_ready(st, err);
     memset(out, 0, sizeof *out);
@@ -56,23 +57,28 @@ int store_persona_new(struct store *st, const char *body, size_t n, struct seale
     return rc;
 }
 
-int store_persona_import(struct store *st, const uint8_t uid[VAULT_UID], const uint8_t key[VAULT_KEY],
-                         const char *body, size_t n, int64_t created_at, struct sealed *out,
-                         struct err *err)
+int store_persona_import(struct store *st, const uint8_t uid[VAULT_UID],
+                         const uint8_t key[VAULT_KEY], const char *body, size_t n,
+                         int64_t created_at, struct sealed *out, struct err *err)
 {
     int64_t there = 0;
     int rc = write_ready(st, err);
     memset(out, 0, sizeof *out);
-    if (!rc) rc = sql_int(st, &there, err, "SELECT id FROM persona WHERE uid=?", "b", uid, (size_t)VAULT_UID);
+    if (!rc)
+        rc = sql_int(st, &there, err, "SELECT id FROM persona WHERE uid=?", "b", uid,
+                     (size_t)VAULT_UID);
     if (rc) return rc;
     if (there)
-        return err_set(err, ERR_EXISTS, "this persona is here already, as number %lld: forget it first, "
-                       "or import into another home", (long long)there);
+        return err_set(err, ERR_EXISTS,
+                       "this persona is here already, as number %lld: forget it first, "
+                       "or import into another home",
+                       (long long)there);
     memcpy(out->uid, uid, VAULT_UID);
     memcpy(out->key, key, VAULT_KEY);
-    rc = vault_persona_destroy(st->v, uid, err);       /* a key left by a crash: there is no row */
+    rc = vault_persona_destroy(st->v, uid, err); /* a key left by a crash: there is no row */
     if (!rc || rc == ERR_NOTFOUND) rc = vault_persona_put(st->v, uid, key, err);
-    if (!rc && (rc = insert(st, out, body, n, created_at, err))) vault_persona_destroy(st->v, uid, NULL);
+    if (!rc && (rc = insert(st, out, body, n, created_at, err)))
+        vault_persona_destroy(st->v, uid, NULL);
     if (rc) store_sealed_clear(out);
     return rc;
 }
@@ -82,9 +88,12 @@ static int open_persona(struct store *st, sqlite3_stmt *s, struct sealed *ps, st
                         struct buf *body, struct err *err)
 {
     struct span uid = sql_blob(s, 1);
-    *r = (struct row_persona){ .id = sqlite3_column_int64(s, 0), .created_at = sqlite3_column_int64(s, 2),
-                               .stale = sqlite3_column_int(s, 3), .body = "" };
-    if (uid.n != VAULT_UID) return err_set(err, ERR_PARSE, "persona %lld has no uid", (long long)r->id);
+    *r = (struct row_persona){ .id = sqlite3_column_int64(s, 0),
+                               .created_at = sqlite3_column_int64(s, 2),
+                               .stale = sqlite3_column_int(s, 3),
+                               .body = "" };
+    if (uid.n != VAULT_UID)
+        return err_set(err, ERR_PARSE, "persona %lld has no uid", (long long)r->id);
     ps->id = r->id;
     memcpy(ps->uid, uid.p, VAULT_UID);
     memcpy(r->uid, uid.p, VAULT_UID);
@@ -112,8 +121,9 @@ int store_persona_each(struct store *st, int (*fn)(void *, const struct row_pers
     struct buf body = BUF_INIT(0);
     struct sealed ps;
     struct row_persona r;
-    int rc = sql_get(st, &s, err,
-                     "SELECT id, uid, created_at, stale, forgetting, body FROM persona ORDER BY id", "");
+    int rc =
+        sql_get(st, &s, err,
+                "SELECT id, uid, created_at, stale, forgetting, body FROM persona ORDER BY id", "");
     if (rc) return rc;
     read_enter(st);
     while ((rc = sql_step(st, s, err)) > 0) {
@@ -144,8 +154,10 @@ int store_persona_handle(struct store *st, int64_t id, struct sealed *out, struc
         memcpy(out->uid, uid.p, VAULT_UID);
         rc = vault_persona_key(st->v, out->uid, out->key, err);
         if (rc == ERR_NOTFOUND)
-            rc = err_set(err, ERR_KEY, "the key of persona %lld is missing: restore the folder %s/keys "
-                         "from a backup, or forget the persona", (long long)id, st->home);
+            rc = err_set(err, ERR_KEY,
+                         "the key of persona %lld is missing: restore the folder %s/keys "
+                         "from a backup, or forget the persona",
+                         (long long)id, st->home);
     }
     if (rc) store_sealed_clear(out);
     sql_put(st, s);
@@ -164,8 +176,8 @@ int store_persona_set(struct store *st, const struct sealed *ps, const char *bod
     struct bound b = persona_bound(created_at);
     if (!rc) rc = row_seal(st, ps, "persona", ps->id, "body", &b, body, n, &sealed, err);
     if (!rc)
-        rc = sql_do(st, err, "UPDATE persona SET body=? WHERE id=? AND uid=?", "bib", sealed.p, sealed.n,
-                    ps->id, ps->uid, (size_t)VAULT_UID);
+        rc = sql_do(st, err, "UPDATE persona SET body=? WHERE id=? AND uid=?", "bib", sealed.p,
+                    sealed.n, ps->id, ps->uid, (size_t)VAULT_UID);
     if (!rc) rc = must_change(st, "persona", ps->id, err);
     rc = scope_end(st, &sc, rc, err);
     buf_free(&sealed);
@@ -183,7 +195,8 @@ int store_persona_stale(struct store *st, const struct sealed *ps, bool stale, s
 /* ---- forgetting ---- */
 
 /* Steps 2 and 3 for a row that carries the mark. */
-static int forget_marked(struct store *st, int64_t id, const uint8_t uid[VAULT_UID], struct err *err)
+static int forget_marked(struct store *st, int64_t id, const uint8_t uid[VAULT_UID],
+                         struct err *err)
 {
     struct scope sc = { 0 };
     int rc = vault_persona_destroy(st->v, uid, err);
@@ -191,7 +204,8 @@ static int forget_marked(struct store *st, int64_t id, const uint8_t uid[VAULT_U
         return err_prefix(err, rc, "the key of persona %lld could not be destroyed", (long long)id);
     if ((rc = scope_begin(st, &sc, err))) return rc;
     rc = sql_do(st, err, "DELETE FROM persona WHERE id=?", "i", id);
-    if (!rc) rc = sql_do(st, err, "INSERT OR IGNORE INTO meta(name, body) VALUES('compact', x'')", "");
+    if (!rc)
+        rc = sql_do(st, err, "INSERT OR IGNORE INTO meta(name, body) VALUES('compact', x'')", "");
     return scope_end(st, &sc, rc, err);
 }
 
@@ -208,7 +222,7 @@ int finish_forgetting(struct store *st, struct err *err)
 {
     for (;;) {
         sqlite3_stmt *s = NULL;
-        uint8_t uid[VAULT_UID];
+        uint8_t uid[VAULT_UID] = { 0 };
         int64_t id = 0;
         int rc = sql_get(st, &s, err, "SELECT id, uid FROM persona WHERE forgetting=1 LIMIT 1", "");
         if (rc) return rc;
@@ -223,7 +237,7 @@ int finish_forgetting(struct store *st, struct err *err)
         if ((rc = forget_marked(st, id, uid, err))) return rc;
     }
     int rc = compact_noted(st, err);
-    return rc == ERR_BUSY ? 0 : rc;                    /* a reader is there: next time */
+    return rc == ERR_BUSY ? 0 : rc; /* a reader is there: next time */
 }
 
 int store_persona_forget(struct store *st, int64_t id, struct err *err)
@@ -238,14 +252,15 @@ int store_persona_forget(struct store *st, int64_t id, struct err *err)
     if ((rc = finish_forgetting(st, err))) return rc;
     rc = compact_noted(st, err);
     if (rc == ERR_BUSY)
-        rc = err_set(err, rc, "persona %lld is forgotten (its key is destroyed); another process is still "
+        rc = err_set(err, rc,
+                     "persona %lld is forgotten (its key is destroyed); another process is still "
                      "reading %s, so its unreadable remains leave the log when that is done",
                      (long long)id, st->home);
     return rc;
 }
 
-static int check_persona(struct store *st, const struct sealed *ps, sqlite3_stmt *s, struct buf *body,
-                         struct err *err)
+static int check_persona(struct store *st, const struct sealed *ps, sqlite3_stmt *s,
+                         struct buf *body, struct err *err)
 {
     struct sealed self;
     struct row_persona r;
@@ -255,5 +270,6 @@ static int check_persona(struct store *st, const struct sealed *ps, sqlite3_stmt
 }
 
 const struct row_kind persona_rows = {
-    "persona", "SELECT id, uid, created_at, stale, forgetting, body FROM persona WHERE id=?1", check_persona
+    "persona", "SELECT id, uid, created_at, stale, forgetting, body FROM persona WHERE id=?1",
+    check_persona
 };

@@ -1,8 +1,8 @@
 /* Conversations and their turns.
  *
  * A turn knows the sources its answer rests on twice: sealed in its column `sources`, which is the
- * truth, and as rows of turn_source, which is how removing a source finds the turns to take with it.
- * store_check compares the two. */
+ * truth, and as rows of turn_source, which is how removing a source finds the turns to take with
+ * it. store_check compares the two. */
 #include "store/sql.h"
 
 #include <stdlib.h>
@@ -28,7 +28,8 @@ int store_conversation_new(struct store *st, const struct sealed *ps, const char
     rc = next_id(st, "conversation", id, err);
     if (!rc) rc = row_seal(st, ps, "conversation", *id, "body", &b, body, n, &sealed, err);
     if (!rc)
-        rc = sql_do(st, err, "INSERT INTO conversation(id, persona, created_at, body) VALUES(?, ?, ?, ?)",
+        rc = sql_do(st, err,
+                    "INSERT INTO conversation(id, persona, created_at, body) VALUES(?, ?, ?, ?)",
                     "iiib", *id, ps->id, now, sealed.p, sealed.n);
     rc = scope_end(st, &sc, rc, err);
     if (rc) *id = 0;
@@ -41,16 +42,17 @@ static int open_conversation(struct store *st, const struct sealed *ps, sqlite3_
                              struct buf *body, struct err *err)
 {
     struct bound b = conversation_bound(sqlite3_column_int64(s, 1));
-    return row_open(st, ps, "conversation", sqlite3_column_int64(s, 0), "body", &b, s, 2, body, err);
+    return row_open(st, ps, "conversation", sqlite3_column_int64(s, 0), "body", &b, s, 2, body,
+                    err);
 }
 
-#define CONVERSATION_COLS                                                                            \
-    "SELECT c.id, c.created_at, c.body, (SELECT count(*) FROM turn t WHERE t.conversation=c.id)"     \
+#define CONVERSATION_COLS                                                                          \
+    "SELECT c.id, c.created_at, c.body, (SELECT count(*) FROM turn t WHERE t.conversation=c.id)"   \
     " FROM conversation c WHERE c.persona=?1 ORDER BY c.id"
 
 int store_conversation_each(struct store *st, const struct sealed *ps,
-                            int (*fn)(void *, int64_t, int64_t, uint64_t, const char *, size_t), void *ud,
-                            struct err *err)
+                            int (*fn)(void *, int64_t, int64_t, uint64_t, const char *, size_t),
+                            void *ud, struct err *err)
 {
     sqlite3_stmt *s = NULL;
     struct buf body = BUF_INIT(0);
@@ -69,7 +71,8 @@ int store_conversation_each(struct store *st, const struct sealed *ps,
     return rc;
 }
 
-int store_conversation_delete(struct store *st, const struct sealed *ps, int64_t id, struct err *err)
+int store_conversation_delete(struct store *st, const struct sealed *ps, int64_t id,
+                              struct err *err)
 {
     struct scope sc = { 0 };
     int rc = scope_begin_one(st, &sc, err);
@@ -96,15 +99,18 @@ static int link_sources(struct store *st, const struct sealed *ps, const struct 
         bool twice = false;
         for (size_t j = 0; j < i; j++) twice |= r->sources[j] == r->sources[i];
         if (twice) continue;
-        int rc = sql_do(st, err, "INSERT INTO turn_source(turn, source) SELECT ?, id FROM source"
-                        " WHERE id=? AND persona=?", "iii", r->id, r->sources[i], ps->id);
+        int rc = sql_do(st, err,
+                        "INSERT INTO turn_source(turn, source) SELECT ?, id FROM source"
+                        " WHERE id=? AND persona=?",
+                        "iii", r->id, r->sources[i], ps->id);
         if (!rc) rc = must_change(st, "source", r->sources[i], err);
         if (rc) return rc;
     }
     return 0;
 }
 
-static int insert_turn(struct store *st, const struct sealed *ps, struct row_turn *r, struct err *err)
+static int insert_turn(struct store *st, const struct sealed *ps, struct row_turn *r,
+                       struct err *err)
 {
     struct buf body = BUF_INIT(0), list = BUF_INIT(0), plain = BUF_INIT(0);
     if (!r->created_at) r->created_at = clock_now();
@@ -115,9 +121,11 @@ static int insert_turn(struct store *st, const struct sealed *ps, struct row_tur
     if (!rc) rc = row_seal(st, ps, "turn", r->id, "body", &b, r->body, r->body_n, &body, err);
     if (!rc) rc = row_seal(st, ps, "turn", r->id, "sources", &b, plain.p, plain.n, &list, err);
     if (!rc)
-        rc = sql_do(st, err, "INSERT INTO turn(id, persona, conversation, created_at, sources, body)"
-                    " SELECT ?, persona, id, ?, ?, ? FROM conversation WHERE id=? AND persona=?", "iibbii",
-                    r->id, r->created_at, list.p, list.n, body.p, body.n, r->conversation, ps->id);
+        rc = sql_do(st, err,
+                    "INSERT INTO turn(id, persona, conversation, created_at, sources, body)"
+                    " SELECT ?, persona, id, ?, ?, ? FROM conversation WHERE id=? AND persona=?",
+                    "iibbii", r->id, r->created_at, list.p, list.n, body.p, body.n, r->conversation,
+                    ps->id);
     if (!rc) rc = must_change(st, "conversation", r->conversation, err);
     if (!rc) rc = link_sources(st, ps, r, err);
     buf_free(&plain);
@@ -140,8 +148,8 @@ int store_turn_put(struct store *st, const struct sealed *ps, struct row_turn *r
 
 /* The sealed list of sources in column col, checked to be whole numbers of 8 bytes. The current row
  * has id in column 0, conversation in 1, created_at in 2. */
-int open_turn_sources(struct store *st, const struct sealed *ps, int64_t id, sqlite3_stmt *s, int col,
-                      struct buf *out, struct err *err)
+int open_turn_sources(struct store *st, const struct sealed *ps, int64_t id, sqlite3_stmt *s,
+                      int col, struct buf *out, struct err *err)
 {
     struct bound b = turn_bound(sqlite3_column_int64(s, 1), sqlite3_column_int64(s, 2));
     int rc = row_open(st, ps, "turn", id, "sources", &b, s, col, out, err);
@@ -154,7 +162,8 @@ int open_turn_sources(struct store *st, const struct sealed *ps, int64_t id, sql
 static int open_turn(struct store *st, const struct sealed *ps, sqlite3_stmt *s, struct row_turn *r,
                      struct buf *list, struct buf *body, struct err *err)
 {
-    *r = (struct row_turn){ .id = sqlite3_column_int64(s, 0), .conversation = sqlite3_column_int64(s, 1),
+    *r = (struct row_turn){ .id = sqlite3_column_int64(s, 0),
+                            .conversation = sqlite3_column_int64(s, 1),
                             .created_at = sqlite3_column_int64(s, 2) };
     struct bound b = turn_bound(r->conversation, r->created_at);
     int rc = open_turn_sources(st, ps, r->id, s, 3, list, err);
@@ -198,31 +207,37 @@ static int links_of(struct store *st, const struct sealed *ps, int64_t id, const
     for (size_t at = 0; !rc && at < list->n; at += 8) {
         memcpy(&source, list->p + at, 8);
         there = 0;
-        rc = sql_int(st, &there, err, "SELECT 1 + EXISTS(SELECT 1 FROM turn_source WHERE turn=? AND source=?)"
-                     " FROM source WHERE id=? AND persona=?", "iiii", id, source, source, ps->id);
+        rc = sql_int(st, &there, err,
+                     "SELECT 1 + EXISTS(SELECT 1 FROM turn_source WHERE turn=? AND source=?)"
+                     " FROM source WHERE id=? AND persona=?",
+                     "iiii", id, source, source, ps->id);
         if (rc || !there) continue;
         want++;
         if (there == 2) continue;
         ++*wrong;
         if (mend)
-            rc = sql_do(st, err, "INSERT INTO turn_source(turn, source) VALUES(?, ?)", "ii", id, source);
+            rc = sql_do(st, err, "INSERT INTO turn_source(turn, source) VALUES(?, ?)", "ii", id,
+                        source);
     }
     if (!rc) rc = sql_int(st, &have, err, "SELECT count(*) FROM turn_source WHERE turn=?", "i", id);
-    if (!rc && have > want) ++*wrong;                  /* a link too many loses a turn, if anything */
+    if (!rc && have > want) ++*wrong; /* a link too many loses a turn, if anything */
     return rc;
 }
 
-int turn_links(struct store *st, const struct sealed *ps, bool mend, uint64_t *wrong, struct err *err)
+int turn_links(struct store *st, const struct sealed *ps, bool mend, uint64_t *wrong,
+               struct err *err)
 {
     sqlite3_stmt *s = NULL;
     struct buf list = BUF_INIT(0);
     *wrong = 0;
-    int rc = sql_get(st, &s, err, "SELECT id, conversation, created_at, sources FROM turn"
-                     " WHERE persona=? ORDER BY id", "i", ps->id);
+    int rc = sql_get(st, &s, err,
+                     "SELECT id, conversation, created_at, sources FROM turn"
+                     " WHERE persona=? ORDER BY id",
+                     "i", ps->id);
     if (rc) return rc;
     while ((rc = sql_step(st, s, err)) > 0) {
         int64_t id = sqlite3_column_int64(s, 0);
-        if (open_turn_sources(st, ps, id, s, 3, &list, NULL)) continue;      /* reported as a row */
+        if (open_turn_sources(st, ps, id, s, 3, &list, NULL)) continue; /* reported as a row */
         if ((rc = links_of(st, ps, id, &list, mend, wrong, err))) break;
     }
     sql_put(st, s);

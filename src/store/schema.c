@@ -2,8 +2,8 @@
  * file comes here.
  *
  * Plain are: numbers, times, sizes, keyed digests, the random uid. Everything a person wrote or is
- * called is in a sealed `body`. Ids come from `serial` and are never given twice, because a row's id
- * is part of what its body is sealed to. The counts in `source` are kept by triggers, so that no
+ * called is in a sealed `body`. Ids come from `serial` and are never given twice, because a row's
+ * id is part of what its body is sealed to. The counts in `source` are kept by triggers, so that no
  * way of removing rows (also by cascade) can forget them. */
 #include "store/sql.h"
 
@@ -97,11 +97,12 @@ int schema_version(struct store *st, int64_t *version, struct err *err)
     if (rc) return rc;
     if (!app && !*version && !tables) return 0;
     if (app != APPLICATION_ID || *version < 1)
-        return err_set(err, ERR_PARSE, "%s/likeness.db is another program's database: restore a backup",
-                       st->home);
+        return err_set(err, ERR_PARSE,
+                       "%s/likeness.db is another program's database: restore a backup", st->home);
     if (*version > STORE_SCHEMA)
-        return err_set(err, ERR_VERSION, "%s/likeness.db has schema %lld, made by a newer version of "
-                       "Likeness than this one (which knows %d): update the program", st->home,
-                       (long long)*version, STORE_SCHEMA);
+        return err_set(err, ERR_VERSION,
+                       "%s/likeness.db has schema %lld, made by a newer version of "
+                       "Likeness than this one (which knows %d): update the program",
+                       st->home, (long long)*version, STORE_SCHEMA);
     return 0;
 }

@@ -2,8 +2,8 @@
  *
  * Columns that stay plain because the store sorts or joins by them, and that do not change by
  * themselves (times, kinds, the voice flag, the source), are bound into the additional data of the
- * row's body. So an edit of the file that would, say, turn another person's words into the persona's
- * own is seen as soon as the row is read. */
+ * row's body. So an edit of the file that would, say, turn another person's words into the
+ * persona's own is seen as soon as the row is read. */
 #include "store/sql.h"
 
 #include <sodium.h>
@@ -25,9 +25,12 @@ void bound_bytes(struct bound *b, const void *p, size_t n)
 static struct vault_ad place(const struct sealed *ps, const char *table, int64_t id,
                              const char *column, const struct bound *b)
 {
-    return (struct vault_ad){ .table = table, .row = id, .column = column,
+    return (struct vault_ad){ .table = table,
+                              .row = id,
+                              .column = column,
                               .uid = ps ? ps->uid : NULL,
-                              .bound = b ? b->p : NULL, .bound_n = b ? b->n : 0 };
+                              .bound = b ? b->p : NULL,
+                              .bound_n = b ? b->n : 0 };
 }
 
 int row_seal(struct store *st, const struct sealed *ps, const char *table, int64_t id,

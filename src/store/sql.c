@@ -20,17 +20,23 @@ int sql_fail(struct store *st, struct err *err)
     switch (x & 255) {
     case SQLITE_FULL: goto full;
     case SQLITE_READONLY:
-        return err_set(err, ERR_FULL, "%s cannot be written (%s): put it on a disk that can be "
-                       "written, or mend its permissions", st->home, msg);
+        return err_set(err, ERR_FULL,
+                       "%s cannot be written (%s): put it on a disk that can be "
+                       "written, or mend its permissions",
+                       st->home, msg);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-        return err_set(err, ERR_BUSY, "%s/likeness.db is in use by another process (%s): try again "
-                       "when it is done", st->home, msg);
+        return err_set(err, ERR_BUSY,
+                       "%s/likeness.db is in use by another process (%s): try again "
+                       "when it is done",
+                       st->home, msg);
     case SQLITE_NOMEM: return err_nomem(err);
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-        return err_set(err, ERR_PARSE, "%s/likeness.db is damaged (%s): restore a backup; run "
-                       "`likeness check` to see how much still opens", st->home, msg);
+        return err_set(err, ERR_PARSE,
+                       "%s/likeness.db is damaged (%s): restore a backup; run "
+                       "`likeness check` to see how much still opens",
+                       st->home, msg);
     case SQLITE_IOERR:
         if (errno_is_full(sys)) goto full;
         return err_set(err, ERR_IO, "%s/likeness.db: %s (%s): check the disk", st->home, msg,
@@ -38,7 +44,8 @@ int sql_fail(struct store *st, struct err *err)
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
     case SQLITE_AUTH:
-        return err_set(err, ERR_IO, "%s/likeness.db cannot be opened (%s): check that it belongs to you",
+        return err_set(err, ERR_IO,
+                       "%s/likeness.db cannot be opened (%s): check that it belongs to you",
                        st->home, sys ? strerror(sys) : msg);
     case SQLITE_CONSTRAINT:
         if (x == SQLITE_CONSTRAINT_FOREIGNKEY)
@@ -51,7 +58,8 @@ int sql_fail(struct store *st, struct err *err)
     default: return err_set(err, ERR_INTERNAL, "the store: %s (%d)", msg, x);
     }
 full:
-    return err_set(err, ERR_FULL, "the disk is full: free space at %s; nothing was changed", st->home);
+    return err_set(err, ERR_FULL, "the disk is full: free space at %s; nothing was changed",
+                   st->home);
 }
 
 static int bind_all(sqlite3_stmt *s, const char *types, va_list ap)
@@ -60,13 +68,15 @@ static int bind_all(sqlite3_stmt *s, const char *types, va_list ap)
     for (int i = 1; *types && !rc; types++, i++) {
         if (*types == 'i' || *types == 'n') {
             int64_t v = va_arg(ap, int64_t);
-            rc = *types == 'n' && v == CLOCK_NONE ? sqlite3_bind_null(s, i) : sqlite3_bind_int64(s, i, v);
+            rc = *types == 'n' && v == CLOCK_NONE ? sqlite3_bind_null(s, i)
+                                                  : sqlite3_bind_int64(s, i, v);
         } else if (*types == 't') {
             rc = sqlite3_bind_text(s, i, va_arg(ap, const char *), -1, SQLITE_STATIC);
         } else {
             const void *p = va_arg(ap, const void *);
             size_t n = va_arg(ap, size_t);
-            rc = p ? sqlite3_bind_blob64(s, i, p, n, SQLITE_STATIC) : sqlite3_bind_zeroblob(s, i, 0);
+            rc =
+                p ? sqlite3_bind_blob64(s, i, p, n, SQLITE_STATIC) : sqlite3_bind_zeroblob(s, i, 0);
         }
     }
     return rc;
@@ -107,8 +117,8 @@ static int vget(struct store *st, sqlite3_stmt **out, struct err *err, const cha
     return rc;
 }
 
-int sql_get(struct store *st, sqlite3_stmt **out, struct err *err, const char *sql, const char *types,
-            ...)
+int sql_get(struct store *st, sqlite3_stmt **out, struct err *err, const char *sql,
+            const char *types, ...)
 {
     va_list ap;
     va_start(ap, types);
@@ -150,7 +160,8 @@ int sql_do(struct store *st, struct err *err, const char *sql, const char *types
     return rc;
 }
 
-int sql_int(struct store *st, int64_t *out, struct err *err, const char *sql, const char *types, ...)
+int sql_int(struct store *st, int64_t *out, struct err *err, const char *sql, const char *types,
+            ...)
 {
     sqlite3_stmt *s = NULL;
     va_list ap;

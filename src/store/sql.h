@@ -1,10 +1,9 @@
 /* Inside the store: the handle, statements, transactions, and sealed rows.
  *
  *     sqlite3_stmt *s = NULL;
- *     if ((rc = sql_get(st, &s, err, "SELECT body FROM doc WHERE persona=? AND name=?", "it", id, name)))
- *         return rc;
- *     while ((rc = sql_step(st, s, err)) > 0) ...         1: a row, 0: the end, < 0: an error
- *     sql_put(st, s);
+ *     if ((rc = sql_get(st, &s, err, "SELECT body FROM doc WHERE persona=? AND name=?", "it", id,
+ * name))) return rc; while ((rc = sql_step(st, s, err)) > 0) ...         1: a row, 0: the end, < 0:
+ * an error sql_put(st, s);
  *
  * SQL texts must be string literals: the cache of prepared statements knows them by address. */
 #ifndef LK_STORE_SQL_H
@@ -15,8 +14,8 @@
 
 #include <sqlite3.h>
 
-#define APPLICATION_ID 0x4c6b6e73     /* "Lkns" */
-#define STMT_MAX 96
+#define APPLICATION_ID 0x4c6b6e73 /* "Lkns" */
+#define STMT_MAX       96
 
 struct stmt_slot {
     const char *sql;
@@ -26,13 +25,13 @@ struct stmt_slot {
 
 struct store {
     sqlite3 *db;
-    struct vault *v;                  /* borrowed */
+    struct vault *v; /* borrowed */
     char *home;
     enum store_mode mode;
-    bool immutable;                   /* a read-only folder: no log, no locks */
-    int lock_fd;                      /* HOME/lock, or -1 */
-    bool in_tx;                       /* between store_begin and store_commit */
-    int reading;                      /* row callbacks under way */
+    bool immutable; /* a read-only folder: no log, no locks */
+    int lock_fd;    /* HOME/lock, or -1 */
+    bool in_tx;     /* between store_begin and store_commit */
+    int reading;    /* row callbacks under way */
     struct stmt_slot cache[STMT_MAX];
     int n_cached;
 };
@@ -44,28 +43,30 @@ struct store {
 int sql_get(struct store *st, sqlite3_stmt **out, struct err *err, const char *sql,
             const char *types, ...);
 int sql_step(struct store *st, sqlite3_stmt *s, struct err *err);
-void sql_put(struct store *st, sqlite3_stmt *s);                   /* accepts NULL */
+void sql_put(struct store *st, sqlite3_stmt *s); /* accepts NULL */
 /* Get, run to the end, put. */
 int sql_do(struct store *st, struct err *err, const char *sql, const char *types, ...);
 /* The first column of the first row into *out; *out stays when there is none. */
-int sql_int(struct store *st, int64_t *out, struct err *err, const char *sql, const char *types, ...);
-int sql_exec(struct store *st, const char *sql, struct err *err);   /* several, not cached */
+int sql_int(struct store *st, int64_t *out, struct err *err, const char *sql, const char *types,
+            ...);
+int sql_exec(struct store *st, const char *sql, struct err *err); /* several, not cached */
 /* The database's last error as one of ours, with a remedy. */
 int sql_fail(struct store *st, struct err *err);
-void sql_forget_all(struct store *st);                             /* finalise the cache */
-int64_t sql_time(sqlite3_stmt *s, int col);                        /* NULL: CLOCK_NONE */
+void sql_forget_all(struct store *st);      /* finalise the cache */
+int64_t sql_time(sqlite3_stmt *s, int col); /* NULL: CLOCK_NONE */
 struct span sql_blob(sqlite3_stmt *s, int col);
 
 /* ---- writing (open.c) ---- */
 
-int write_ready(struct store *st, struct err *err);                /* may this store write now? */
-/* One operation of several statements: a transaction of its own, or a savepoint inside the caller's.
- * scope_end(rc != 0) undoes it and returns rc. */
+int write_ready(struct store *st, struct err *err); /* may this store write now? */
+/* One operation of several statements: a transaction of its own, or a savepoint inside the
+ * caller's. scope_end(rc != 0) undoes it and returns rc. */
 struct scope {
     bool own, save;
 };
-int scope_begin_one(struct store *st, struct scope *sc, struct err *err);   /* no savepoint: for
-                                                        operations whose last statement is the only change */
+int scope_begin_one(struct store *st, struct scope *sc,
+                    struct err *err); /* no savepoint: for
+                  operations whose last statement is the only change */
 int scope_begin(struct store *st, struct scope *sc, struct err *err);
 int scope_end(struct store *st, const struct scope *sc, int rc, struct err *err);
 /* The next id of a table; never given twice. Inside a transaction or scope, or it is lost. */
@@ -83,7 +84,7 @@ struct bound {
     size_t n;
 };
 void bound_i64(struct bound *b, int64_t v);
-void bound_bytes(struct bound *b, const void *p, size_t n);        /* with its length before it */
+void bound_bytes(struct bound *b, const void *p, size_t n); /* with its length before it */
 
 /* ps NULL: account level. */
 int row_seal(struct store *st, const struct sealed *ps, const char *table, int64_t id,
@@ -107,17 +108,18 @@ static inline void read_leave(struct store *st) { st->reading--; }
 /* ERR_NOTFOUND unless the last statement changed a row. */
 int must_change(struct store *st, const char *what, int64_t id, struct err *err);
 
-extern const struct row_kind persona_rows, source_rows, piece_rows, chunk_rows, embedder_rows, vector_rows,
-    doc_rows, conversation_rows, turn_rows;
+extern const struct row_kind persona_rows, source_rows, piece_rows, chunk_rows, embedder_rows,
+    vector_rows, doc_rows, conversation_rows, turn_rows;
 
 /* ---- the life of the file ---- */
-int schema_make(struct store *st, struct err *err);                /* schema.c */
+int schema_make(struct store *st, struct err *err); /* schema.c */
 int schema_version(struct store *st, int64_t *version, struct err *err);
-int store_migrate(struct store *st, int64_t from, struct err *err);   /* migrate.c */
-int finish_forgetting(struct store *st, struct err *err);          /* row_persona.c */
+int store_migrate(struct store *st, int64_t from, struct err *err); /* migrate.c */
+int finish_forgetting(struct store *st, struct err *err);           /* row_persona.c */
 /* Compares turn_source with the sealed lists of ps; mend: makes it so. *wrong: how many differ. */
-int turn_links(struct store *st, const struct sealed *ps, bool mend, uint64_t *wrong, struct err *err);
-int open_turn_sources(struct store *st, const struct sealed *ps, int64_t id, sqlite3_stmt *s, int col,
-                      struct buf *out, struct err *err);           /* row_turn.c: i64 each */
+int turn_links(struct store *st, const struct sealed *ps, bool mend, uint64_t *wrong,
+               struct err *err);
+int open_turn_sources(struct store *st, const struct sealed *ps, int64_t id, sqlite3_stmt *s,
+                      int col, struct buf *out, struct err *err); /* row_turn.c: i64 each */
 
 #endif

@@ -5,7 +5,7 @@
 #include "base/cursor.h"
 #include "vault/vault.h"
 
-#define WRAPPED (VAULT_KEY + VAULT_OVERHEAD)    /* a key sealed under another */
+#define WRAPPED (VAULT_KEY + VAULT_OVERHEAD) /* a key sealed under another */
 
 enum { SECRET_KEY_FILE = 1, SECRET_PASSPHRASE = 2 };
 
@@ -17,12 +17,12 @@ struct kdf {
 };
 #define KDF_BYTES 36
 
-int vault_ready(struct err *err);                        /* sodium_init, once */
+int vault_ready(struct err *err); /* sodium_init, once */
 
 /* A kdf for s with a fresh salt. */
 int kdf_new(const struct secret *s, struct kdf *k, struct err *err);
-void kdf_write(struct buf *b, const struct kdf *k);      /* appends KDF_BYTES */
-void kdf_read(struct cursor *c, struct kdf *k);          /* fails the cursor when out of bounds */
+void kdf_write(struct buf *b, const struct kdf *k); /* appends KDF_BYTES */
+void kdf_read(struct cursor *c, struct kdf *k);     /* fails the cursor when out of bounds */
 /* The 32-byte key that s gives under k. purpose separates vault from stream files. `what` names the
  * file in errors. ERR_KEY: no such key file, not a key file, or the other kind of secret. */
 int kdf_key(const struct kdf *k, const struct secret *s, const char *purpose, const char *what,

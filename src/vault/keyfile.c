@@ -1,4 +1,5 @@
-/* Key files: a secret of 32 random bytes, written as one line that can be printed and typed in again:
+/* Key files: a secret of 32 random bytes, written as one line that can be printed and typed in
+ * again:
  *
  *     likeness-key 1 <64 hex digits> <8 hex digits>
  *
@@ -38,7 +39,8 @@ int vault_keyfile_make(const char *path, struct err *err)
     int rc = vault_ready(err);
     if (rc) return rc;
     if (io_exists(path))
-        return err_set(err, ERR_EXISTS, "the key file %s is there already: choose another path", path);
+        return err_set(err, ERR_EXISTS, "the key file %s is there already: choose another path",
+                       path);
     snprintf(dir, sizeof dir, "%s", path);
     char *slash = strrchr(dir, '/');
     if (slash && slash != dir) {
@@ -82,7 +84,8 @@ int keyfile_read(const char *path, uint8_t key[VAULT_KEY], struct err *err)
                      "the key file %s is not there: put it back from where you keep a copy", path);
     else if (rc == ERR_LIMIT || (!rc && !parse_line(buf_str(&b), b.n, key)))
         rc = err_set(err, ERR_KEY,
-                     "%s is not a whole key file (one line, \"likeness-key 1 ...\"): use a copy", path);
+                     "%s is not a whole key file (one line, \"likeness-key 1 ...\"): use a copy",
+                     path);
     if (rc) sodium_memzero(key, VAULT_KEY);
     buf_free(&b);
     return rc;
@@ -98,7 +101,8 @@ int vault_shred(const char *path, struct err *err)
     for (off_t at = 0; !rc && at < st.st_size; at += (off_t)sizeof noise) {
         size_t n = st.st_size - at < (off_t)sizeof noise ? (size_t)(st.st_size - at) : sizeof noise;
         randombytes_buf(noise, n);
-        if (pwrite(fd, noise, n, at) != (ssize_t)n) rc = err_errno(err, "cannot overwrite %s", path);
+        if (pwrite(fd, noise, n, at) != (ssize_t)n)
+            rc = err_errno(err, "cannot overwrite %s", path);
     }
     if (!rc && fsync(fd)) rc = err_errno(err, "cannot overwrite %s", path);
     close(fd);

@@ -18,7 +18,7 @@
 #include <string.h>
 
 #define FILE_BYTES (8 + 4 + VAULT_UID + WRAPPED)
-#define HEX_UID (2 * VAULT_UID)
+#define HEX_UID    (2 * VAULT_UID)
 static const char MAGIC[8] = "LKPKEY";
 
 static int path_of(const struct vault *v, const uint8_t uid[VAULT_UID], char out[PATH_MAX],
@@ -78,8 +78,8 @@ int vault_persona_key(struct vault *v, const uint8_t uid[VAULT_UID], uint8_t key
     if (!c.bad && memcmp(magic.p, MAGIC, sizeof MAGIC)) cursor_fail(&c, "magic");
     uint32_t format = cursor_u32(&c, "format");
     if (!c.bad && format > VAULT_FORMAT) {
-        rc = err_set(err, ERR_VERSION, "%s was made by a newer version of Likeness: update the program",
-                     path);
+        rc = err_set(err, ERR_VERSION,
+                     "%s was made by a newer version of Likeness: update the program", path);
         goto out;
     }
     if (!c.bad && format != VAULT_FORMAT) cursor_fail(&c, "format");
@@ -87,9 +87,12 @@ int vault_persona_key(struct vault *v, const uint8_t uid[VAULT_UID], uint8_t key
     if (!c.bad && cursor_left(&c) != WRAPPED) cursor_fail(&c, "sealed key");
     if ((rc = cursor_check(&c, err))) goto out;
     if (memcmp(id.p, uid, VAULT_UID) ||
-        vault_open(vault_account_key(v), &ad, b.p + c.at, WRAPPED, &plain, NULL) || plain.n != VAULT_KEY) {
-        rc = err_set(err, ERR_SEAL, "%s does not open: it was damaged, changed or renamed; restore "
-                     "this one file from a backup", path);
+        vault_open(vault_account_key(v), &ad, b.p + c.at, WRAPPED, &plain, NULL) ||
+        plain.n != VAULT_KEY) {
+        rc = err_set(err, ERR_SEAL,
+                     "%s does not open: it was damaged, changed or renamed; restore "
+                     "this one file from a backup",
+                     path);
         goto out;
     }
     memcpy(key, plain.p, VAULT_KEY);
@@ -142,7 +145,8 @@ int vault_persona_each(struct vault *v, int (*fn)(void *, const uint8_t[VAULT_UI
         size_t got = 0;
         const char *n = e->d_name;
         if (strlen(n) != HEX_UID + 4 || strcmp(n + HEX_UID, ".key")) continue;
-        if (sodium_hex2bin(uid, sizeof uid, n, HEX_UID, NULL, &got, NULL) || got != VAULT_UID) continue;
+        if (sodium_hex2bin(uid, sizeof uid, n, HEX_UID, NULL, &got, NULL) || got != VAULT_UID)
+            continue;
         rc = fn(ud, uid);
     }
     closedir(d);

@@ -2,9 +2,9 @@
  *
  * The additional data says where the value belongs: format, table, row, column, persona, and the
  * plain columns bound to it. It is not stored; the reader states it again. So a row that was copied
- * to another place, or whose plain columns were edited, does not open. Every part is preceded by its
- * length: no two places have the same encoding. Random nonces of 192 bits may be drawn without a
- * counter for any number of rows this program will ever hold.
+ * to another place, or whose plain columns were edited, does not open. Every part is preceded by
+ * its length: no two places have the same encoding. Random nonces of 192 bits may be drawn without
+ * a counter for any number of rows this program will ever hold.
  *
  * Everything here is a pure function of its arguments and may be called from any thread. */
 #include "vault/inside.h"
@@ -97,7 +97,8 @@ int vault_open(const uint8_t key[VAULT_KEY], const struct vault_ad *ad, const vo
     int rc = open_bytes(key, a, an, p, n, out);
     if (!rc) return 0;
     if (rc == ERR_NOMEM) return err_nomem(err);
-    if (rc == ERR_LIMIT) return err_set(err, rc, "%s %lld is too large", ad->table, (long long)ad->row);
+    if (rc == ERR_LIMIT)
+        return err_set(err, rc, "%s %lld is too large", ad->table, (long long)ad->row);
     if (rc == ERR_VERSION)
         return err_set(err, rc,
                        "%s %lld was sealed by a newer version of Likeness: update the program",

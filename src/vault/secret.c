@@ -5,9 +5,10 @@
  *
  *     key = BLAKE2b-256(key = secret or Argon2id(passphrase, salt), message = purpose || salt)
  *
- * where purpose keeps the key of a vault apart from that of an exported stream under the same secret.
- * The cost of Argon2id stands in the file's head, which anybody may have written: bounds are checked
- * before a byte is allocated. Making it cheaper gains an attacker nothing: the key is then another.
+ * where purpose keeps the key of a vault apart from that of an exported stream under the same
+ * secret. The cost of Argon2id stands in the file's head, which anybody may have written: bounds
+ * are checked before a byte is allocated. Making it cheaper gains an attacker nothing: the key is
+ * then another.
  *
  * No state but libsodium's own; any thread. */
 #include "vault/inside.h"

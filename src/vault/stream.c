@@ -1,14 +1,14 @@
-/* Stream files: libsodium's secretstream (XChaCha20-Poly1305, each record chained to the one before)
- * in a file. Layout, all integers little-endian:
+/* Stream files: libsodium's secretstream (XChaCha20-Poly1305, each record chained to the one
+ * before) in a file. Layout, all integers little-endian:
  *
- *     head      magic "LKSTREAM" 8, format u32, how the secret becomes a key 36, secretstream header
- *               24, BLAKE2b-128 of the 72 bytes before
- *     record*   u32 n, then n bytes: ciphertext of (type u8, body), secretstream's 17 bytes added
+ *     head      magic "LKSTREAM" 8, format u32, how the secret becomes a key 36, secretstream
+ * header 24, BLAKE2b-128 of the 72 bytes before record*   u32 n, then n bytes: ciphertext of (type
+ * u8, body), secretstream's 17 bytes added
  *
  * The first record is empty, of type 255: it tells a wrong passphrase (ERR_KEY) from later damage
  * (ERR_SEAL). The last is empty, of type 0, with the FINAL tag; nothing may follow. Additional data
- * is the head for the first record and the length field for each. A reader must use nothing for good
- * until it has seen the end: import in one transaction.
+ * is the head for the first record and the length field for each. A reader must use nothing for
+ * good until it has seen the end: import in one transaction.
  *
  * Written beside the path and renamed in stream_finish. One thread at a time. */
 #include "vault/stream.h"
@@ -28,16 +28,16 @@
 #include <unistd.h>
 
 #define STREAM_FORMAT 1
-#define HEAD_BYTES 88
-#define SUM_AT 72
-#define REC_OVERHEAD (crypto_secretstream_xchacha20poly1305_ABYTES + 1)
-#define TYPE_HELLO 255
+#define HEAD_BYTES    88
+#define SUM_AT        72
+#define REC_OVERHEAD  (crypto_secretstream_xchacha20poly1305_ABYTES + 1)
+#define TYPE_HELLO    255
 static const char MAGIC[8] = { 'L', 'K', 'S', 'T', 'R', 'E', 'A', 'M' };
 static const char PURPOSE[] = "likeness-stream-1";
 
 struct stream {
     FILE *f;
-    char *path, *tmp;             /* tmp: being written, removed unless finished */
+    char *path, *tmp; /* tmp: being written, removed unless finished */
     int overwrite;
     bool ended, broken;
     uint64_t n_records;
@@ -182,8 +182,10 @@ int stream_put(struct stream *s, uint8_t type, const void *p, size_t n, struct e
     if (!s->tmp || s->ended || s->broken || !type || type == TYPE_HELLO)
         return err_set(err, ERR_INVAL, "a record of type %d cannot be written here", type);
     if (n > STREAM_RECORD_MAX)
-        return err_set(err, ERR_LIMIT, "a record of %zu bytes is larger than the %zu a stream file "
-                       "can hold", n, STREAM_RECORD_MAX);
+        return err_set(err, ERR_LIMIT,
+                       "a record of %zu bytes is larger than the %zu a stream file "
+                       "can hold",
+                       n, STREAM_RECORD_MAX);
     return put_record(s, type, p, n, 0, err);
 }
 
@@ -192,7 +194,7 @@ static int put_in_place(struct stream *s, struct err *err)
     char dir[PATH_MAX];
     int rc = s->overwrite ? rename(s->tmp, s->path)
                           : renameat2(AT_FDCWD, s->tmp, AT_FDCWD, s->path, RENAME_NOREPLACE);
-    if (rc && !s->overwrite && errno == EINVAL)     /* a file system without NOREPLACE */
+    if (rc && !s->overwrite && errno == EINVAL) /* a file system without NOREPLACE */
         rc = io_exists(s->path) ? (errno = EEXIST, -1) : rename(s->tmp, s->path);
     if (rc) return err_errno(err, "cannot put %s in place", s->path);
     free(s->tmp);
@@ -221,8 +223,8 @@ static int cut_short(struct stream *s, struct err *err)
 {
     s->broken = true;
     if (ferror(s->f)) return err_errno(err, "cannot read %s", s->path);
-    return err_set(err, ERR_PARSE, "%s ends too early: it was cut; copy it again from where it came",
-                   s->path);
+    return err_set(err, ERR_PARSE,
+                   "%s ends too early: it was cut; copy it again from where it came", s->path);
 }
 
 static int read_head(struct stream *s, const struct secret *secret, struct err *err)
@@ -236,15 +238,18 @@ static int read_head(struct stream *s, const struct secret *secret, struct err *
     cursor_bytes(&c, sizeof MAGIC, "magic");
     uint32_t format = cursor_u32(&c, "format");
     if (!c.bad && format > STREAM_FORMAT)
-        return err_set(err, ERR_VERSION, "%s has format %u, made by a newer version of Likeness than "
-                       "this one (which knows %d): update the program", s->path, format, STREAM_FORMAT);
+        return err_set(err, ERR_VERSION,
+                       "%s has format %u, made by a newer version of Likeness than "
+                       "this one (which knows %d): update the program",
+                       s->path, format, STREAM_FORMAT);
     if (got < HEAD_BYTES) return cut_short(s, err);
     crypto_generichash(sum, sizeof sum, s->head, SUM_AT, NULL, 0);
     if (format != STREAM_FORMAT || memcmp(sum, s->head + SUM_AT, sizeof sum))
-        return err_set(err, ERR_PARSE, "the head of %s is damaged: copy it again from where it came",
-                       s->path);
+        return err_set(err, ERR_PARSE,
+                       "the head of %s is damaged: copy it again from where it came", s->path);
     kdf_read(&c, &kdf);
-    struct span header = cursor_bytes(&c, crypto_secretstream_xchacha20poly1305_HEADERBYTES, "header");
+    struct span header =
+        cursor_bytes(&c, crypto_secretstream_xchacha20poly1305_HEADERBYTES, "header");
     int rc = cursor_check(&c, err);
     if (!rc) rc = kdf_key(&kdf, secret, PURPOSE, s->path, key, err);
     if (rc) return rc;
@@ -266,7 +271,8 @@ static int read_cipher(struct stream *s, size_t n, struct err *err)
     return 0;
 }
 
-static int get_record(struct stream *s, uint8_t *type, uint8_t *tag, struct buf *body, struct err *err)
+static int get_record(struct stream *s, uint8_t *type, uint8_t *tag, struct buf *body,
+                      struct err *err)
 {
     uint8_t len[4], ad[HEAD_BYTES + 4];
     struct buf plain = BUF_INIT(STREAM_RECORD_MAX + 16);
@@ -295,8 +301,10 @@ static int get_record(struct stream *s, uint8_t *type, uint8_t *tag, struct buf 
 changed:
     s->broken = true;
     buf_free(&plain);
-    return err_set(err, ERR_SEAL, "record %llu of %s does not open: the file was damaged or changed; "
-                   "copy it again from where it came", (unsigned long long)s->n_records, s->path);
+    return err_set(err, ERR_SEAL,
+                   "record %llu of %s does not open: the file was damaged or changed; "
+                   "copy it again from where it came",
+                   (unsigned long long)s->n_records, s->path);
 }
 
 int stream_open(const char *path, const struct secret *secret, struct stream **out, struct err *err)
@@ -314,7 +322,8 @@ int stream_open(const char *path, const struct secret *secret, struct stream **o
     if ((rc = read_head(s, secret, err))) goto out;
     rc = get_record(s, &type, &tag, NULL, err);
     if (rc == ERR_SEAL)
-        rc = err_set(err, ERR_KEY, "that is not the passphrase or key file %s was exported with", path);
+        rc = err_set(err, ERR_KEY, "that is not the passphrase or key file %s was exported with",
+                     path);
     else if (!rc && type != TYPE_HELLO)
         rc = err_set(err, ERR_PARSE, "%s does not begin as an export does", path);
     if (rc) goto out;
@@ -340,8 +349,8 @@ int stream_next(struct stream *s, uint8_t *type, struct buf *body, struct err *e
         s->broken = true;
         *type = 0;
         buf_clear(body);
-        return err_set(err, ERR_PARSE, "%s does not end as an export does: it was damaged or added to",
-                       s->path);
+        return err_set(err, ERR_PARSE,
+                       "%s does not end as an export does: it was damaged or added to", s->path);
     }
     s->ended = final;
     return 0;

@@ -6,8 +6,8 @@
  *     stream_finish(s, err);                    final tag, fsync, rename into place
  *     stream_free(s);                           without finish: nothing is left behind
  *
- * Under a passphrase (Argon2id, parameters in the header) or a 32-byte key file. A cut, reordered or
- * changed file does not open: every record is authenticated in order, and the end is marked. */
+ * Under a passphrase (Argon2id, parameters in the header) or a 32-byte key file. A cut, reordered
+ * or changed file does not open: every record is authenticated in order, and the end is marked. */
 #ifndef LK_VAULT_STREAM_H
 #define LK_VAULT_STREAM_H
 

@@ -1,7 +1,7 @@
 /* HOME/vault: the master key under the secret, the account key under the master key.
  *
- * Two keys and not one, so that a changed passphrase re-wraps 32 bytes and touches nothing else, and
- * so that another account can later be given another account key under the same master.
+ * Two keys and not one, so that a changed passphrase re-wraps 32 bytes and touches nothing else,
+ * and so that another account can later be given another account key under the same master.
  *
  * The head of the file (magic, format, home id, how the secret becomes a key) is additional data of
  * the wrapped master key. A check sum at the end tells a damaged file (ERR_PARSE) from a wrong
@@ -29,10 +29,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define ID_BYTES 16
-#define ID_END 28                                   /* magic 8, format 4, home id 16 */
-#define HEAD_END (ID_END + KDF_BYTES)
-#define SUM_AT (HEAD_END + 2 * WRAPPED)
+#define ID_BYTES   16
+#define ID_END     28 /* magic 8, format 4, home id 16 */
+#define HEAD_END   (ID_END + KDF_BYTES)
+#define SUM_AT     (HEAD_END + 2 * WRAPPED)
 #define FILE_BYTES (SUM_AT + 16)
 static const char MAGIC[8] = "LKVAULT";
 static const char PURPOSE[] = "likeness-vault-1";
@@ -44,7 +44,7 @@ struct keys {
 struct vault {
     char *home;
     uint8_t id[ID_BYTES];
-    struct keys *keys;                              /* sodium_malloc */
+    struct keys *keys; /* sodium_malloc */
 };
 
 /* What HOME/vault says without a key. */
@@ -52,7 +52,7 @@ struct head {
     uint32_t format;
     uint8_t id[ID_BYTES];
     struct kdf kdf;
-    const char *master, *account;                   /* WRAPPED bytes each, borrowed */
+    const char *master, *account; /* WRAPPED bytes each, borrowed */
 };
 
 static int path_of(const char *home, const char *name, char out[PATH_MAX], struct err *err)
@@ -69,8 +69,10 @@ static int read_head(const char *home, struct buf *b, struct head *h, struct err
     int rc = path_of(home, "vault", path, err);
     if (!rc) rc = io_read_file(path, 4096, b, err);
     if (rc == ERR_NOTFOUND)
-        return err_set(err, rc, "%s is not a Likeness home (it has no file \"vault\"): make one with "
-                       "`likeness init`, or name another with --home", home);
+        return err_set(err, rc,
+                       "%s is not a Likeness home (it has no file \"vault\"): make one with "
+                       "`likeness init`, or name another with --home",
+                       home);
     if (rc == ERR_LIMIT) rc = ERR_PARSE;
     if (rc && rc != ERR_PARSE) return rc;
     struct cursor c = cursor_of(b->p, b->n, path);
@@ -80,7 +82,8 @@ static int read_head(const char *home, struct buf *b, struct head *h, struct err
     if (!rc && !c.bad && h->format > VAULT_FORMAT)
         return err_set(err, ERR_VERSION,
                        "%s has format %u, made by a newer version of Likeness than this one (which "
-                       "knows %d): update the program", path, h->format, VAULT_FORMAT);
+                       "knows %d): update the program",
+                       path, h->format, VAULT_FORMAT);
     if (rc || c.bad || h->format != VAULT_FORMAT || b->n != FILE_BYTES) goto damaged;
     crypto_generichash(sum, sizeof sum, (const uint8_t *)b->p, SUM_AT, NULL, 0);
     if (memcmp(sum, b->p + SUM_AT, sizeof sum)) goto damaged;
@@ -90,8 +93,10 @@ static int read_head(const char *home, struct buf *b, struct head *h, struct err
     h->account = cursor_bytes(&c, WRAPPED, "account key").p;
     return cursor_check(&c, err);
 damaged:
-    return err_set(err, ERR_PARSE, "%s is damaged: restore this one file from a backup; the key file "
-                   "or passphrase of that time opens it", path);
+    return err_set(err, ERR_PARSE,
+                   "%s is damaged: restore this one file from a backup; the key file "
+                   "or passphrase of that time opens it",
+                   path);
 }
 
 /* Additional data of the account key: the file's magic, format and id, and what it is. */
@@ -143,7 +148,8 @@ static int make_folders(const char *home, struct err *err)
     int rc = path_of(home, "keys", keys, err);
     if (!rc && !io_is_dir(home)) rc = io_mkdirs(home, 0700, err);
     if (rc) return rc;
-    /* A folder with other things in it keeps its mode: it may not be ours alone. `check` says so. */
+    /* A folder with other things in it keeps its mode: it may not be ours alone. `check` says so.
+     */
     if (folder_empty(home) && chmod(home, 0700)) return err_errno(err, "cannot protect %s", home);
     return io_mkdirs(keys, 0700, err);
 }
@@ -158,8 +164,7 @@ int vault_create(const char *home, const struct secret *s, struct err *err)
     int rc = vault_ready(err);
     if (!rc) rc = path_of(home, "vault", path, err);
     if (rc) return rc;
-    if (io_exists(path))
-        return err_set(err, ERR_EXISTS, "%s is a Likeness home already", home);
+    if (io_exists(path)) return err_set(err, ERR_EXISTS, "%s is a Likeness home already", home);
     struct kdf trial;
     if ((rc = kdf_new(s, &trial, err))) return rc;
     if ((rc = make_folders(home, err))) return rc;
@@ -212,17 +217,20 @@ static int unwrap(const struct head *h, const char *file, const char *home, cons
     int rc = kdf_key(&h->kdf, s, PURPOSE, home, kek, err);
     if (rc) return rc;
     if (open_bytes(kek, file, HEAD_END, h->master, WRAPPED, &plain)) {
-        rc = h->kdf.kind == SECRET_PASSPHRASE
-                 ? err_set(err, ERR_KEY, "that is not the passphrase of %s", home)
-                 : err_set(err, ERR_KEY, "the key file %s does not belong to %s", s->key_file, home);
+        rc =
+            h->kdf.kind == SECRET_PASSPHRASE
+                ? err_set(err, ERR_KEY, "that is not the passphrase of %s", home)
+                : err_set(err, ERR_KEY, "the key file %s does not belong to %s", s->key_file, home);
         goto out;
     }
     memcpy(k->master, plain.p, VAULT_KEY);
     buf_clear(&plain);
     account_ad(file, ad);
     if (open_bytes(k->master, ad, sizeof ad, h->account, WRAPPED, &plain)) {
-        rc = err_set(err, ERR_SEAL, "the account key in %s/vault was changed: restore this one file "
-                     "from a backup", home);
+        rc = err_set(err, ERR_SEAL,
+                     "the account key in %s/vault was changed: restore this one file "
+                     "from a backup",
+                     home);
         goto out;
     }
     memcpy(k->account, plain.p, VAULT_KEY);

@@ -67,17 +67,23 @@ static inline int64_t peek(const struct home *h, const char *sql)
 
 static inline int64_t add_source(struct store *st, const struct sealed *ps, const char *body)
 {
-    struct row_source r = { .added_at = 1000, .from = 10, .to = CLOCK_NONE, .body = body,
-                            .body_n = strlen(body) };
+    struct row_source r = {
+        .added_at = 1000, .from = 10, .to = CLOCK_NONE, .body = body, .body_n = strlen(body)
+    };
     check_ok(store_source_put(st, ps, &r, &err), err);
     return r.id;
 }
 
-static inline int64_t add_piece(struct store *st, const struct sealed *ps, int64_t source, int64_t seq,
-                                bool voice, const char *body)
+static inline int64_t add_piece(struct store *st, const struct sealed *ps, int64_t source,
+                                int64_t seq, bool voice, const char *body)
 {
-    struct row_piece r = { .source = source, .written_at = seq == 3 ? CLOCK_NONE : 1000 - seq, .seq = seq,
-                           .kind = 1, .voice = voice, .body = body, .body_n = strlen(body) };
+    struct row_piece r = { .source = source,
+                           .written_at = seq == 3 ? CLOCK_NONE : 1000 - seq,
+                           .seq = seq,
+                           .kind = 1,
+                           .voice = voice,
+                           .body = body,
+                           .body_n = strlen(body) };
     vault_digest(ps->key, "piece", body, strlen(body), r.digest);
     check_ok(store_piece_put(st, ps, &r, &err), err);
     return r.id;
@@ -86,7 +92,11 @@ static inline int64_t add_piece(struct store *st, const struct sealed *ps, int64
 static inline int64_t add_chunk(struct store *st, const struct sealed *ps, int64_t source,
                                 const char *body)
 {
-    struct row_chunk r = { .source = source, .written_at = 5, .n_tokens = 12, .topic = -1, .body = body,
+    struct row_chunk r = { .source = source,
+                           .written_at = 5,
+                           .n_tokens = 12,
+                           .topic = -1,
+                           .body = body,
                            .body_n = strlen(body) };
     check_ok(store_chunk_put(st, ps, &r, &err), err);
     return r.id;
@@ -118,12 +128,20 @@ static inline void fill(struct store *st, struct filled *f)
     check_ok(store_doc_put(st, &f->ps, "profile", "likes gentian", 13, &err), err);
     check_ok(store_conversation_new(st, &f->ps, "about hellebore", 15, &f->conv, &err), err);
     int64_t both[] = { f->s2, f->s1 };
-    struct row_turn t = { .conversation = f->conv, .created_at = 50, .sources = both, .n_sources = 2,
-                          .body = "turn bryony", .body_n = 11 };
+    struct row_turn t = { .conversation = f->conv,
+                          .created_at = 50,
+                          .sources = both,
+                          .n_sources = 2,
+                          .body = "turn bryony",
+                          .body_n = 11 };
     check_ok(store_turn_put(st, &f->ps, &t, &err), err);
     f->t1 = t.id;
-    t = (struct row_turn){ .conversation = f->conv, .created_at = 51, .sources = both, .n_sources = 1,
-                           .body = "turn campion", .body_n = 12 };
+    t = (struct row_turn){ .conversation = f->conv,
+                           .created_at = 51,
+                           .sources = both,
+                           .n_sources = 1,
+                           .body = "turn campion",
+                           .body_n = 12 };
     check_ok(store_turn_put(st, &f->ps, &t, &err), err);
     f->t2 = t.id;
 }

@@ -92,7 +92,11 @@ static struct buf seal(const uint8_t *key, const uint8_t *uid, const char *table
     va_start(ap, n_bound);
     for (int i = 0; i < n_bound; i++) buf_u64(&bound, (uint64_t)va_arg(ap, int64_t));
     va_end(ap);
-    struct vault_ad ad = { .table = table, .row = id, .column = column, .uid = uid, .bound = bound.p,
+    struct vault_ad ad = { .table = table,
+                           .row = id,
+                           .column = column,
+                           .uid = uid,
+                           .bound = bound.p,
                            .bound_n = bound.n };
     must(vault_seal(key, &ad, p, n, &out, &err), "seal");
     buf_free(&bound);
@@ -112,7 +116,7 @@ static void put(const char *sql, struct buf b, struct buf c)
     buf_free(&c);
 }
 
-#define I(x) ((int64_t)(x))
+#define I(x)    ((int64_t)(x))
 #define TEXT(s) s, strlen(s)
 
 static void put_piece(const uint8_t *key, const uint8_t *uid)
@@ -120,10 +124,16 @@ static void put_piece(const uint8_t *key, const uint8_t *uid)
     struct buf bound = BUF_INIT(0), body = BUF_INIT(0), digest = BUF_INIT(0);
     uint8_t d[16];
     vault_digest(key, "piece", "I repaired the hub today.", 25, d);
-    const int64_t plain[] = { 1, 1500000100, 1, 1, 1, 16 };   /* source, written_at, seq, kind, voice, 16 */
+    const int64_t plain[] = {
+        1, 1500000100, 1, 1, 1, 16
+    }; /* source, written_at, seq, kind, voice, 16 */
     for (int i = 0; i < 6; i++) buf_u64(&bound, (uint64_t)plain[i]);
     buf_add(&bound, d, 16);
-    struct vault_ad ad = { .table = "piece", .row = 1, .column = "body", .uid = uid, .bound = bound.p,
+    struct vault_ad ad = { .table = "piece",
+                           .row = 1,
+                           .column = "body",
+                           .uid = uid,
+                           .bound = bound.p,
                            .bound_n = bound.n };
     must(vault_seal(key, &ad, TEXT("I repaired the hub today."), &body, &err), "seal");
     buf_add(&digest, d, 16);
@@ -135,41 +145,51 @@ static void fill(const uint8_t *key, const uint8_t *uid)
 {
     const struct buf none = { 0 };
     const float vec[4] = { 0.5f, -0.5f, 0.5f, 0.5f };
-    const int64_t cites[] = { 1, 2, 99 };              /* 99 was removed while schema 1 was current */
+    const int64_t cites[] = { 1, 2, 99 }; /* 99 was removed while schema 1 was current */
     struct buf id = BUF_INIT(0);
     put("INSERT INTO meta VALUES('home', ?1)",
         seal(vault_account_key(v), NULL, "meta", 0, "home", vault_home_id(v), 16, 0), none);
     buf_add(&id, uid, VAULT_UID);
     put("INSERT INTO persona VALUES(1, ?2, 1500000000, 0, 0, ?1)",
-        seal(key, uid, "persona", 1, "body", TEXT("{\"name\":\"Version One\"}"), 1, I(1500000000)), id);
+        seal(key, uid, "persona", 1, "body", TEXT("{\"name\":\"Version One\"}"), 1, I(1500000000)),
+        id);
     put("INSERT INTO source(id, persona, added_at, first_at, last_at, body)"
         " VALUES(1, 1, 1500000001, 1500000100, NULL, ?1)",
-        seal(key, uid, "source", 1, "body", TEXT("{\"title\":\"journal\"}"), 3, I(1500000001), I(1500000100),
-             INT64_MIN), none);
+        seal(key, uid, "source", 1, "body", TEXT("{\"title\":\"journal\"}"), 3, I(1500000001),
+             I(1500000100), INT64_MIN),
+        none);
     put("INSERT INTO source(id, persona, added_at, first_at, last_at, body)"
         " VALUES(2, 1, 1500000002, NULL, NULL, ?1)",
-        seal(key, uid, "source", 2, "body", TEXT("{\"title\":\"notes\"}"), 3, I(1500000002), INT64_MIN,
-             INT64_MIN), none);
+        seal(key, uid, "source", 2, "body", TEXT("{\"title\":\"notes\"}"), 3, I(1500000002),
+             INT64_MIN, INT64_MIN),
+        none);
     put_piece(key, uid);
     put("INSERT INTO chunk VALUES(1, 1, 1, 1500000100, 6, ?1)",
-        seal(key, uid, "chunk", 1, "body", TEXT("chunk of the hub"), 3, I(1), I(1500000100), I(6)), none);
+        seal(key, uid, "chunk", 1, "body", TEXT("chunk of the hub"), 3, I(1), I(1500000100), I(6)),
+        none);
     put("INSERT INTO embedder VALUES(1, 1, 4, 1, ?1)",
         seal(key, uid, "embedder", 1, "body", TEXT("hashed words"), 1, I(4)), none);
     put("INSERT INTO vector(embedder, chunk, body) VALUES(1, 1, ?1)",
         seal(key, uid, "vector", 1, "body", vec, sizeof vec, 1, I(1)), none);
     put("INSERT INTO doc VALUES(1, 1, 'profile', ?1)", ({
-        uint8_t bound[15];
-        memset(bound, 0, sizeof bound);
-        bound[0] = 7;
-        memcpy(bound + 8, "profile", 7);
-        struct buf out = BUF_INIT(0);
-        struct vault_ad ad = { .table = "doc", .row = 1, .column = "body", .uid = uid, .bound = bound,
-                               .bound_n = sizeof bound };
-        must(vault_seal(key, &ad, TEXT("{\"traits\":[]}"), &out, &err), "seal");
-        out;
-    }), none);
+            uint8_t bound[15];
+            memset(bound, 0, sizeof bound);
+            bound[0] = 7;
+            memcpy(bound + 8, "profile", 7);
+            struct buf out = BUF_INIT(0);
+            struct vault_ad ad = { .table = "doc",
+                                   .row = 1,
+                                   .column = "body",
+                                   .uid = uid,
+                                   .bound = bound,
+                                   .bound_n = sizeof bound };
+            must(vault_seal(key, &ad, TEXT("{\"traits\":[]}"), &out, &err), "seal");
+            out;
+        }),
+        none);
     put("INSERT INTO conversation VALUES(1, 1, 1500000200, ?1)",
-        seal(key, uid, "conversation", 1, "body", TEXT("{\"title\":\"hubs\"}"), 1, I(1500000200)), none);
+        seal(key, uid, "conversation", 1, "body", TEXT("{\"title\":\"hubs\"}"), 1, I(1500000200)),
+        none);
     put("INSERT INTO turn VALUES(1, 1, 1, 1500000201, ?2, ?1)",
         seal(key, uid, "turn", 1, "body", TEXT("{\"answer\":\"I did.\"}"), 2, I(1), I(1500000201)),
         seal(key, uid, "turn", 1, "sources", cites, sizeof cites, 2, I(1), I(1500000201)));
@@ -194,9 +214,12 @@ int main(int argc, char **argv)
     must(sqlite3_open(path, &db), "open");
     must(sqlite3_exec(db, SCHEMA_1, NULL, NULL, NULL), "schema");
     fill(key, uid);
-    must(sqlite3_exec(db, "INSERT INTO serial VALUES('persona',1),('source',2),('piece',1),('chunk',1),"
+    must(sqlite3_exec(db,
+                      "INSERT INTO serial VALUES('persona',1),('source',2),('piece',1),('chunk',1),"
                       "('embedder',1),('doc',1),('conversation',1),('turn',1); COMMIT;"
-                      "PRAGMA wal_checkpoint(TRUNCATE);", NULL, NULL, NULL), "commit");
+                      "PRAGMA wal_checkpoint(TRUNCATE);",
+                      NULL, NULL, NULL),
+         "commit");
     sqlite3_close(db);
     vault_lock(v);
     return 0;

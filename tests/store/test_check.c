@@ -1,4 +1,5 @@
-/* store_check: clean homes are clean, each kind of damage is reported, and mended where it may be. */
+/* store_check: clean homes are clean, each kind of damage is reported, and mended where it may be.
+ */
 #include "store/home.h"
 
 #include <utime.h>
@@ -70,10 +71,11 @@ static void damaged_rows(void **state)
 {
     damage("UPDATE source SET n_pieces=9 WHERE id=2", "counts of 1 sources", true);
     damage("DELETE FROM turn_source WHERE turn=1 AND source=2", "1 links", true);
-    damage("PRAGMA foreign_keys=OFF; INSERT INTO vector(embedder, chunk, body) VALUES(1, 99, x'00')",
-           "a row of vector", true);
-    damage("UPDATE piece SET body=(SELECT body FROM piece WHERE id=1) WHERE id=2", "piece 2, column body",
-           false);
+    damage(
+        "PRAGMA foreign_keys=OFF; INSERT INTO vector(embedder, chunk, body) VALUES(1, 99, x'00')",
+        "a row of vector", true);
+    damage("UPDATE piece SET body=(SELECT body FROM piece WHERE id=1) WHERE id=2",
+           "piece 2, column body", false);
     damage("UPDATE vector SET body=x'02' WHERE chunk=2", "vector 2", false);
     damage("UPDATE persona SET created_at=3", "persona 1, column body", false);
 }
@@ -166,8 +168,8 @@ int main(void)
 {
     setenv("LIKENESS_KDF", "fast", 1);
     const struct CMUnitTest t[] = {
-        cmocka_unit_test(clean_is_clean),  cmocka_unit_test(damaged_rows),
-        cmocka_unit_test(counts_what_opens), cmocka_unit_test(files_and_modes),
+        cmocka_unit_test(clean_is_clean),      cmocka_unit_test(damaged_rows),
+        cmocka_unit_test(counts_what_opens),   cmocka_unit_test(files_and_modes),
         cmocka_unit_test(missing_key_is_said), cmocka_unit_test(damaged_file),
     };
     return check_run("store/check", t);

@@ -5,11 +5,13 @@
 #include <sodium.h>
 
 #define N_WORDS 9
-static const char *const WORDS[N_WORDS] = { "Marigold", "quince", "saxifrage", "columbine", "hashed",
-                                            "gentian", "hellebore", "bryony", "campion" };
+static const char *const WORDS[N_WORDS] = { "Marigold",  "quince", "saxifrage",
+                                            "columbine", "hashed", "gentian",
+                                            "hellebore", "bryony", "campion" };
 
 /* Calls fn with the content of each file of the home, also in keys. */
-static void each_file(const char *dir, void (*fn)(void *ud, const char *path, const struct buf *b), void *ud)
+static void each_file(const char *dir, void (*fn)(void *ud, const char *path, const struct buf *b),
+                      void *ud)
 {
     DIR *d = opendir(dir);
     assert_non_null(d);
@@ -42,7 +44,7 @@ static void nothing_plain_on_disk(void **state)
     struct filled f;
     home_make(&h);
     fill(h.st, &f);
-    each_file(h.path, no_words, NULL);                 /* with the log as it stands */
+    each_file(h.path, no_words, NULL); /* with the log as it stands */
     check_ok(store_compact(h.st, &err), err);
     each_file(h.path, no_words, NULL);
     store_close(h.st);
@@ -59,11 +61,17 @@ struct samples {
 
 static void take_samples(const struct home *h, struct samples *sm)
 {
-    static const char *const sql[] = {
-        "SELECT body FROM persona", "SELECT body FROM source",  "SELECT body FROM piece",
-        "SELECT body FROM chunk",   "SELECT body FROM vector",  "SELECT body FROM doc",
-        "SELECT body FROM turn",    "SELECT sources FROM turn", "SELECT body FROM conversation",
-        "SELECT body FROM embedder", "SELECT digest||x'0000000000000000' FROM piece" };
+    static const char *const sql[] = { "SELECT body FROM persona",
+                                       "SELECT body FROM source",
+                                       "SELECT body FROM piece",
+                                       "SELECT body FROM chunk",
+                                       "SELECT body FROM vector",
+                                       "SELECT body FROM doc",
+                                       "SELECT body FROM turn",
+                                       "SELECT sources FROM turn",
+                                       "SELECT body FROM conversation",
+                                       "SELECT body FROM embedder",
+                                       "SELECT digest||x'0000000000000000' FROM piece" };
     sqlite3 *db = NULL;
     sqlite3_open(h->db, &db);
     for (size_t i = 0; i < sizeof sql / sizeof *sql; i++) {
@@ -80,7 +88,8 @@ static void no_samples(void *ud, const char *path, const struct buf *b)
 {
     const struct samples *sm = ud;
     for (int i = 0; i < sm->n; i++)
-        if (b->n && memmem(b->p, b->n, sm->p[i], 16)) fail_msg("%s still holds sealed value %d", path, i);
+        if (b->n && memmem(b->p, b->n, sm->p[i], 16))
+            fail_msg("%s still holds sealed value %d", path, i);
 }
 
 static void forgetting_leaves_nothing(void **state)
@@ -224,9 +233,12 @@ int main(void)
 {
     setenv("LIKENESS_KDF", "fast", 1);
     const struct CMUnitTest t[] = {
-        cmocka_unit_test(nothing_plain_on_disk),      cmocka_unit_test(forgetting_leaves_nothing),
-        cmocka_unit_test(interrupted_after_the_mark), cmocka_unit_test(interrupted_before_compaction),
-        cmocka_unit_test(missing_keys_wipe_nothing),  cmocka_unit_test(import_brings_it_back),
+        cmocka_unit_test(nothing_plain_on_disk),
+        cmocka_unit_test(forgetting_leaves_nothing),
+        cmocka_unit_test(interrupted_after_the_mark),
+        cmocka_unit_test(interrupted_before_compaction),
+        cmocka_unit_test(missing_keys_wipe_nothing),
+        cmocka_unit_test(import_brings_it_back),
     };
     return check_run("store/forget", t);
 }

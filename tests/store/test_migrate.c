@@ -129,8 +129,9 @@ static void same_as_new(void **state)
         "SELECT group_concat(x, ';') FROM (SELECT m.name||'.'||i.name||' '||i.type||i.\"notnull\"||"
         "coalesce(i.dflt_value,'')||i.pk AS x FROM sqlite_schema m, pragma_table_info(m.name) i"
         " WHERE m.type='table' ORDER BY m.name, i.cid)";
-    static const char others[] = "SELECT group_concat(type||name||sql, ';') FROM (SELECT * FROM "
-                                 "sqlite_schema WHERE type<>'table' AND sql IS NOT NULL ORDER BY name)";
+    static const char others[] =
+        "SELECT group_concat(type||name||sql, ';') FROM (SELECT * FROM "
+        "sqlite_schema WHERE type<>'table' AND sql IS NOT NULL ORDER BY name)";
     struct home old, new;
     copy_home(&old);
     check_ok(store_open(old.path, old.v, STORE_WRITE, &old.st, &err), err);
@@ -162,7 +163,8 @@ static void without_the_key(void **state)
     struct sealed ps;
     char cmd[1400];
     copy_home(&h);
-    snprintf(cmd, sizeof cmd, "mkdir '%s/aside' && mv '%s'/keys/* '%s/aside/'", h.path, h.path, h.path);
+    snprintf(cmd, sizeof cmd, "mkdir '%s/aside' && mv '%s'/keys/* '%s/aside/'", h.path, h.path,
+             h.path);
     assert_int_equal(system(cmd), 0);
     check_ok(store_open(h.path, h.v, STORE_WRITE, &h.st, &err), err);
     check_int(store_persona_handle(h.st, 1, &ps, &err), ERR_KEY);
@@ -179,7 +181,8 @@ static void without_the_key(void **state)
 int main(void)
 {
     setenv("LIKENESS_KDF", "fast", 1);
-    const struct CMUnitTest t[] = { cmocka_unit_test(first_schema_opens), cmocka_unit_test(same_as_new),
+    const struct CMUnitTest t[] = { cmocka_unit_test(first_schema_opens),
+                                    cmocka_unit_test(same_as_new),
                                     cmocka_unit_test(without_the_key) };
     return check_run("store/migrate", t);
 }

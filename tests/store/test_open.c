@@ -33,13 +33,16 @@ static void empty_or_missing_file(void **state)
     h.st = NULL;
     assert_int_equal(truncate(h.db, 0), 0);
     check_int(store_open(h.path, h.v, STORE_WRITE, &h.st, &err), ERR_NOTFOUND);
-    check_ok(store_create(h.path, h.v, &err), err);     /* a crash in the first store_create */
+    check_ok(store_create(h.path, h.v, &err), err); /* a crash in the first store_create */
     check_ok(store_open(h.path, h.v, STORE_WRITE, &h.st, &err), err);
     store_close(h.st);
     unlink(h.db);
     check_int(store_open(h.path, h.v, STORE_READ, &h.st, &err), ERR_NOTFOUND);
-    check_ok(io_write_file(h.db, "not a database, but longer than a header of one hundred bytes would be,"
-                           " so that it is looked at as one", 102, 0600, &err), err);
+    check_ok(io_write_file(h.db,
+                           "not a database, but longer than a header of one hundred bytes would be,"
+                           " so that it is looked at as one",
+                           102, 0600, &err),
+             err);
     check_int(store_open(h.path, h.v, STORE_READ, &h.st, &err), ERR_PARSE);
     home_done(&h);
 }
@@ -86,7 +89,7 @@ static void one_writer(void **state)
         if (write(ready[1], rc ? "x" : "o", 1) != 1 || read(go[0], &c, 1) != 1) _exit(3);
         if (!rc) rc = store_persona_new(st, "{}", 2, &ps, NULL);
         if (write(ready[1], rc ? "x" : "o", 1) != 1 || read(go[0], &c, 1) != 1) _exit(3);
-        _exit(0);                                     /* without closing: as if killed */
+        _exit(0); /* without closing: as if killed */
     }
     assert_int_equal(read(ready[0], &c, 1), 1);
     check_int(c, 'o');
@@ -104,6 +107,38 @@ static void one_writer(void **state)
     check_int(WEXITSTATUS(status), 0);
     home_reopen(&h);
     check_int(peek(&h, "SELECT count(*) FROM persona"), 1);
+    home_done(&h);
+}
+
+/* Killed with a transaction half written: what was committed is there, the rest is not. */
+static void killed_in_the_middle(void **state)
+{
+    struct home h;
+    struct filled f;
+    struct store_report rep;
+    int status;
+    home_make(&h);
+    fill(h.st, &f);
+    store_close(h.st);
+    h.st = NULL;
+    pid_t pid = fork();
+    if (!pid) {
+        struct store *st = NULL;
+        if (store_open(h.path, h.v, STORE_WRITE, &st, NULL)) _exit(1);
+        add_source(st, &f.ps, "committed");
+        if (store_begin(st, NULL)) _exit(1);
+        for (int i = 0; i < 3000; i++)
+            add_piece(st, &f.ps, f.s1, 100 + i, true,
+                      (char[]){ 'a' + i % 26, 'a' + i / 26 % 26, 'a' + i / 676, 0 });
+        kill(getpid(), SIGKILL);
+    }
+    waitpid(pid, &status, 0);
+    assert_true(WIFSIGNALED(status));
+    check_ok(store_open(h.path, h.v, STORE_WRITE, &h.st, &err), err);
+    check_int(peek(&h, "SELECT count(*) FROM source"), 3);
+    check_int(peek(&h, "SELECT count(*) FROM piece"), 3);
+    check_ok(store_check(h.st, false, NULL, NULL, &rep, &err), err);
+    check_int(rep.problems, 0);
     home_done(&h);
 }
 
@@ -142,8 +177,10 @@ static int in_child(struct home *h, int64_t id, int want)
 static void set_modes(const struct home *h, mode_t file, mode_t dir)
 {
     char cmd[1200];
-    snprintf(cmd, sizeof cmd, "chmod 755 '%s/..' && find '%s' -type f -exec chmod %o {} + && find '%s' "
-             "-type d -exec chmod %o {} +", h->path, h->path, file, h->path, dir);
+    snprintf(cmd, sizeof cmd,
+             "chmod 755 '%s/..' && find '%s' -type f -exec chmod %o {} + && find '%s' "
+             "-type d -exec chmod %o {} +",
+             h->path, h->path, file, h->path, dir);
     assert_int_equal(system(cmd), 0);
 }
 
@@ -240,8 +277,8 @@ int main(void)
     const struct CMUnitTest t[] = {
         cmocka_unit_test(create_and_reopen),       cmocka_unit_test(empty_or_missing_file),
         cmocka_unit_test(newer_and_foreign_files), cmocka_unit_test(one_writer),
-        cmocka_unit_test(read_only_folder),        cmocka_unit_test(full_disk_by_limit),
-        cmocka_unit_test(full_disk_by_tmpfs),
+        cmocka_unit_test(killed_in_the_middle),    cmocka_unit_test(read_only_folder),
+        cmocka_unit_test(full_disk_by_limit),      cmocka_unit_test(full_disk_by_tmpfs),
     };
     return check_run("store/open", t);
 }

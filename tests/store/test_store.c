@@ -70,8 +70,8 @@ static int on_turn(void *ud, const struct row_turn *r)
     return 0;
 }
 
-static int on_conversation(void *ud, int64_t id, int64_t created_at, uint64_t n_turns, const char *body,
-                           size_t n)
+static int on_conversation(void *ud, int64_t id, int64_t created_at, uint64_t n_turns,
+                           const char *body, size_t n)
 {
     note(ud, body, n);
     ((struct seen *)ud)->id = (int64_t)n_turns;
@@ -150,11 +150,15 @@ static void rows_change(void **state)
     home_make(&h);
     fill(h.st, &f);
     check_ok(store_persona_set(h.st, &f.ps, "new body", 8, &err), err);
-    struct row_source src = { .id = f.s1, .from = 10, .to = CLOCK_NONE, .body = "changed", .body_n = 7 };
+    struct row_source src = {
+        .id = f.s1, .from = 10, .to = CLOCK_NONE, .body = "changed", .body_n = 7
+    };
     check_ok(store_source_put(h.st, &f.ps, &src, &err), err);
     struct row_piece p = { .id = f.p2, .voice = true, .body = "now voice", .body_n = 9 };
     check_ok(store_piece_put(h.st, &f.ps, &p, &err), err);
-    struct row_chunk c = { .id = f.c1, .written_at = 6, .n_tokens = 1, .topic = 2, .body = "c", .body_n = 1 };
+    struct row_chunk c = {
+        .id = f.c1, .written_at = 6, .n_tokens = 1, .topic = 2, .body = "c", .body_n = 1
+    };
     check_ok(store_chunk_put(h.st, &f.ps, &c, &err), err);
     check_int(c.source, f.s1);
     check_ok(store_doc_put(h.st, &f.ps, "profile", "other", 5, &err), err);
@@ -223,7 +227,9 @@ static void personas_are_apart(void **state)
     float v[4] = { 0 };
     check_int(store_vector_put(h.st, &b.ps, b.e, a.c1, v, 4, &err), ERR_NOTFOUND);
     check_int(store_vector_put(h.st, &b.ps, b.e, b.c1, v, 3, &err), ERR_NOTFOUND);
-    struct row_turn t = { .conversation = b.conv, .sources = &a.s1, .n_sources = 1, .body = "x", .body_n = 1 };
+    struct row_turn t = {
+        .conversation = b.conv, .sources = &a.s1, .n_sources = 1, .body = "x", .body_n = 1
+    };
     check_int(store_turn_put(h.st, &b.ps, &t, &err), ERR_NOTFOUND);
     check_int(peek(&h, "SELECT count(*) FROM turn"), 4);
     home_done(&h);
@@ -301,7 +307,8 @@ static void edits_are_seen(void **state)
         { "UPDATE piece SET written_at=3 WHERE id=1", "piece 1" },
         { "UPDATE chunk SET body=(SELECT body FROM chunk WHERE id=1) WHERE id=2", "chunk 2" },
         { "UPDATE chunk SET body=(SELECT body FROM piece WHERE id=1) WHERE id=1", "chunk 1" },
-        { "UPDATE vector SET body=(SELECT body FROM vector WHERE chunk=1) WHERE chunk=2", "vector 2" },
+        { "UPDATE vector SET body=(SELECT body FROM vector WHERE chunk=1) WHERE chunk=2",
+          "vector 2" },
         { "UPDATE doc SET name='topics'", "doc 1" },
         { "UPDATE turn SET sources=(SELECT sources FROM turn WHERE id=1) WHERE id=2", "turn 2" },
         { "UPDATE turn SET body=sources WHERE id=2", "turn 2" },
@@ -348,7 +355,9 @@ static void transactions(void **state)
     add_source(h.st, &f.ps, "a");
     /* a failing operation of several statements undoes itself only */
     int64_t bad[] = { f.s1, 999 };
-    struct row_turn t = { .conversation = f.conv, .sources = bad, .n_sources = 2, .body = "x", .body_n = 1 };
+    struct row_turn t = {
+        .conversation = f.conv, .sources = bad, .n_sources = 2, .body = "x", .body_n = 1
+    };
     check_int(store_turn_put(h.st, &f.ps, &t, &err), ERR_NOTFOUND);
     check_ok(store_commit(h.st, &err), err);
     check_int(peek(&h, "SELECT count(*) FROM source"), 3);
@@ -382,6 +391,34 @@ static void callbacks_may_read(void **state)
     check_int(store_chunk_each(h.st, &f.ps, 0, read_and_write, &n, &err), 42);
     check_int(n.inner.n, 3);
     check_ok(store_chunk_topic(h.st, &f.ps, f.c1, 1, &err), err);
+    home_done(&h);
+}
+
+static int embed_again(void *ud, const struct row_chunk *r)
+{
+    struct nest *n = ud;
+    float v[2] = { (float)r->id, 0 };
+    n->inner.n++;
+    return store_vector_put(n->st, n->ps, n->inner.id, r->id, v, 2, &err);
+}
+
+/* Inside a transaction a callback may write another table: how vectors are made of chunks. */
+static void callbacks_may_write_elsewhere(void **state)
+{
+    struct home h;
+    struct filled f;
+    home_make(&h);
+    fill(h.st, &f);
+    check_ok(store_begin(h.st, &err), err);
+    for (int i = 0; i < 200; i++) add_chunk(h.st, &f.ps, f.s1, "more");
+    struct row_embedder e = { .dim = 2, .body = "e", .body_n = 1 };
+    check_ok(store_embedder_put(h.st, &f.ps, &e, &err), err);
+    struct nest n = { h.st, &f.ps, { .id = e.id } };
+    check_ok(store_chunk_each(h.st, &f.ps, 0, embed_again, &n, &err), err);
+    check_int(n.inner.n, 202);
+    check_ok(store_embedder_switch(h.st, &f.ps, e.id, &err), err);
+    check_ok(store_commit(h.st, &err), err);
+    check_int(peek(&h, "SELECT count(*) FROM vector"), 202);
     home_done(&h);
 }
 
@@ -436,11 +473,17 @@ int main(void)
 {
     setenv("LIKENESS_KDF", "fast", 1);
     const struct CMUnitTest t[] = {
-        cmocka_unit_test(rows_come_back),    cmocka_unit_test(rows_change),
-        cmocka_unit_test(pieces_are_unique), cmocka_unit_test(personas_are_apart),
-        cmocka_unit_test(source_takes_all_with_it), cmocka_unit_test(embedder_switches),
-        cmocka_unit_test(edits_are_seen),    cmocka_unit_test(transactions),
-        cmocka_unit_test(callbacks_may_read), cmocka_unit_test(bulk_is_quick),
+        cmocka_unit_test(rows_come_back),
+        cmocka_unit_test(rows_change),
+        cmocka_unit_test(pieces_are_unique),
+        cmocka_unit_test(personas_are_apart),
+        cmocka_unit_test(source_takes_all_with_it),
+        cmocka_unit_test(embedder_switches),
+        cmocka_unit_test(edits_are_seen),
+        cmocka_unit_test(transactions),
+        cmocka_unit_test(callbacks_may_read),
+        cmocka_unit_test(callbacks_may_write_elsewhere),
+        cmocka_unit_test(bulk_is_quick),
     };
     return check_run("store/store", t);
 }

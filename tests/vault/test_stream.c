@@ -3,6 +3,9 @@
 #include "check.h"
 #include "vault/stream.h"
 
+#include <signal.h>
+#include <sys/resource.h>
+
 static struct err err;
 static const struct secret PASS = { .passphrase = "correct horse", .passphrase_n = 13 };
 static const struct secret WRONG = { .passphrase = "incorrect horse", .passphrase_n = 15 };
@@ -58,7 +61,7 @@ static void round_trip(void **state)
     check_str(buf_str(&body), "third record");
     check_ok(stream_next(s, &type, &body, &err), err);
     check_int(type, 0);
-    check_ok(stream_next(s, &type, &body, &err), err);       /* and stays at the end */
+    check_ok(stream_next(s, &type, &body, &err), err); /* and stays at the end */
     check_int(type, 0);
     stream_free(s);
     buf_free(&body);
@@ -94,6 +97,30 @@ static void unfinished_leaves_nothing(void **state)
     snprintf(path, sizeof path, "%s/a.likeness", dir);
     check_ok(stream_create(path, &PASS, 0, &w, &err), err);
     check_ok(stream_put(w, 'P', "x", 1, &err), err);
+    stream_free(w);
+    check_int(rmdir(dir), 0);
+}
+
+/* A disk that fills up: an error in the end, and nothing at the path. */
+static void full_disk(void **state)
+{
+    static char body[200000];
+    char path[300];
+    const char *dir = check_tmp_dir();
+    struct stream *w = NULL;
+    struct rlimit was, low = { 100000, RLIM_INFINITY };
+    snprintf(path, sizeof path, "%s/a.likeness", dir);
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+    low.rlim_max = was.rlim_max;
+    check_ok(stream_create(path, &PASS, 0, &w, &err), err);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &low), 0);
+    int rc = stream_put(w, 'P', body, sizeof body, &err);
+    if (!rc) rc = stream_finish(w, &err);
+    int again = stream_finish(w, NULL);
+    setrlimit(RLIMIT_FSIZE, &was);
+    assert_int_not_equal(rc, 0);
+    check_int(again, ERR_INVAL);
     stream_free(w);
     check_int(rmdir(dir), 0);
 }
@@ -164,9 +191,13 @@ int main(void)
 {
     setenv("LIKENESS_KDF", "fast", 1);
     const struct CMUnitTest t[] = {
-        cmocka_unit_test(round_trip),   cmocka_unit_test(key_file),
-        cmocka_unit_test(unfinished_leaves_nothing), cmocka_unit_test(cut_anywhere),
-        cmocka_unit_test(swapped_records), cmocka_unit_test(limits),
+        cmocka_unit_test(round_trip),
+        cmocka_unit_test(key_file),
+        cmocka_unit_test(unfinished_leaves_nothing),
+        cmocka_unit_test(full_disk),
+        cmocka_unit_test(cut_anywhere),
+        cmocka_unit_test(swapped_records),
+        cmocka_unit_test(limits),
     };
     return check_run("vault/stream", t);
 }
