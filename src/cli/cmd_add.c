@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "persona/ingest.h"
+#include "text/format.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -199,6 +200,18 @@ static int zone(const char *s, long *out, struct err *err)
     return 0;
 }
 
+static int known_format(const char *name, struct err *err)
+{
+    struct buf list = BUF_INIT(400);
+    if (!name || format_by_name(name)) return 0;
+    for (const struct format *const *f = formats; *f; f++)
+        buf_printf(&list, "%s%s", f == formats ? "" : ", ", (*f)->name);
+    int rc = err_set(err, ERR_INVAL, "there is no format \"%.40s\"; --as takes one of %s", name,
+                     buf_str(&list));
+    buf_free(&list);
+    return rc;
+}
+
 /* In a dry run nothing may be stored, so the names are known to this process alone. */
 static int aliases_for_now(struct persona *p, const char *list, struct err *err)
 {
@@ -230,7 +243,8 @@ static int prepare(struct cli *c, struct ingest *in, struct err *err)
     if (day && month) return err_set(err, ERR_INVAL, "--day-first and --month-first cannot both hold");
     for (size_t i = 0; i < c->args.n_pos; i++)
         if (!strcmp(c->args.pos[i], "-")) ui_stdin_is_data();
-    int rc = zone(arg_str(c, "tz"), &in->tz_offset, err);
+    int rc = known_format(in->as, err);
+    if (!rc) rc = zone(arg_str(c, "tz"), &in->tz_offset, err);
     if (!rc && me && (in->dry_run || arg_flag(c, "who"))) rc = aliases_for_now(c->persona, me, err);
     else if (!rc && me) rc = persona_alias_add(c->home, c->persona, me, err);
     return rc;

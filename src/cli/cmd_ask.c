@@ -96,9 +96,8 @@ static void print_passage(struct retriever *r, const struct persona *who, size_t
     for (size_t s = 0; s < p->text.n_seg; s++) {
         const struct chunk_seg *seg = &p->text.seg[s];
         struct buf line = BUF_INIT(0);
-        bool chat = p->text.n_seg > 1 && (*seg->author || seg->voice);
-        if (chat && (!s || seg->voice != p->text.seg[s - 1].voice || strcmp(seg->author, p->text.seg[s - 1].author)))
-            buf_printf(&line, "%s: ", seg->voice ? who->name : seg->author);
+        if (p->text.n_seg > 1 && (!s || seg->voice != p->text.seg[s - 1].voice || strcmp(seg->author, p->text.seg[s - 1].author)))
+            buf_printf(&line, "%s: ", seg->voice ? who->name : *seg->author ? seg->author : "(another)");
         buf_add(&line, seg->text, seg->text_n);
         ui_wrap(buf_str(&line), 4);
         buf_free(&line);

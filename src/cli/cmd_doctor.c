@@ -16,7 +16,7 @@
 struct findings {
     struct cli *c;
     json_t *list;
-    size_t problems;
+    size_t problems, repaired;
 };
 
 static void say(void *ud, bool problem, const char *text)
@@ -39,29 +39,31 @@ static void say_path(struct findings *f, bool problem, const char *fmt, const ch
     say(f, problem, text);
 }
 
-/* Things that anybody's eyes may rest on should be ours alone. */
-static void look_at_mode(struct findings *f, const char *path)
+/* The home's own files are the store's to look at; the key file lies elsewhere. */
+static void look_at_mode(struct findings *f, const char *path, bool repair)
 {
     struct stat st;
-    if (stat(path, &st)) return;
-    if (st.st_mode & 077) say_path(f, true, "others on this machine can open %s: chmod go= closes it", path);
-    if (st.st_uid != geteuid() && geteuid()) say_path(f, true, "%s belongs to another user", path);
+    if (stat(path, &st) || !(st.st_mode & 077)) return;
+    say_path(f, true, "others on this machine can read the key file %s", path);
+    if (!repair || chmod(path, 0600)) return;
+    say_path(f, false, "made %s private", path);
+    f->repaired++;
 }
 
-static int look_at_key(struct findings *f, const char *home, struct err *err)
+static int look_at_key(struct findings *f, const char *home, bool repair, struct err *err)
 {
     struct keeper k = { 0 };
     int rc = secret_of_home(f->c, home, &k, err);
     if (!rc) {
         say_path(f, false, "the key file is %s", k.s.key_file);
-        look_at_mode(f, k.s.key_file);
+        look_at_mode(f, k.s.key_file, repair);
     }
     keeper_clear(&k);
     return rc;
 }
 
 /* The first thing that stands in the way is the error; it says what to do. */
-static int look_from_outside(struct findings *f, const char *home, struct err *err)
+static int look_from_outside(struct findings *f, const char *home, bool repair, struct err *err)
 {
     char path[4200];
     struct vault_info info;
@@ -75,9 +77,7 @@ static int look_from_outside(struct findings *f, const char *home, struct err *e
     if (rc) return rc;
     snprintf(path, sizeof path, "%s/vault", home);
     say_path(f, false, "%s is whole", path);
-    look_at_mode(f, home);
-    look_at_mode(f, path);
-    if (!info.needs_passphrase && (rc = look_at_key(f, home, err))) return rc;
+    if (!info.needs_passphrase && (rc = look_at_key(f, home, repair, err))) return rc;
     snprintf(path, sizeof path, "%s/likeness.db", home);
     if (!io_exists(path))
         return err_set(err, ERR_NOTFOUND, "%s is missing: restore it from a backup, together with the "
@@ -114,16 +114,17 @@ int cmd_doctor(struct cli *c, struct err *err)
 {
     const char *home = set_str(c, SET_HOME);
     bool repair = !arg_flag(c, "check");
-    struct findings f = { c, c->json ? json_array() : NULL, 0 };
+    struct findings f = { .c = c, .list = c->json ? json_array() : NULL };
     struct doctor_report r = { 0 };
     uint64_t left = 0;
     int rc;
     if (!home) return err_set(err, ERR_INVAL, "HOME is not set: name the folder with --home");
-    rc = look_from_outside(&f, home, err);
-    size_t outside = f.problems;
+    rc = look_from_outside(&f, home, repair, err);
+    size_t problems = f.problems;
     if (!rc) rc = cli_open_home(c, repair ? STORE_WRITE : STORE_READ, err);
     if (!rc) rc = doctor_run(c->home, repair, say, &f, &r, err);
-    r.store.problems += outside;
+    r.store.problems += problems;
+    r.store.repaired += f.repaired;
     left = r.store.problems > r.store.repaired ? r.store.problems - r.store.repaired : 0;
     if (!rc) {
         finish(c, &f, &r, repair, left);
