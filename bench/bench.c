@@ -1,6 +1,6 @@
-/* The harness: runs the benches named on the command line (all, if none is), prints a table and writes
- * the same as JSON. Every figure stands beside the limit that this machine sets, since a figure alone
- * says more about the machine than about the program. */
+/* The harness: runs the benches named on the command line (all, if none is), prints a table and
+ * writes the same as JSON. Every figure stands beside the limit that this machine sets, since a
+ * figure alone says more about the machine than about the program. */
 #include "bench.h"
 
 #include "base/buf.h"
@@ -136,7 +136,8 @@ static int write_json(const struct bench *b, const char *path, struct err *err)
 
 static int usage(FILE *f)
 {
-    fprintf(f, "usage: bench [--threads N] [--cpu generic|avx2|avx512] [-o FILE] [--list] [NAME...]\n"
+    fprintf(f, "usage: bench [--threads N] [--cpu generic|avx2|avx512] [-o FILE] [--list] "
+               "[NAME...]\n"
                "Measures; prints a table and writes it as JSON to FILE (build/bench.json).\n");
     return f == stderr ? 2 : 0;
 }

@@ -1,5 +1,5 @@
-/* Benches: each measures something of ours, the physical limit of the same bytes or operations in the
- * same run, and, where there is one, a peer beside it.
+/* Benches: each measures something of ours, the physical limit of the same bytes or operations in
+ * the same run, and, where there is one, a peer beside it.
  *
  *     int bench_thing(struct bench *b, struct err *err)
  *     {
@@ -27,18 +27,19 @@ struct bench {
 };
 
 /* One line of the table. unit "ms", "us" and "s" are better when small, all others when large.
- * ratio_to_limit is the share of the limit that was reached (1: at the limit), ratio_to_peer how many
- * times as good as the peer. limit, peer: BENCH_NONE if there is none. note may be "". */
+ * ratio_to_limit is the share of the limit that was reached (1: at the limit), ratio_to_peer how
+ * many times as good as the peer. limit, peer: BENCH_NONE if there is none. note may be "". */
 void bench_report(struct bench *b, const char *name, double value, const char *unit, double limit,
                   double peer, const char *note, ...) __attribute__((format(printf, 7, 8)));
 void bench_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));   /* to stderr */
 
-/* Call fn at least `least` times and for at least `seconds` (at most 10,000 times). Returns seconds a
- * call: the median; *best the shortest. */
+/* Call fn at least `least` times and for at least `seconds` (at most 10,000 times). Returns
+ * seconds a call: the median; *best the shortest. */
 double bench_time(void (*fn)(void *ud), void *ud, int least, double seconds, double *best);
 
-/* Bytes a second that `threads` threads read together from a buffer of this size, over and over: what
- * a scan of that many bytes cannot beat. A median, as bench_time's; 0 when there is no memory. */
+/* Bytes a second that `threads` threads read together from a buffer of this size, over and over:
+ * what a scan of that many bytes cannot beat. A median, as bench_time's; 0 when there is no
+ * memory. */
 double bench_read_rate(size_t bytes, int threads);
 size_t bench_memory_free(void);             /* bytes the machine could still give */
 

@@ -1,8 +1,8 @@
-/* What this machine can do: how fast memory of a given size can be read, and by how many threads. The
- * reader does the least that still makes the processor fetch every byte (an xor into registers), with
- * and without prefetching, and the better counts. Each thread reads its share again and again inside
- * one call, so that waking it does not count. The buffer is allocated as the index allocates its own,
- * on huge pages where the system gives them. */
+/* What this machine can do: how fast memory of a given size can be read, and by how many threads.
+ * The reader does the least that still makes the processor fetch every byte (an xor into
+ * registers), with and without prefetching, and the better counts. Each thread reads its share
+ * again and again inside one call, so that waking it does not count. The buffer is allocated as
+ * the index allocates its own, on huge pages where the system gives them. */
 #include "bench.h"
 
 #include "base/clock.h"

@@ -2,9 +2,9 @@
  *
  * Vectors are drawn as embeddings of real text lie: around 1,000 centres, each vector a centre and
  * noise of its own, queries near a vector that is there; and, as the other extreme, spread evenly
- * ("_random"), where the best are hardly better than the rest. The limit is the time in which as many
- * threads as the search uses read as many bytes as its scan reads, from a buffer of that size, in the
- * same run. Recall is counted against a full scan in f64. */
+ * ("_random"), where the best are hardly better than the rest. The limit is the time in which as
+ * many threads as the search uses read as many bytes as its scan reads, from a buffer of that
+ * size, in the same run. Recall is counted against a full scan in f64. */
 #include "bench.h"
 
 #include "base/buf.h"
@@ -130,8 +130,8 @@ static double recall(struct world *w, int queries)
     return (double)found / (TOP * queries);
 }
 
-/* Ours and the limit are measured in turns, so that a busy moment meets both, and by one yardstick:
- * the median of the calmest turn. */
+/* Ours and the limit are measured in turns, so that a busy moment meets both, and by one
+ * yardstick: the median of the calmest turn. */
 static void measure(struct bench *b, struct world *w, const char *name, double peer)
 {
     size_t bytes = vectors_scan_bytes(w->ix);

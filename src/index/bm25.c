@@ -1,9 +1,9 @@
 /* Keyword search over postings in memory.
  *
- * A document is a dense number; a term is a 64-bit hash of a stem, so the index holds no words. Each
- * term has an array of (document, weighted count), grown by doubling, in which the newest document
- * stands last: adding a word looks at the last posting only. Only a second text for an older document
- * must look further.
+ * A document is a dense number; a term is a 64-bit hash of a stem, so the index holds no words.
+ * Each term has an array of (document, weighted count), grown by doubling, in which the newest
+ * document stands last: adding a word looks at the last posting only. Only a second text for an
+ * older document must look further.
  *
  * Removing marks a document dead and gives its id free; its postings stay until a quarter of the
  * documents are dead, then one sweep drops them and renumbers. Until then df is counted over the
@@ -185,7 +185,7 @@ int bm25_add(struct bm25 *b, int64_t id, const char *text, size_t n, float weigh
     return 0;
 }
 
-/* Drop the postings of the dead and close the gaps in the numbering. `to` maps old to new numbers. */
+/* Drop the postings of the dead and close the gaps in the numbering. `to` maps old to new. */
 static void sweep(struct bm25 *b)
 {
     uint32_t *to = malloc(b->n_docs * sizeof *to), n = 0;

@@ -1,10 +1,10 @@
 /* Putting rankings together.
  *
  * Scores of different kinds (cosine, BM25) have different scales, so each list is first mapped to
- * [0, 1] over its own hits. That alone lets one outlier flatten all else in its list, so a part of the
- * fused score comes from the rank alone: 61 / (60 + rank), which is 1 for the first and falls slowly
- * (Cormack, Clarke, Buettcher: reciprocal rank fusion, SIGIR 2009). A hit that one list lacks gets 0
- * there, less than that list's last. Fused scores lie in [0, 1]. */
+ * [0, 1] over its own hits. That alone lets one outlier flatten all else in its list, so a part of
+ * the fused score comes from the rank alone: 61 / (60 + rank), which is 1 for the first and falls
+ * slowly (Cormack, Clarke, Buettcher: reciprocal rank fusion, SIGIR 2009). A hit that one list
+ * lacks gets 0 there, less than that list's last. Fused scores lie in [0, 1]. */
 #include "index/fuse.h"
 
 #include "base/map.h"
@@ -132,7 +132,7 @@ static float cosine(const float *a, const float *b, int dim)
     return a && b ? kernels.dot_f32(a, b, (size_t)dim) : 0;
 }
 
-/* Move hits[from] to hits[to], to <= from, and likewise `near`; what lies between keeps its order. */
+/* Move hits[from] to hits[to], to <= from, and so `near`; what is between keeps its order. */
 static void move_up(struct hit *hits, float *near, size_t from, size_t to)
 {
     struct hit h = hits[from];
@@ -143,8 +143,8 @@ static void move_up(struct hit *hits, float *near, size_t from, size_t to)
     near[to] = c;
 }
 
-/* near[i] is the largest cosine of hits[i] to those chosen: each choice updates it once, so all takes
- * k n cosines. */
+/* near[i] is the largest cosine of hits[i] to those chosen: each choice updates it once, so all
+ * takes k n cosines. */
 size_t fuse_mmr(struct hit *hits, size_t n, size_t k, float lambda, int dim,
                 const float *(*vec)(void *ud, int64_t id), void *ud)
 {

@@ -5,14 +5,14 @@
 #include "index/vectors.h"
 
 /* Weighted fusion of two rankings: each is min-max normalised over its own hits, then
- * score = w * a + (1 - w) * b, with a reciprocal-rank part (Cormack et al., 2009, k = 60) that keeps
- * one list from drowning the other. Writes at most cap hits, best first; returns how many. */
+ * score = w * a + (1 - w) * b, with a reciprocal-rank part (Cormack et al., 2009, k = 60) that keeps one list
+ * from drowning the other. Writes at most cap hits, best first; returns how many. */
 size_t fuse_rankings(const struct hit *a, size_t na, const struct hit *b, size_t nb, float w,
                      struct hit *out, size_t cap);
 
-/* Maximal marginal relevance (Carbonell and Goldstein, 1998): reorders hits in place so that the first
- * k maximise lambda * score - (1 - lambda) * max cosine to those chosen. vec(ud, id) gives a unit
- * vector of dim floats or NULL. Scores are normalised to [0, 1] inside. Returns min(k, n). */
+/* Maximal marginal relevance (Carbonell and Goldstein, 1998): reorders hits in place so that the
+ * first k maximise lambda * score - (1 - lambda) * max cosine to those chosen. vec(ud, id) gives a
+ * unit vector of dim floats or NULL. Scores are normalised to [0, 1] inside. Returns min(k, n). */
 size_t fuse_mmr(struct hit *hits, size_t n, size_t k, float lambda, int dim,
                 const float *(*vec)(void *ud, int64_t id), void *ud);
 

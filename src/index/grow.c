@@ -1,7 +1,8 @@
-/* An array on its own mapping. Growing reserves a larger range of addresses and has mremap move the
- * pages there, which costs page-table entries, not bytes: a million vectors are never copied to make
- * room for one more. Both ranges start on 2 MiB, so that huge pages move whole. Huge pages are asked
- * for from 4 MiB up: a scan of 384 MB then misses the address cache 200 times instead of 100,000. */
+/* An array on its own mapping. Growing reserves a larger range of addresses and has mremap move
+ * the pages there, which costs page-table entries, not bytes: a million vectors are never copied
+ * to make room for one more. Both ranges start on 2 MiB, so that huge pages move whole. Huge pages
+ * are asked for from 4 MiB up: a scan of 384 MB then misses the address cache 200 times instead of
+ * 100,000. */
 #include "index/grow.h"
 
 #include <stdint.h>

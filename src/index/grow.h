@@ -4,7 +4,8 @@
  *     if (grow_to(&a, 1 << 20, err)) return err->code;     a.p is zeroed beyond what it held
  *     grow_free(&a);
  *
- * Pages are committed when first written. p is aligned to 2 MiB, so that huge pages may back it. */
+ * Pages are committed when first written. p is aligned to 2 MiB, so that huge pages may back it.
+ * */
 #ifndef LK_INDEX_GROW_H
 #define LK_INDEX_GROW_H
 

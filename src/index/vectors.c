@@ -1,28 +1,29 @@
 /* Exact search at a quarter of the bytes.
  *
  * A scan of all vectors is bound by memory, not by arithmetic, so what counts is how few bytes it
- * reads. Every vector v (unit length) is kept as v8 = s_v * (int8 codes), with the length of what was
- * lost, e_v = |v - v8|; the scan reads codes, s_v and e_v. The query is treated likewise. Then
+ * reads. Every vector v (unit length) is kept as v8 = s_v * (int8 codes), with the length of what
+ * was lost, e_v = |v - v8|; the scan reads codes, s_v and e_v. The query is treated likewise. Then
  *
  *     q.v = q8.v8 + q.(v - v8) + (q - q8).v8
  *     |q.v - q8.v8| <= |q| e_v + e_q |v8| <= e_v + e_q (1 + e_v)               (Cauchy-Schwarz)
  *
  * q8.v8 = s_q s_v * (an exact integer). Adding a margin for rounding gives, for every row, bounds
- * lo <= score <= hi on the score that a full scan with kernels.dot_f32 would compute: a float sum of
- * n products of unit vectors is off by at most n u (u = 2^-24), the norms, e_v and the bound itself by
- * a few u; the margin is (2 n + 64) u.
+ * lo <= score <= hi on the score that a full scan with kernels.dot_f32 would compute: a float sum
+ * of n products of unit vectors is off by at most n u (u = 2^-24), the norms, e_v and the bound
+ * itself by a few u; the margin is (2 n + 64) u.
  *
  * Let T be the k-th largest lo among any rows seen. At least k rows score T or more, so a row with
- * hi < T cannot be among the best k, not even through a tie. All others are kept as candidates and in
- * the end scored in f32. Hence the result is the full f32 scan's, bit for bit, ties included.
+ * hi < T cannot be among the best k, not even through a tie. All others are kept as candidates and
+ * in the end scored in f32. Hence the result is the full f32 scan's, bit for bit, ties included.
  *
- * Candidates lie in a fixed buffer. When it is full, `prune` finds T and drops those below; if that
- * frees less than half (thousands of near copies), `settle` scores what is left and keeps the best k, whose
- * bounds are then exact. T only rises, and is shared between the threads that scan parts of the rows.
+ * Candidates lie in a fixed buffer. When it is full, `prune` finds T and drops those below; if
+ * that frees less than half (thousands of near copies), `settle` scores what is left and keeps the
+ * best k, whose bounds are then exact. T only rises, and is shared between the threads that scan
+ * parts of the rows.
  *
- * Memory: five arrays that grow without copying (grow.c); a removed row is filled by the last one, so
- * rows stay dense. `at` maps id to row + 1; base/map.h cannot remove, so 0 marks an absent id, and the
- * map is made anew when most of it is such marks.
+ * Memory: five arrays that grow without copying (grow.c); a removed row is filled by the last one,
+ * so rows stay dense. `at` maps id to row + 1; base/map.h cannot remove, so 0 marks an absent id,
+ * and the map is made anew when most of it is such marks.
  *
  * Threads: searches only read. Nothing is locked; adding and removing is the owner's business. */
 #include "index/vectors.h"
@@ -102,7 +103,8 @@ void vectors_free(struct vectors *ix)
 int vectors_reserve(struct vectors *ix, size_t n, struct err *err)
 {
     if (n <= ix->cap) return 0;
-    if (n >= UINT32_MAX) return err_set(err, ERR_LIMIT, "an index holds at most 4 billion vectors");
+    if (n >= UINT32_MAX)
+        return err_set(err, ERR_LIMIT, "an index holds 4 billion vectors at most");
     int rc = grow_to(&ix->codes, n * ix->stride, err);
     if (!rc) rc = grow_to(&ix->rows, n * ix->stride * sizeof(float), err);
     if (!rc) rc = grow_to(&ix->scale, n * sizeof(float), err);
@@ -137,7 +139,7 @@ static float encode(const float *v, size_t n, int8_t *codes, float *lost)
     return s;
 }
 
-/* Marks of removed ids would pile up where ids come and go; start the map anew when they prevail. */
+/* Marks of removed ids would pile up where ids come and go; make it anew when they prevail. */
 static int trim_map(struct vectors *ix, struct err *err)
 {
     if (ix->at.n < 1024 || ix->at.n < 2 * (ix->n + 1)) return 0;
@@ -322,7 +324,7 @@ static void prune(struct part *p)
     drop_below_floor(p);
 }
 
-/* Score all that may matter, the most promising first so that they spare the rest. Leaves the best k. */
+/* Score all that may matter, the most promising first so that they spare the rest. Leaves k. */
 static void settle(struct part *p)
 {
     size_t k = p->s->k;
@@ -375,7 +377,8 @@ static void scan_part(void *ud, int which)
         size_t n = to - r < BLOCK ? to - r : BLOCK;
         kernels.scan_i8(codes_of(ix, r), n, ix->stride, s->q8, dot);
         float t = atomic_load_explicit(&s->floor, memory_order_relaxed);
-        size_t m = kernels.pass_i8(dot, scale + r, lost + r, n, s->s_q, s->widen, t - s->base, idx);
+        size_t m = kernels.pass_i8(dot, scale + r, lost + r, n, s->s_q, s->widen, t - s->base,
+                                   idx);
         for (size_t i = 0; i < m; i++)
             add_candidate(&p, r + idx[i], (float)dot[idx[i]] * scale[r + idx[i]] * s->s_q);
     }
@@ -417,11 +420,12 @@ int vectors_scan_threads(const struct vectors *ix)
     return vectors_scan_bytes(ix) < PARALLEL_BYTES ? 1 : threads_count();
 }
 
-/* How the rows are dealt out. Several parts a thread, so that a thread that was held up does not hold
- * up the search; with many candidates to hold, one. */
+/* How the rows are dealt out. Several parts a thread, so that a thread that was held up does not
+ * hold up the search; with many candidates to hold, one. */
 static int n_parts(const struct vectors *ix, size_t k)
 {
-    int threads = vectors_scan_threads(ix), n = threads == 1 ? 1 : k <= FEW ? 4 * threads : threads;
+    int threads = vectors_scan_threads(ix), n = threads;
+    if (threads > 1 && k <= FEW) n = 4 * threads;
     return n > MAX_PARTS ? MAX_PARTS : n;
 }
 

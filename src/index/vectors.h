@@ -5,10 +5,11 @@
  *     size_t n = vectors_search(ix, q, 5, NULL, NULL, hits);
  *     vectors_free(ix);
  *
- * Each vector is kept twice: int8 (one scale a row) for the scan, f32 for the verdict. The scan bounds
- * the true cosine by |q.v - q8.v8| <= |q| e_v + e_q |v8|, keeps every row that could still be among
- * the best k, and settles those in f32: so the result equals a full f32 scan (docs/ARCHITECTURE.md),
- * while reading a quarter of the bytes. Searches may run side by side; add and remove may not. */
+ * Each vector is kept twice: int8 (one scale a row) for the scan, f32 for the verdict. The scan
+ * bounds the true cosine by |q.v - q8.v8| <= |q| e_v + e_q |v8|, keeps every row that could still
+ * be among the best k, and settles those in f32: so the result equals a full f32 scan
+ * (docs/ARCHITECTURE.md), while reading a quarter of the bytes. Searches may run side by side; add
+ * and remove may not. */
 #ifndef LK_INDEX_VECTORS_H
 #define LK_INDEX_VECTORS_H
 
@@ -34,12 +35,13 @@ int vectors_add(struct vectors *ix, int64_t id, const float *v, struct err *err)
 bool vectors_remove(struct vectors *ix, int64_t id);
 size_t vectors_count(const struct vectors *ix);
 size_t vectors_bytes(const struct vectors *ix);             /* memory held */
-size_t vectors_scan_bytes(const struct vectors *ix);        /* bytes one search reads in its scan */
+size_t vectors_scan_bytes(const struct vectors *ix);      /* bytes one search reads in its scan */
 int vectors_scan_threads(const struct vectors *ix);         /* threads one search would use */
-/* Best k by cosine, best first, ties by smaller id. keep(ud, id) false leaves a row out; NULL: all.
- * keep is asked only about rows that could be among the best, and, in large indexes, from several
- * threads at once. Returns how many (<= k); out holds k. Allocates nothing when k <= 64 and the pool
- * is warm; should memory be short for a larger k, the best 64. 0 if q is not finite. */
+/* Best k by cosine, best first, ties by smaller id. keep(ud, id) false leaves a row out; NULL:
+ * all. keep is asked only about rows that could be among the best, and, in large indexes, from
+ * several threads at once. Returns how many (<= k); out holds k. Allocates nothing when k <= 64
+ * and the pool is warm; should memory be short for a larger k, the best 64. 0 if q is not
+ * finite. */
 size_t vectors_search(const struct vectors *ix, const float *q, size_t k,
                       bool (*keep)(void *ud, int64_t id), void *ud, struct hit *out);
 const float *vectors_get(const struct vectors *ix, int64_t id);   /* unit length, borrowed

@@ -1,16 +1,17 @@
 /* AVX2 with FMA: 256-bit arithmetic, on every x86 of the last ten years.
  *
- * The int8 dot product. There is no signed x signed byte multiply, only vpmaddubsw, unsigned x signed;
- * so the sign of q goes over to the row: row * q = (row * sign q) * |q|. Negating costs a place in the
- * two pipes that multiply (vpsignb), flipping all bits does not (vpxor), and flipped is -row - 1: so
+ * The int8 dot product. There is no signed x signed byte multiply, only vpmaddubsw, unsigned x
+ * signed; so the sign of q goes over to the row: row * q = (row * sign q) * |q|. Negating costs a
+ * place in the two pipes that multiply (vpsignb), flipping all bits does not (vpxor), and flipped
+ * is -row - 1: so
  *
  *     sum row * q = sum (q < 0 ? ~row : row) * |q|  +  sum over q < 0 of |q|
  *
- * and the last sum is the same for every row. vpmaddubsw adds two products in int16, at most
- * 2 * 128 * 127 = 32512 < 32767, so nothing saturates, and vpmaddwd widens to int32: exact. Four rows
- * go side by side: they share the loads of q, their additions hide each other's latency, and as rows
- * lie one after another memory is still read in one stream (eight rows were slower: the processor's
- * own prefetching lost the thread). */
+ * and the last sum is the same for every row. vpmaddubsw adds two products in int16, at most 2 *
+ * 128 * 127 = 32512 < 32767, so nothing saturates, and vpmaddwd widens to int32: exact. Four rows
+ * go side by side: they share the loads of q, their additions hide each other's latency, and as
+ * rows lie one after another memory is still read in one stream (eight rows were slower: the
+ * processor's own prefetching lost the thread). */
 #include "kernels/variants.h"
 
 #include <immintrin.h>
@@ -161,8 +162,8 @@ static float quant_i8(const float *x, size_t n, int8_t *out)
     return most / 127.0f;
 }
 
-static size_t pass_i8(const int32_t *dot, const float *scale, const float *slack, size_t n, float a,
-                      float b, float t, uint32_t *idx)
+static size_t pass_i8(const int32_t *dot, const float *scale, const float *slack, size_t n,
+                      float a, float b, float t, uint32_t *idx)
 {
     const __m256 va = _mm256_set1_ps(a), vb = _mm256_set1_ps(b), vt = _mm256_set1_ps(t);
     size_t m = 0, i = 0;

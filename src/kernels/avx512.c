@@ -1,7 +1,7 @@
-/* AVX-512 with VNNI. vpdpbusd multiplies unsigned by signed bytes and adds four products to an int32
- * without saturating between. Rows are made unsigned by flipping their top bit, which adds 128:
- * sum (row + 128) * q = sum row * q + 128 * sum q, and the last term is the same for every row.
- * The entries not given here stay those of AVX2. */
+/* AVX-512 with VNNI. vpdpbusd multiplies unsigned by signed bytes and adds four products to an
+ * int32 without saturating between. Rows are made unsigned by flipping their top bit, which adds
+ * 128: sum (row + 128) * q = sum row * q + 128 * sum q, and the last term is the same for every
+ * row. The entries not given here stay those of AVX2. */
 #include "kernels/variants.h"
 
 #include <immintrin.h>

@@ -1,6 +1,7 @@
-/* The reference arithmetic: plain C that any machine runs, and the measure that every other variant
- * is tested against. Sums are kept in eight lanes, the shape a vector unit has, so that a compiler may
- * vectorise them without being allowed to reorder floats, and so that rounding grows with n / 8. */
+/* The reference arithmetic: plain C that any machine runs, and the measure that every other
+ * variant is tested against. Sums are kept in eight lanes, the shape a vector unit has, so that a
+ * compiler may vectorise them without being allowed to reorder floats, and so that rounding grows
+ * with n / 8. */
 #include "kernels/variants.h"
 
 #include <math.h>
@@ -46,8 +47,8 @@ float generic_quant_i8(const float *x, size_t n, int8_t *out)
     return most / 127.0f;
 }
 
-size_t generic_pass_i8(const int32_t *dot, const float *scale, const float *slack, size_t n, float a,
-                       float b, float t, uint32_t *idx)
+size_t generic_pass_i8(const int32_t *dot, const float *scale, const float *slack, size_t n,
+                       float a, float b, float t, uint32_t *idx)
 {
     size_t m = 0;
     for (size_t i = 0; i < n; i++)

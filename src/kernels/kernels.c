@@ -7,10 +7,10 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define GENERIC                                                                                      \
-    {                                                                                                \
-        .name = "generic", .dot_f32 = generic_dot_f32, .axpy_f32 = generic_axpy_f32,                 \
-        .scan_i8 = generic_scan_i8, .quant_i8 = generic_quant_i8, .pass_i8 = generic_pass_i8,        \
+#define GENERIC                                                                               \
+    {                                                                                         \
+        .name = "generic", .dot_f32 = generic_dot_f32, .axpy_f32 = generic_axpy_f32,          \
+        .scan_i8 = generic_scan_i8, .quant_i8 = generic_quant_i8, .pass_i8 = generic_pass_i8, \
     }
 
 struct kernels kernels = GENERIC;
@@ -72,8 +72,8 @@ int kernels_get(const char *name, struct kernels *k, struct err *err)
             return 0;
         }
     }
-    return err_set(err, ERR_INVAL, "no arithmetic is called \"%s\"; there are generic, avx2, avx512",
-                   name);
+    return err_set(err, ERR_INVAL,
+                   "no arithmetic is called \"%s\"; there are generic, avx2, avx512", name);
 }
 
 int kernels_init(const char *cpu, struct err *err)

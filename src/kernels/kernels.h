@@ -23,17 +23,18 @@ struct kernels {
     /* n rows of dim int8 (row stride = dim, a multiple of 32, at most 8192) against q:
      * out[r] = sum of rows[r][i] * q[i], exact in int32. Values are in [-127, 127]. */
     void (*scan_i8)(const int8_t *rows, size_t n, size_t dim, const int8_t *q, int32_t *out);
-    /* x -> round(x / scale) in [-127, 127], scale = max|x| / 127 (returned). A vector whose largest
-     * magnitude is below 1e-30 becomes zeros with scale 0. x is finite. */
+    /* x -> round(x / scale) in [-127, 127], scale = max|x| / 127 (returned). A vector whose
+     * largest magnitude is below 1e-30 becomes zeros with scale 0. x is finite. */
     float (*quant_i8)(const float *x, size_t n, int8_t *out);
     /* The rows of a scan that may matter: writes to idx (room for n) every i, ascending, with
      * dot[i] * scale[i] * a + slack[i] * b >= t; returns how many. */
-    size_t (*pass_i8)(const int32_t *dot, const float *scale, const float *slack, size_t n, float a,
-                      float b, float t, uint32_t *idx);
+    size_t (*pass_i8)(const int32_t *dot, const float *scale, const float *slack, size_t n,
+                      float a, float b, float t, uint32_t *idx);
 };
 
 extern struct kernels kernels;
-/* cpu NULL: best available. ERR_INVAL if unknown or not on this machine. Call once, before threads. */
+/* cpu NULL: best available. ERR_INVAL if unknown or not on this machine. Call once, before
+ * threads. */
 int kernels_init(const char *cpu, struct err *err);
 /* Names available on this machine, best last, NULL-terminated. */
 const char *const *kernels_available(void);

@@ -8,8 +8,8 @@ float generic_dot_f32(const float *x, const float *y, size_t n);
 void generic_axpy_f32(float *y, float a, const float *x, size_t n);
 void generic_scan_i8(const int8_t *rows, size_t n, size_t dim, const int8_t *q, int32_t *out);
 float generic_quant_i8(const float *x, size_t n, int8_t *out);
-size_t generic_pass_i8(const int32_t *dot, const float *scale, const float *slack, size_t n, float a,
-                       float b, float t, uint32_t *idx);
+size_t generic_pass_i8(const int32_t *dot, const float *scale, const float *slack, size_t n,
+                       float a, float b, float t, uint32_t *idx);
 
 void kernels_fill_avx2(struct kernels *k);
 void kernels_fill_avx512(struct kernels *k);

@@ -100,7 +100,7 @@ static void varies(void **state)
     check_int(h[0].id, 0);
     check_int(h[1].id, 2);
     check_near(h[1].score, 0.8, 1e-6);                                /* scores stay */
-    check_int(h[2].id, 1);                                            /* the rest keeps its order */
+    check_int(h[2].id, 1);                                          /* the rest keeps its order */
     check_int(h[3].id, 3);
     memcpy(h, from, sizeof h);
     check_int(fuse_mmr(h, 4, 9, 1, 4, vec, NULL), 4);                 /* lambda 1: as it was */

@@ -1,6 +1,7 @@
-/* vectors_search against a full scan: equal to the last bit to one with the same dot product, and equal
- * to one in f64 but for near ties. Over many kinds of data, with filters, removals, copies and threads.
- * malloc is replaced to count, so that "search allocates nothing" is tested, not claimed. */
+/* vectors_search against a full scan: equal to the last bit to one with the same dot product, and
+ * equal to one in f64 but for near ties. Over many kinds of data, with filters, removals, copies
+ * and threads. malloc is replaced to count, so that "search allocates nothing" is tested, not
+ * claimed. */
 #include "check.h"
 
 #include "base/threads.h"
@@ -124,8 +125,9 @@ static void check_search(const struct world *w, const float *q, size_t k)
     check_int(got[k].id, 4242);
     for (size_t i = 0; i < n; i++)
         if (got[i].id != want[i].id || got[i].score != want[i].score)
-            fail_msg("hit %zu of %zu: id %lld (%.9g), want %lld (%.9g)", i, n, (long long)got[i].id,
-                     (double)got[i].score, (long long)want[i].id, (double)want[i].score);
+            fail_msg("hit %zu of %zu: id %lld (%.9g), want %lld (%.9g)", i, n,
+                     (long long)got[i].id, (double)got[i].score, (long long)want[i].id,
+                     (double)want[i].score);
     free(want);
     free(got);
 }
