@@ -33,6 +33,7 @@ struct work {
     const struct persona *p;
     int64_t source;
     uint64_t n_chunks, tick;
+    int64_t from, to;                  /* written_at of oldest and newest piece */
     struct chunk_opts opts;
     struct thread open[OPEN_THREADS];
     struct chunker *alone;             /* for documents and mails */
@@ -128,6 +129,10 @@ static int add_piece(void *ud, const struct row_piece *r)
     struct piece p;
     struct chunker *c;
     arena_reset(w->mem);
+    if (r->written_at != CLOCK_NONE) {
+        if (w->from == CLOCK_NONE || r->written_at < w->from) w->from = r->written_at;
+        if (w->to == CLOCK_NONE || r->written_at > w->to) w->to = r->written_at;
+    }
     int rc = unpack_piece(r->body, r->body_n, w->mem, &p, w->err);
     if (rc) return rc;
     if (r->kind != PIECE_CHAT) {
@@ -143,10 +148,40 @@ static int add_piece(void *ud, const struct row_piece *r)
     return chunker_add(c, &cp, w->err);
 }
 
+struct dating {
+    struct work *w;
+    struct row_source row;
+    char *body;
+};
+
+static int copy_source(void *ud, const struct row_source *r)
+{
+    struct dating *d = ud;
+    d->row = *r;
+    d->row.body = d->body = mem_dup(r->body, r->body_n);
+    return d->body ? 0 : err_nomem(d->w->err);
+}
+
+/* The source's own dates are those of its oldest and newest piece. */
+static int date_source(struct work *w)
+{
+    struct dating d = { .w = w };
+    struct store *st = w->home->store;
+    int rc = store_source_each(st, &w->p->seal, w->source, copy_source, &d, w->err);
+    if (!rc && d.body && (d.row.from != w->from || d.row.to != w->to)) {
+        d.row.from = w->from;
+        d.row.to = w->to;
+        rc = store_source_put(st, &w->p->seal, &d.row, w->err);
+    }
+    free(d.body);
+    return rc;
+}
+
 int chunk_source(struct home *h, const struct persona *p, int64_t source, uint64_t *n_chunks,
                  struct err *err)
 {
-    struct work w = { .home = h, .p = p, .source = source, .title = "", .err = err };
+    struct work w = { .home = h, .p = p, .source = source, .title = "", .from = CLOCK_NONE,
+                      .to = CLOCK_NONE, .err = err };
     w.opts = (struct chunk_opts){ p->chunk_tokens, p->chunk_overlap, GAP };
     *n_chunks = 0;
     w.mem = arena_new(0);
@@ -159,6 +194,7 @@ int chunk_source(struct home *h, const struct persona *p, int64_t source, uint64
         chunker_free(w.open[i].c);
     }
     chunker_free(w.alone);
+    if (!rc) rc = date_source(&w);
     map_free(&w.reply);
     if (w.head) explicit_bzero(w.head, REPLY_MAILS * sizeof *w.head);
     free(w.head);
