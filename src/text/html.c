@@ -4,8 +4,8 @@
  * Gumbo was not made for hostile input in three ways, and each has its answer here:
  * - its destructor recurses per level: all its memory comes from an arena of ours, and is freed as
  *   one, so the destructor never runs;
- * - its algorithm is quadratic in open elements: flatten() first drops the tags of elements that
- *   would stand deeper than MAX_DEPTH;
+ * - its algorithm is quadratic in open elements and in attributes: flatten() first drops the tags of
+ *   elements that would stand deeper than MAX_DEPTH, and tags longer than MAX_TAG;
  * - it does not look whether malloc failed: the arena leaves by longjmp when the page wants more
  *   than MAX_MEMORY or MAX_SECONDS. Gumbo keeps no state outside that memory, so this is safe. */
 #include "text/html.h"
@@ -21,6 +21,7 @@
 #include <strings.h>
 
 #define MAX_DEPTH 400
+#define MAX_TAG 65536                /* bytes; pictures inside a tag are longer, words are not */
 #define MAX_MEMORY ((size_t)192 << 20)
 #define MAX_SECONDS 10.0
 
@@ -82,7 +83,9 @@ static void flatten(const char *html, size_t n, struct buf *out)
             low[i] = (char)(w[i] >= 'A' && w[i] <= 'Z' ? w[i] + 32 : w[i]);
         uint64_t h = hash64(low, name.n, 0);
         bool drop = false;
-        if (among(uncounted, name)) {
+        if (after - p > MAX_TAG) {
+            drop = true;
+        } else if (among(uncounted, name)) {
             drop = false;
         } else if (closing) {
             size_t i = depth;

@@ -113,6 +113,7 @@ static size_t closing(const struct inline_state *t, size_t i, char open, char cl
 {
     int depth = 0;
     size_t end = t->n - i > AHEAD ? i + AHEAD : t->n;
+    if (!memchr(t->s + i, close, end - i)) return 0;
     for (; i < end; i++) {
         if (t->s[i] == '\\') i++;
         else if (t->s[i] == open) depth++;
