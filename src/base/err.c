@@ -31,6 +31,7 @@ static int code_of_errno(int e)
     switch (e) {
     case ENOSPC:
     case EDQUOT:
+    case EFBIG:
     case EROFS: return ERR_FULL;
     case ENOENT: return ERR_NOTFOUND;
     case ENOMEM: return ERR_NOMEM;

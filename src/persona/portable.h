@@ -1,4 +1,4 @@
-/* A persona as one sealed portable file, and back. Format: docs/STORAGE.md, "Portable file".
+/* A persona as one sealed portable file, and back. Format: docs/STORAGE.md, "An export".
  * The file is under its own passphrase or key file, not the home's. Import takes all of it or nothing. */
 #ifndef LK_PERSONA_PORTABLE_H
 #define LK_PERSONA_PORTABLE_H
