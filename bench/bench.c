@@ -25,6 +25,7 @@ static const struct {
     { "search_top5_100k", "vector search, 100,000 x 384", bench_search_100k },
     { "search_top5_1m", "vector search, 1,000,000 x 384 (needs 4 GB)", bench_search_1m },
     { "bm25", "keyword search, 5,000 chunks of 512 words", bench_bm25 },
+    { "persona", "ingest_pepys, open_pepys, ask_quote: the Pepys diary as a persona", bench_persona },
 };
 enum { N_BENCHES = sizeof benches / sizeof *benches, MAX_TIMES = 10000 };
 

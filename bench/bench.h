@@ -55,5 +55,6 @@ int bench_search_10k(struct bench *b, struct err *err);
 int bench_search_100k(struct bench *b, struct err *err);
 int bench_search_1m(struct bench *b, struct err *err);
 int bench_bm25(struct bench *b, struct err *err);
+int bench_persona(struct bench *b, struct err *err);
 
 #endif

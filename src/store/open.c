@@ -421,7 +421,7 @@ int store_compact(struct store *st, struct err *err)
     if (busy)
         return err_set(err, ERR_BUSY,
                        "another process is reading %s, so its log could not be emptied: "
-                       "close the other program and run `likeness check`",
+                       "close the other program and run `likeness doctor`",
                        st->home);
     return 0;
 }

@@ -35,7 +35,7 @@ int sql_fail(struct store *st, struct err *err)
     case SQLITE_NOTADB:
         return err_set(err, ERR_PARSE,
                        "%s/likeness.db is damaged (%s): restore a backup; run "
-                       "`likeness check` to see how much still opens",
+                       "`likeness doctor` to see how much still opens",
                        st->home, msg);
     case SQLITE_IOERR:
         if (errno_is_full(sys)) goto full;

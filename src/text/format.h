@@ -1,7 +1,7 @@
 /* Formats: one static table of parsers, recognition by content, one call to parse a file.
  *
  *     const struct format *f;
- *     struct format_opts o = { .now = clock_now() };
+ *     struct format_opts o = { .now = clock_now(), .day_first = -1 };
  *     if (format_open(path, NULL, &f, &in, err)) return err->code;   recognises by content and name
  *     rc = format_parse(f, &in, &o, &sink, err);
  *     format_close(&in);
