@@ -32,7 +32,7 @@ struct profile {
     float emoji, capitals_start;             /* per sentence; share of sentences that begin upper-case */
     float hedges, intensifiers;              /* per 100 words */
     float positive, negative;                /* per 100 words, by a small own word list */
-    float formality;                         /* 0 casual .. 1 formal, from the above (docs/ARCHITECTURE.md) */
+    float formality;                         /* 0 casual .. 1 formal, from the above (formula: profile.c) */
     char *phrases[PROFILE_PHRASES];          /* characteristic 2-4 word phrases, best first */
     size_t n_phrases;
     char *openers[6];                        /* how sentences like to begin: "Honestly," */

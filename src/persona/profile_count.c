@@ -278,6 +278,7 @@ static void count_word(struct profile_counter *c, struct run *r, const char *s, 
         w->mid_upper += cs > 0;
         w->mid_lower += cs < 0;
     } else {
+        w->start_upper += cs > 0;
         w->start_lower += cs < 0;
         r->start_case = cs;
     }

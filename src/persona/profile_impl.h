@@ -29,8 +29,8 @@ enum word_flag {
 struct pword {     /* a distinct word */
     uint32_t text; /* offset in words_text, NUL-terminated, folded (with 's kept) */
     uint32_t count, pieces, last_piece;
-    uint32_t mid_upper, mid_lower,
-        start_lower; /* how it is written, inside and at the start of sentences */
+    uint32_t mid_upper, mid_lower;     /* how it is written inside sentences */
+    uint32_t start_upper, start_lower; /* and at their start */
     uint16_t flags, in_window;
     uint64_t stem;
 };

@@ -72,10 +72,13 @@ static void shortlist_free(struct shortlist *l)
     free(l->p);
 }
 
+/* A word that was only ever seen with a capital, at the head of sentences, counts as a name too. */
 static bool is_name(const struct pword *w)
 {
     uint32_t seen = w->mid_upper + w->mid_lower;
-    return !(w->flags & WF_STOP) && seen > 0 && w->mid_upper * 10 >= seen * 6;
+    if (w->flags & (WF_STOP | WF_OPENER)) return false;
+    if (!w->mid_lower && !w->start_lower) return w->mid_upper || w->start_upper;
+    return seen > 0 && w->mid_upper * 10 >= seen * 6;
 }
 
 /* The words joined by spaces, "i" as "I"; false when it does not fit. */
@@ -219,15 +222,14 @@ done:
 
 /* ---- openers ---- */
 
-/* May this word stand in an opener? A word that was never seen but with a capital at the head of a
- * sentence may be a name that is spoken to ("Anna, ..."). */
+/* May this word stand in an opener? "Anna, ..." is somebody spoken to; "Seriously, ..." is not,
+ * even where it was seen nowhere else. */
 static bool opener_word(const struct pword *w, const char *text)
 {
     size_t n = strlen(text);
     if (w->flags & WF_DIGIT) return false;
     if (w->flags & (WF_OPENER | WF_STOP)) return true;
-    if (is_name(w)) return false;
-    return w->mid_lower || w->start_lower || (n > 4 && !strcmp(text + n - 2, "ly"));
+    return !is_name(w) || (!w->mid_upper && n > 4 && !strcmp(text + n - 2, "ly"));
 }
 
 static bool opener_fits(const struct profile_counter *c, const struct pgram *g)

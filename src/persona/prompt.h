@@ -47,8 +47,10 @@ void prompt_clear(struct prompt *p);
 
 /* "system" and "user"; NULL for other names. */
 const char *prompt_builtin(const char *which);
-/* A template may use {{name}} {{kind}} {{style}} {{tone}} {{phrases}} {{vocabulary}} {{structure}} {{date}}
- * {{question}} {{examples}} {{turns}}; "user" must hold {{examples}} and {{question}}. ERR_PARSE names line and what is wrong. */
+/* A template may use {{name}} {{kind}} {{style}} {{tone}} {{phrases}} {{vocabulary}} {{structure}}
+ * {{date}}, "user" also {{question}} {{examples}} {{turns}}, each of these once; it must hold {{examples}}
+ * and {{question}}. The rule about quoted text is added to the system text whatever the template says.
+ * ERR_PARSE names line and what is wrong; ERR_INVAL for another `which`. */
 int prompt_template_check(const char *which, const char *text, struct err *err);
 /* Tokens of a text as a language model would count them: an upper estimate without a tokenizer. */
 int prompt_tokens(const char *s, size_t n);
