@@ -1,8 +1,8 @@
-/* Every format parser on hostile bytes. The first byte picks the parser (modulo their number, in the
- * order of formats[]), the second the options; the rest is the file, read through fmemopen.
+/* Every format parser on hostile bytes. The first byte picks the parser (modulo their number, in
+ * the order of formats[]), the second the options; the rest is the file, read through fmemopen.
  *
- * What must hold: no crash, no leak, every string of every piece non-NULL and valid UTF-8, errors with
- * a code have a message. */
+ * What must hold: no crash, no leak, every string of every piece non-NULL and valid UTF-8, errors
+ * with a code have a message. */
 #include "base/str.h"
 #include "text/format.h"
 
@@ -41,7 +41,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     data += 2, size -= 2;
     struct format_opts o = { .now = 1700000000, .day_first = (int)(bits % 3) - 1,
                              .map = bits & 4 ? "text=text,date=meta.date" : NULL };
-    struct format_in in = { .size = size, .mtime = bits & 8 ? 1400000000 : CLOCK_NONE, .path = "fuzz" };
+    struct format_in in = { .size = size,
+                            .mtime = bits & 8 ? 1400000000 : CLOCK_NONE,
+                            .path = "fuzz" };
     struct piece_sink sink = { on_piece, on_skipped, NULL, NULL };
     struct err err = { 0 };
     snprintf(in.name, sizeof in.name, "%s", names[bits >> 4 & 3]);

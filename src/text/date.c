@@ -1,10 +1,10 @@
 /* Dates as people write them.
  *
  * A small scanner reads numbers, words and marks from left to right and collects what each says:
- * a month's name, a year of four digits, a day, a triple of numbers, a time of day, a zone. Weekdays
- * and the little words of dates ("of", "den", "de", "at", "Uhr") are passed over. Anything else means:
- * this is not a date. Month and weekday names are compared folded (no case, no marks) and may be
- * abbreviated to three letters or more as long as only one month begins so. */
+ * a month's name, a year of four digits, a day, a triple of numbers, a time of day, a zone.
+ * Weekdays and the little words of dates ("of", "den", "de", "at", "Uhr") are passed over. Anything
+ * else means: this is not a date. Month and weekday names are compared folded (no case, no marks)
+ * and may be abbreviated to three letters or more as long as only one month begins so. */
 #include "text/date.h"
 
 #include "base/str.h"
@@ -56,9 +56,9 @@ static const char *const weekdays[] = {
     "segunda", "terca", "quarta", "quinta", "sexta", "feira",
 };
 static const char weekdays2[] = " mo di mi do fr sa so ma wo vr za zo ";
-static const char fillers[] =
-    " of the on at am-um um den der dem le el il de del di da do dia a as alle alles om op uhr h hr "
-    "hrs uur st nd rd th er ter vom ";
+static const char fillers[] = " of the on at am-um um den der dem le el il de del di da do dia a "
+                              "as alle alles om op uhr h hr "
+                              "hrs uur st nd rd th er ter vom ";
 
 /* Folded copy of a word; returns its length, 0 when too long to be one of ours. */
 static size_t fold_word(struct span w, char out[WORD_MAX])
@@ -133,7 +133,8 @@ int date_ampm(struct span s)
     size_t k = 0;
     for (const char *p = s.p, *end = s.p + s.n; p < end;) {
         uint32_t c = utf8_next(&p, end);
-        if (c == '.' || c == ' ' || c == 0xA0 || (c >= 0x2000 && c <= 0x200F) || c == 0x202F) continue;
+        if (c == '.' || c == ' ' || c == 0xA0 || (c >= 0x2000 && c <= 0x200F) || c == 0x202F)
+            continue;
         if (k == 2 || c > 'z') return -1;
         t[k++] = (char)(c | 32);
     }
@@ -189,7 +190,8 @@ static void blanks(struct scan *c)
     while (c->p < c->end) {
         const char *was = c->p;
         uint32_t u = utf8_next(&c->p, c->end);
-        if (u == ' ' || u == '\t' || u == 0xA0 || (u >= 0x2000 && u <= 0x200F) || u == 0x202F) continue;
+        if (u == ' ' || u == '\t' || u == 0xA0 || (u >= 0x2000 && u <= 0x200F) || u == 0x202F)
+            continue;
         c->p = was;
         return;
     }
@@ -209,7 +211,8 @@ static bool clock_rest(struct scan *c, int h)
     if (take(c, ':')) {
         if (number(c, &c->s) != 2) return false;
         int frac;
-        if (c->p + 1 < c->end && (*c->p == '.' || *c->p == ',') && c->p[1] >= '0' && c->p[1] <= '9') {
+        if (c->p + 1 < c->end && (*c->p == '.' || *c->p == ',') && c->p[1] >= '0' &&
+            c->p[1] <= '9') {
             c->p++;
             number(c, &frac);
         }
@@ -288,7 +291,8 @@ static bool word_token(struct scan *c)
     char w[WORD_MAX];
     const char *from = c->p;
     while (c->p < c->end && ((unsigned char)*c->p >= 0x80 || (*c->p | 32) >= 'a') &&
-           (*c->p & 0x80 ? (unsigned char)*c->p > 0xC2 || (unsigned char)*c->p < 0xC0 : (*c->p | 32) <= 'z')) {
+           (*c->p & 0x80 ? (unsigned char)*c->p > 0xC2 || (unsigned char)*c->p < 0xC0
+                         : (*c->p | 32) <= 'z')) {
         if (!strncmp(c->p, "\xE2\x80", c->end - c->p > 1 ? 2 : 1)) break;    /* spaces, dashes */
         c->p++;
     }
@@ -310,7 +314,8 @@ static bool word_token(struct scan *c)
             return true;
         }
     }
-    if (c->time && c->ampm < 0 && (ap = date_ampm((struct span){ w, n })) >= 0) return c->ampm = ap, true;
+    if (c->time && c->ampm < 0 && (ap = date_ampm((struct span){ w, n })) >= 0)
+        return c->ampm = ap, true;
     if (c->time && !c->zone && (!strcmp(w, "z") || !strcmp(w, "utc") || !strcmp(w, "gmt"))) {
         c->zone = true;
         if (c->p < c->end && (*c->p == '+' || *c->p == '-')) c->zone = false;
@@ -326,13 +331,15 @@ static bool scan(struct scan *c)
         const char *was = c->p;
         bool ok;
         if (digit(c)) ok = number_token(c);
-        else if ((*c->p == '+' || *c->p == '-') && c->time && c->p + 1 < c->end && c->p[1] >= '0' && c->p[1] <= '9') {
+        else if ((*c->p == '+' || *c->p == '-') && c->time && c->p + 1 < c->end && c->p[1] >= '0' &&
+                 c->p[1] <= '9') {
             int sign = *c->p++ == '-' ? -1 : 1;
             ok = zone(c, sign);
         } else if (strchr(",.-'()[]|", *c->p)) {
             c->p++;
             ok = true;
-        } else if (!strncmp(c->p, "\xC2\xBA", (size_t)(c->end - c->p) < 2 ? 1 : 2) && c->end - c->p >= 2) {
+        } else if (!strncmp(c->p, "\xC2\xBA", (size_t)(c->end - c->p) < 2 ? 1 : 2) &&
+                   c->end - c->p >= 2) {
             c->p += 2;                                     /* Spanish and Portuguese 1º */
             ok = true;
         } else {
@@ -411,7 +418,8 @@ bool date_in_name(const char *name, int64_t *out)
         bool sep = *q == '-' || *q == '_' || *q == '.';
         if (!digits_at(q + sep, 2, &m)) continue;
         q += sep + 2;
-        if (sep && !is_digit(*q) && !((*q == '-' || *q == '_' || *q == '.') && is_digit(q[1]))) d = 1;
+        if (sep && !is_digit(*q) && !((*q == '-' || *q == '_' || *q == '.') && is_digit(q[1])))
+            d = 1;
         else if (digits_at(q + (sep && *q == p[4]), 2, &d)) {
             q += (sep && *q == p[4]) + 2;
             if (is_digit(*q)) continue;

@@ -25,7 +25,8 @@ struct csv {
     bool cut, open;                    /* too long; quotes never closed */
 };
 
-/* ---- records ---------------------------------------------------------------------------------- */
+/* ---- records ----------------------------------------------------------------------------------
+ */
 
 static void put(struct csv *c, const char *p, size_t n)
 {
@@ -107,7 +108,8 @@ static const char *field(const struct csv *c, int i)
     return i >= 0 && i < c->n && c->rec.n >= c->at[i] ? buf_str(&c->rec) + c->at[i] : "";
 }
 
-/* ---- recognition ------------------------------------------------------------------------------ */
+/* ---- recognition ------------------------------------------------------------------------------
+ */
 
 /* Delimiters in the record at *p; *p moves behind it. -1: it does not end within the sample. */
 static int count_record(const char **p, const char *end, char delim)
@@ -122,8 +124,8 @@ static int count_record(const char **p, const char *end, char delim)
     return -1;
 }
 
-/* The delimiter that cuts the header and the next records into the same number of fields. *rows: how
- * many records agree. 0: none does. */
+/* The delimiter that cuts the header and the next records into the same number of fields. *rows:
+ * how many records agree. 0: none does. */
 static char sniff(const char *s, size_t n, int *rows)
 {
     static const char marks[] = ",;\t|";
@@ -175,17 +177,20 @@ static int score(const struct format_in *in)
     return points;
 }
 
-/* ---- parsing ---------------------------------------------------------------------------------- */
+/* ---- parsing ----------------------------------------------------------------------------------
+ */
 
 static int no_text_column(const struct csv *c, const char *name, bool mapped, struct err *err)
 {
     if (mapped)
-        return err_set(err, ERR_PARSE, "%s, line %llu: the header has %d columns, and one that --map "
-                       "names is not among them: check its spelling", name,
-                       (unsigned long long)c->line, c->n);
-    return err_set(err, ERR_PARSE, "%s, line %llu: none of the columns 1 to %d is known to hold the "
-                   "text: name it with --map text=COLUMN (by name, or by number)", name,
-                   (unsigned long long)c->line, c->n);
+        return err_set(err, ERR_PARSE,
+                       "%s, line %llu: the header has %d columns, and one that --map "
+                       "names is not among them: check its spelling",
+                       name, (unsigned long long)c->line, c->n);
+    return err_set(err, ERR_PARSE,
+                   "%s, line %llu: none of the columns 1 to %d is known to hold the "
+                   "text: name it with --map text=COLUMN (by name, or by number)",
+                   name, (unsigned long long)c->line, c->n);
 }
 
 /* Columns of the roles from the header row. */
@@ -287,7 +292,9 @@ static int parse(struct format_in *in, const struct format_opts *o, const struct
         goto out;
     }
     rc = next_record(c, err);
-    if (!rc) rc = err_set(err, ERR_PARSE, "%s has no header row: put the columns' names into line 1", in->name);
+    if (!rc)
+        rc = err_set(err, ERR_PARSE, "%s has no header row: put the columns' names into line 1",
+                     in->name);
     if (rc < 0 || (rc = map_columns(c, &map, in->name, col, err))) goto out;
     if (day_first < 0 && col[TABLE_DATE] >= 0) {
         lines_free(c->lines);

@@ -46,7 +46,8 @@ static const char *trimmed(struct buf *b)
 static int hand_over(struct doc *d, struct err *err)
 {
     struct piece p = fmt_piece(PIECE_DOC);
-    if (d->text.failed == ERR_NOMEM || d->quoted.failed == ERR_NOMEM || d->title.failed == ERR_NOMEM)
+    if (d->text.failed == ERR_NOMEM || d->quoted.failed == ERR_NOMEM ||
+        d->title.failed == ERR_NOMEM)
         return err_nomem(err);
     p.text = trimmed(&d->text);
     p.quoted = trimmed(&d->quoted);
@@ -128,7 +129,8 @@ bool doc_date_inside(struct span s, int day_first, int64_t *date)
                 four = four || run == 4;
                 letter = letter || (part.p[i] | 32) >= 'a';
             }
-            if (four && date_parse(part, day_first, date) && (letter || date_heading(part, day_first, date)))
+            if (four && date_parse(part, day_first, date) &&
+                (letter || date_heading(part, day_first, date)))
                 return true;
         }
     }

@@ -31,7 +31,8 @@ static const char *declared(const struct format_in *in, char out[32])
         out[n++] = *p++;
     out[n] = 0;
     struct buf probe = BUF_INIT(16);
-    bool known = n && !charset_to_utf8(&probe, out, "a", 1, NULL) && span_eq((struct span){ buf_str(&probe), probe.n }, "a");
+    bool known = n && !charset_to_utf8(&probe, out, "a", 1, NULL) &&
+                 span_eq((struct span){ buf_str(&probe), probe.n }, "a");
     buf_free(&probe);
     if (!known) return NULL;
     return !strcasecmp(out, "iso-8859-1") || !strcasecmp(out, "us-ascii") ? "WINDOWS-1252" : out;
@@ -42,7 +43,8 @@ static int parse(struct format_in *in, const struct format_opts *o, const struct
 {
     struct buf page = BUF_INIT(FORMAT_PIECE_MAX), text = BUF_INIT(FORMAT_PIECE_MAX * 2),
                quoted = BUF_INIT(FORMAT_PIECE_MAX * 2), title = BUF_INIT(65536),
-               clean[3] = { BUF_INIT(FORMAT_PIECE_MAX * 2), BUF_INIT(FORMAT_PIECE_MAX * 2), BUF_INIT(65536) };
+               clean[3] = { BUF_INIT(FORMAT_PIECE_MAX * 2), BUF_INIT(FORMAT_PIECE_MAX * 2),
+                            BUF_INIT(65536) };
     char name[32];
     const char *cs = charset_detect(in->head, in->head_n), *said;
     struct piece p = fmt_piece(PIECE_DOC);

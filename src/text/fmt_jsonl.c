@@ -1,8 +1,8 @@
 /* JSON lines: one object a line; or one array of objects, which many programs write instead.
  *
- * Keys are mapped like the columns of a table; "meta.date" reaches into nested objects. Broken lines
- * are passed over and reported, unless most of the first ones are broken: then this is no such file,
- * and saying so before anything is taken in is kinder than a long report. */
+ * Keys are mapped like the columns of a table; "meta.date" reaches into nested objects. Broken
+ * lines are passed over and reported, unless most of the first ones are broken: then this is no
+ * such file, and saying so before anything is taken in is kinder than a long report. */
 #include "base/str.h"
 #include "text/fmt_table.h"
 #include "text/jscan.h"
@@ -128,13 +128,17 @@ static int probe(struct jsonl *s, struct format_in *in, struct err *err)
     rewind(in->f);
     if (seen < PROBE_LINES && rc < 0) return rc;
     if (bad * 2 > seen)
-        return err_set(err, ERR_PARSE, "%s, line %llu: not a JSON object: this format wants one object "
-                       "on each line, or one list of objects", in->name, (unsigned long long)first_bad);
+        return err_set(err, ERR_PARSE,
+                       "%s, line %llu: not a JSON object: this format wants one object "
+                       "on each line, or one list of objects",
+                       in->name, (unsigned long long)first_bad);
     if (seen && !texts)
-        return err_set(err, ERR_PARSE, "%s, line %llu: none of the keys %s: name the one that holds the "
-                       "text with --map text=KEY (KEY.INNER for nested ones)", in->name,
-                       (unsigned long long)first_good,
-                       s->map.want[TABLE_TEXT] ? "is the one --map names" : "is known to hold the text");
+        return err_set(err, ERR_PARSE,
+                       "%s, line %llu: none of the keys %s: name the one that holds the "
+                       "text with --map text=KEY (KEY.INNER for nested ones)",
+                       in->name, (unsigned long long)first_good,
+                       s->map.want[TABLE_TEXT] ? "is the one --map names"
+                                               : "is known to hold the text");
     return 0;
 }
 
@@ -174,15 +178,19 @@ static int parse_list(struct jsonl *s, struct format_in *in, struct err *err)
         } else {
             texts += find(row, TABLE_TEXT, &s->map) != NULL;
             if (rows == PROBE_LINES && !texts)
-                rc = err_set(err, ERR_PARSE, "%s: no key of its first objects is known to hold the text: "
-                             "name it with --map text=KEY", in->name);
+                rc = err_set(err, ERR_PARSE,
+                             "%s: no key of its first objects is known to hold the text: "
+                             "name it with --map text=KEY",
+                             in->name);
             else rc = emit_row(s, row, j->value_at, err);
         }
         json_decref(row);
     }
     if (!rc && rows && !texts)
-        rc = err_set(err, ERR_PARSE, "%s: no key of its objects is known to hold the text: name it with "
-                     "--map text=KEY", in->name);
+        rc = err_set(err, ERR_PARSE,
+                     "%s: no key of its objects is known to hold the text: name it with "
+                     "--map text=KEY",
+                     in->name);
     buf_free(&item);
     free(j);
     return rc;
@@ -202,6 +210,9 @@ static int parse(struct format_in *in, const struct format_opts *o, const struct
 }
 
 const struct format format_jsonl = {
-    .name = "jsonl", .help = "one JSON object a line (or a list of them); keys by common names or --map",
-    .has_authors = 1, .score = score, .parse = parse,
+    .name = "jsonl",
+    .help = "one JSON object a line (or a list of them); keys by common names or --map",
+    .has_authors = 1,
+    .score = score,
+    .parse = parse,
 };

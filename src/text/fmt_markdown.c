@@ -5,8 +5,8 @@
  * Lines gather into blocks (paragraph, list item, heading, quote); a finished block goes through
  * markdown_inline and into the document. Left out: front matter, fenced code, tables' rulers, link
  * definitions. Soft line breaks become blanks, hard ones stay. "> " quotes are other people's words
- * and go to `quoted`; a line without ">" after one is the author's own again, although CommonMark would
- * count it to the quote, because that is how people answer.
+ * and go to `quoted`; a line without ">" after one is the author's own again, although CommonMark
+ * would count it to the quote, because that is how people answer.
  *
  * The first heading is the title and is not repeated in the text. */
 #include "base/str.h"
@@ -36,16 +36,20 @@ struct md {
     struct md_refs refs;
 };
 
-/* ---- recognition ------------------------------------------------------------------------------ */
+/* ---- recognition ------------------------------------------------------------------------------
+ */
 
 static int score(const struct format_in *in)
 {
     if (fmt_named(in, ".md .markdown .mdown .mkd")) return 75;
-    if (fmt_named(in, ".txt .text .csv .tsv .json .jsonl .html .htm .eml .mbox .xml .yaml .yml .toml"))
+    if (fmt_named(in,
+                  ".txt .text .csv .tsv .json .jsonl .html .htm .eml .mbox .xml .yaml .yml .toml"))
         return 0;
     struct span s = { (const char *)in->head, in->head_n };
     bool front = s.n > 8 && (!memcmp(s.p, "---\n", 4) || !memcmp(s.p, "---\r\n", 5));
-    if (front && (memmem(s.p + 3, s.n - 3, "\n---\n", 5) || memmem(s.p + 3, s.n - 3, "\n---\r\n", 6))) return 40;
+    if (front &&
+        (memmem(s.p + 3, s.n - 3, "\n---\n", 5) || memmem(s.p + 3, s.n - 3, "\n---\r\n", 6)))
+        return 40;
     int marks = 0;
     for (const char *p = s.p, *end = s.p + s.n; p < end;) {
         const char *q = memchr(p, '\n', (size_t)(end - p));
@@ -56,7 +60,8 @@ static int score(const struct format_in *in)
     return marks >= 4 ? 30 : 0;
 }
 
-/* ---- blocks ----------------------------------------------------------------------------------- */
+/* ---- blocks -----------------------------------------------------------------------------------
+ */
 
 static int add(struct md *m, bool quoted, const char *s, size_t n, struct err *err)
 {
@@ -138,7 +143,8 @@ static int gather(struct md *m, enum block kind, bool fresh, struct span s, stru
     int rc = 0;
     bool hard = s.n >= 2 && !memcmp(s.p + s.n - 2, "  ", 2);
     while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t')) s.n--;
-    if (m->kind != NONE && (fresh || m->kind != kind || m->block.n + s.n + 2 > FORMAT_PIECE_MAX - 1))
+    if (m->kind != NONE &&
+        (fresh || m->kind != kind || m->block.n + s.n + 2 > FORMAT_PIECE_MAX - 1))
         rc = flush(m, false, err);
     if (s.n && s.p[s.n - 1] == '\\' && kind != HTML) hard = true, s.n--;
     if (m->kind != NONE) buf_addc(&m->block, m->hard || kind == HTML ? '\n' : ' ');
@@ -149,7 +155,8 @@ static int gather(struct md *m, enum block kind, bool fresh, struct span s, stru
     return rc ? rc : m->block.failed == ERR_NOMEM ? err_nomem(err) : 0;
 }
 
-/* ---- what kind of line? ----------------------------------------------------------------------- */
+/* ---- what kind of line? -----------------------------------------------------------------------
+ */
 
 static struct span skip_blanks(struct span s)
 {
@@ -224,7 +231,8 @@ static int list_item(struct md *m, enum block kind, struct span s, size_t marker
 {
     struct span rest = { s.p + marker, s.n - marker };
     bool bullet = strchr("-*+", *s.p) != NULL;
-    if (rest.n >= 4 && rest.p[0] == '[' && rest.p[2] == ']' && strchr(" xX", rest.p[1])) rest.p += 3, rest.n -= 3;
+    if (rest.n >= 4 && rest.p[0] == '[' && rest.p[2] == ']' && strchr(" xX", rest.p[1]))
+        rest.p += 3, rest.n -= 3;
     rest = skip_blanks(rest);
     int rc = gather(m, kind, true, (struct span){ s.p, 0 }, err);
     if (bullet) buf_adds(&m->block, "- ");
@@ -281,7 +289,8 @@ static int text_line(struct md *m, struct span s, struct err *err)
     if (h && h <= 6 && (h == s.n || s.p[h] == ' ' || s.p[h] == '\t')) {
         s = span_trim((struct span){ s.p + h, s.n - h });
         while (s.n && s.p[s.n - 1] == '#') s.n--;
-        if ((rc = flush(m, false, err)) || (rc = gather(m, TEXT, true, span_trim(s), err))) return rc;
+        if ((rc = flush(m, false, err)) || (rc = gather(m, TEXT, true, span_trim(s), err)))
+            return rc;
         return flush(m, true, err);
     }
     bool under = m->kind == TEXT && m->block_lines == 1;
@@ -307,7 +316,8 @@ static int one_line(struct md *m, const struct line *ln, struct err *err)
     int rc;
     m->line = ln->no;
     if (m->fence) {
-        if (mark == m->fence && fence >= m->fence_n && !span_trim((struct span){ s.p + fence, s.n - fence }).n)
+        if (mark == m->fence && fence >= m->fence_n &&
+            !span_trim((struct span){ s.p + fence, s.n - fence }).n)
             m->fence = 0;
         return 0;
     }
@@ -336,7 +346,8 @@ static int one_line(struct md *m, const struct line *ln, struct err *err)
     return text_line(m, s, err);
 }
 
-/* ---- front matter ----------------------------------------------------------------------------- */
+/* ---- front matter -----------------------------------------------------------------------------
+ */
 
 static struct span yaml_value(struct span s)
 {
@@ -362,11 +373,13 @@ static void front_key(struct md *m, struct span key, struct span v)
     if (span_ieq(key, "title") && !m->titled) {
         buf_add(&m->doc.title, v.p, utf8_cut(v.p, v.n, 500));
         m->titled = true;
-    } else if ((span_ieq(key, "date") || ((span_ieq(key, "created") || span_ieq(key, "published")) &&
-                                          m->doc.date == CLOCK_NONE)) &&
+    } else if ((span_ieq(key, "date") ||
+                ((span_ieq(key, "created") || span_ieq(key, "published")) &&
+                 m->doc.date == CLOCK_NONE)) &&
                fmt_when(m->o, m->o->day_first, v, &t)) {
         m->doc.date = t;
-    } else if ((span_ieq(key, "author") || span_ieq(key, "authors") || span_ieq(key, "by")) && !m->doc.author.n) {
+    } else if ((span_ieq(key, "author") || span_ieq(key, "authors") || span_ieq(key, "by")) &&
+               !m->doc.author.n) {
         buf_add(&m->doc.author, v.p, utf8_cut(v.p, v.n, 200));
     }
 }
@@ -383,7 +396,9 @@ static bool has_front(const struct format_in *in)
         if (!q) q = end;
         struct span s = span_trim((struct span){ p, (size_t)(q - p) });
         if (!line && !span_eq(s, "---")) break;
-        if (line && !memchr(s.p, ':', s.n) && s.n && !strchr("-#. [{\"'", *s.p) && *p != ' ' && *p != '\t') break;
+        if (line && !memchr(s.p, ':', s.n) && s.n && !strchr("-#. [{\"'", *s.p) && *p != ' ' &&
+            *p != '\t')
+            break;
         front = line && (span_eq(s, "---") || span_eq(s, "..."));
         p = q + 1;
     }
@@ -404,7 +419,7 @@ static int read_front(struct md *m, struct lines *l, struct err *err)
             struct span key = { s.p, (size_t)(colon - s.p) };
             snprintf(last, sizeof last, "%.*s", (int)(key.n < 31 ? key.n : 31), key.p);
             front_key(m, span_trim(key), yaml_value((struct span){ colon + 1, s.n - key.n - 1 }));
-        } else if (s.n > 1 && *s.p == '-' && s.p[1] == ' ') {       /* an item of a list below its key */
+        } else if (s.n > 1 && *s.p == '-' && s.p[1] == ' ') { /* an item of a list below its key */
             front_key(m, span_of(last), yaml_value((struct span){ s.p + 1, s.n - 1 }));
         }
     }

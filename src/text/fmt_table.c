@@ -7,21 +7,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const role_names[TABLE_ROLES] = { "text", "author", "date", "title", "id", "thread",
-                                                     "reply_to" };
+static const char *const role_names[TABLE_ROLES] = { "text", "author", "date",    "title",
+                                                     "id",   "thread", "reply_to" };
 
 /* Best first. */
 static const char *const common[TABLE_ROLES] = {
-    [TABLE_TEXT] = "text body message content messagetext messagebody fulltext entry comment post note "
-                   "nachricht texto texte testo contenu contenido tekst bericht ",
-    [TABLE_AUTHOR] = "author from sender name username user fromname sendername speaker by authorname "
-                     "von autor auteur autore absender ",
+    [TABLE_TEXT] =
+        "text body message content messagetext messagebody fulltext entry comment post note "
+        "nachricht texto texte testo contenu contenido tekst bericht ",
+    [TABLE_AUTHOR] =
+        "author from sender name username user fromname sendername speaker by authorname "
+        "von autor auteur autore absender ",
     [TABLE_DATE] = "date writtenat createdat timestamp time datetime sentat when created published "
                    "publishedat day datum fecha data dateunixtime ",
     [TABLE_TITLE] = "title subject heading headline betreff titel titre titulo titolo ",
     [TABLE_ID] = "id messageid uuid guid key ",
-    [TABLE_THREAD] = "thread chat channel conversation room threadid chatid channelid channelname chatname "
-                     "conversationid group ",
+    [TABLE_THREAD] =
+        "thread chat channel conversation room threadid chatid channelid channelname chatname "
+        "conversationid group ",
     [TABLE_REPLY] = "replyto inreplyto replytoid parentid replytomessageid parent ",
 };
 
@@ -39,7 +42,8 @@ int table_map_init(struct table_map *m, const char *map, struct err *err)
         while (role < TABLE_ROLES && strcmp(t, role_names[role])) role++;
         if (!eq || !eq[1] || role == TABLE_ROLES) {
             table_map_clear(m);
-            return err_set(err, ERR_INVAL, "--map is not understood: write it like text=COLUMN,author="
+            return err_set(err, ERR_INVAL,
+                           "--map is not understood: write it like text=COLUMN,author="
                            "COLUMN,date=COLUMN (also title, id, thread, reply_to)");
         }
         m->want[role] = eq + 1;

@@ -35,7 +35,8 @@ static int score(const struct format_in *in)
     bool from = memmem(s.p, s.n, "\"from_id\"", 9) || memmem(s.p, s.n, "\"date_unixtime\"", 15) ||
                 memmem(s.p, s.n, "\"actor_id\"", 10);
     if (messages && type && from) return 95;
-    if (memmem(s.p, s.n, "\"personal_information\"", 22) && memmem(s.p, s.n, "\"user_id\"", 9)) return 92;
+    if (memmem(s.p, s.n, "\"personal_information\"", 22) && memmem(s.p, s.n, "\"user_id\"", 9))
+        return 92;
     if (messages && type && fmt_named(in, ".json")) return 70;
     return !strcmp(in->name, "result.json") ? 50 : 0;
 }
@@ -58,7 +59,8 @@ static int scalar(struct telegram *t, char *out, size_t cap, struct err *err)
     return 0;
 }
 
-/* ---- one message ------------------------------------------------------------------------------ */
+/* ---- one message ------------------------------------------------------------------------------
+ */
 
 /* "text": a string, or a list of strings and {"type", "text"} objects. */
 static void message_text(struct telegram *t, const json_t *v, bool foreign)
@@ -79,8 +81,16 @@ static void message_text(struct telegram *t, const json_t *v, bool foreign)
 
 static bool has_media(const json_t *m)
 {
-    static const char *const keys[] = { "photo", "file", "media_type", "poll", "location_information",
-        "contact_information", "sticker_emoji", "game_title", "live_location_period_seconds", "dice" };
+    static const char *const keys[] = { "photo",
+                                        "file",
+                                        "media_type",
+                                        "poll",
+                                        "location_information",
+                                        "contact_information",
+                                        "sticker_emoji",
+                                        "game_title",
+                                        "live_location_period_seconds",
+                                        "dice" };
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (json_object_get(m, keys[i])) return true;
     return false;
@@ -113,8 +123,8 @@ static int message(struct telegram *t, const json_t *m, uint64_t where, struct e
         fmt_skip(t->sink, "system line", where);
         return 0;
     }
-    bool foreign = json_object_get(m, "forwarded_from") || json_object_get(m, "forwarded_from_id") ||
-                   json_object_get(m, "via_bot");
+    bool foreign = json_object_get(m, "forwarded_from") ||
+                   json_object_get(m, "forwarded_from_id") || json_object_get(m, "via_bot");
     buf_clear(&t->text);
     buf_clear(&t->quoted);
     buf_clear(&t->author);
@@ -161,7 +171,8 @@ static int messages(struct telegram *t, struct err *err)
     return rc;
 }
 
-/* ---- the file --------------------------------------------------------------------------------- */
+/* ---- the file ---------------------------------------------------------------------------------
+ */
 
 static int personal(struct telegram *t, struct err *err)
 {
@@ -201,7 +212,8 @@ static int chat_list(struct telegram *t, struct err *err)
         }
         t->chat_name[0] = t->chat_type[0] = t->chat_id[0] = 0;
         rc = jscan_enter(&t->scan, '{', err);
-        while (!rc && (rc = jscan_key(&t->scan, key, sizeof key, err)) > 0) rc = chat_key(t, key, err);
+        while (!rc && (rc = jscan_key(&t->scan, key, sizeof key, err)) > 0)
+            rc = chat_key(t, key, err);
     }
     return rc;
 }
@@ -234,8 +246,10 @@ static int parse(struct format_in *in, const struct format_opts *o, const struct
         else rc = chat_key(t, key, err);
     }
     if (!rc && !t->chats)
-        rc = err_set(err, ERR_PARSE, "%s holds no messages: in Telegram Desktop, export the chat history "
-                     "as \"machine-readable JSON\" and give its result.json", in->name);
+        rc = err_set(err, ERR_PARSE,
+                     "%s holds no messages: in Telegram Desktop, export the chat history "
+                     "as \"machine-readable JSON\" and give its result.json",
+                     in->name);
     buf_free(&t->item);
     buf_free(&t->text);
     buf_free(&t->quoted);

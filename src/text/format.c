@@ -1,12 +1,12 @@
 /* The table of formats, recognition, and what the parsers share.
  *
- * Recognition asks every parser how sure it is, from the first 64 KiB and the name; the highest score
- * wins and earlier rows win ties, so the table stands in order of how particular a format is. Plain
- * text claims whatever is text and is not visibly something else. What cannot be read here (archives,
- * PDF, pictures) is refused with the way out, by its magic bytes.
+ * Recognition asks every parser how sure it is, from the first 64 KiB and the name; the highest
+ * score wins and earlier rows win ties, so the table stands in order of how particular a format is.
+ * Plain text claims whatever is text and is not visibly something else. What cannot be read here
+ * (archives, PDF, pictures) is refused with the way out, by its magic bytes.
  *
- * Standard input and pipes are copied to an unlinked temporary file of mode 0600, because parsers may
- * read twice; a crash leaves nothing behind. */
+ * Standard input and pipes are copied to an unlinked temporary file of mode 0600, because parsers
+ * may read twice; a crash leaves nothing behind. */
 #include "text/format.h"
 
 #include "base/str.h"
@@ -35,7 +35,8 @@ const struct format *format_by_name(const char *name)
     return NULL;
 }
 
-/* ---- opening ---------------------------------------------------------------------------------- */
+/* ---- opening ----------------------------------------------------------------------------------
+ */
 
 static int spool(FILE *from, FILE **to, struct err *err)
 {
@@ -44,7 +45,8 @@ static int spool(FILE *from, FILE **to, struct err *err)
     size_t n;
     snprintf(path, sizeof path, "%s/likeness-XXXXXX", dir && *dir ? dir : "/tmp");
     int rc = 0, fd = mkostemp(path, O_CLOEXEC);            /* mode 0600 */
-    if (fd < 0) return err_errno(err, "cannot make a temporary file: set TMPDIR to a folder you own");
+    if (fd < 0)
+        return err_errno(err, "cannot make a temporary file: set TMPDIR to a folder you own");
     unlink(path);
     if (!(*to = fdopen(fd, "w+b"))) {
         close(fd);
@@ -68,7 +70,10 @@ static int open_file(const char *path, struct format_in *in, struct err *err)
     struct stat st;
     bool is_stdin = !strcmp(path, "-");
     const char *base = strrchr(path, '/');
-    snprintf(in->name, sizeof in->name, "%s", is_stdin ? "standard input" : base && base[1] ? base + 1 : path);
+    snprintf(in->name, sizeof in->name, "%s",
+             is_stdin          ? "standard input"
+             : base && base[1] ? base + 1
+                               : path);
     in->path = path;
     in->mtime = CLOCK_NONE;
     FILE *f = is_stdin ? stdin : fopen(path, "rbe");
@@ -95,7 +100,8 @@ static int read_head(struct format_in *in, struct err *err)
     in->head = malloc(FORMAT_HEAD);
     if (!in->head) return err_nomem(err);
     in->head_n = fread(in->head, 1, FORMAT_HEAD, in->f);
-    if (ferror(in->f) || fseeko(in->f, 0, SEEK_SET)) return err_errno(err, "cannot read %s", in->name);
+    if (ferror(in->f) || fseeko(in->f, 0, SEEK_SET))
+        return err_errno(err, "cannot read %s", in->name);
     return 0;
 }
 
@@ -143,17 +149,20 @@ static bool is_mail(const struct format *f)
     return !strcmp(f->name, "mbox") || !strcmp(f->name, "eml");
 }
 
-static int choose(const struct format_in *in, const char *as, const struct format **f, struct err *err)
+static int choose(const struct format_in *in, const char *as, const struct format **f,
+                  struct err *err)
 {
     int best = 0;
     *f = NULL;
     if (as) {
         *f = format_by_name(as);
-        if (!*f) return err_set(err, ERR_INVAL, "there is no format of that name: see the list of formats");
+        if (!*f)
+            return err_set(err, ERR_INVAL,
+                           "there is no format of that name: see the list of formats");
     }
     if (!in->head_n || blank_head(in))
-        return err_set(err, ERR_PARSE, "%s is empty: check that it was saved or exported completely",
-                       in->name);
+        return err_set(err, ERR_PARSE,
+                       "%s is empty: check that it was saved or exported completely", in->name);
     int rc = refuse(in, err);
     if (rc) return rc;
     for (const struct format *const *g = formats; !as && *g; g++) {
@@ -161,8 +170,8 @@ static int choose(const struct format_in *in, const char *as, const struct forma
         if (score > best) best = score, *f = *g;
     }
     if (!charset_detect(in->head, in->head_n) && !(*f && is_mail(*f)))
-        return err_set(err, ERR_PARSE, "%s is a binary file: give a text file, or export it as text",
-                       in->name);
+        return err_set(err, ERR_PARSE,
+                       "%s is a binary file: give a text file, or export it as text", in->name);
     if (!*f)
         return err_set(err, ERR_PARSE, "%s: format not recognised: name one with --as, or save it "
                                        "as plain text (.txt)", in->name);
@@ -198,7 +207,8 @@ void format_close(struct format_in *in)
     in->f = NULL;
 }
 
-/* ---- shared by parsers ------------------------------------------------------------------------ */
+/* ---- shared by parsers ------------------------------------------------------------------------
+ */
 
 struct piece fmt_piece(enum piece_kind kind)
 {

@@ -4,8 +4,8 @@
  * Gumbo was not made for hostile input in three ways, and each has its answer here:
  * - its destructor recurses per level: all its memory comes from an arena of ours, and is freed as
  *   one, so the destructor never runs;
- * - its algorithm is quadratic in open elements and in attributes: flatten() first drops the tags of
- *   elements that would stand deeper than MAX_DEPTH, and tags longer than MAX_TAG;
+ * - its algorithm is quadratic in open elements and in attributes: flatten() first drops the tags
+ * of elements that would stand deeper than MAX_DEPTH, and tags longer than MAX_TAG;
  * - it does not look whether malloc failed: the arena leaves by longjmp when the page wants more
  *   than MAX_MEMORY or MAX_SECONDS. Gumbo keeps no state outside that memory, so this is safe. */
 #include "text/html.h"
@@ -32,7 +32,8 @@ static const char *const uncounted[] = {    /* void, or closed by their next sib
     "hr", "img", "input", "meta", "link", "area", "base", "col", "embed", "source", "track", "wbr",
     "param", "html", "head", "body", NULL,
 };
-static const char *const raw_text[] = { "script", "style", "textarea", "title", "xmp", "iframe", NULL };
+static const char *const raw_text[] = { "script", "style",  "textarea", "title",
+                                        "xmp",    "iframe", NULL };
 
 static bool among(const char *const *list, struct span w)
 {
@@ -71,7 +72,9 @@ static void flatten(const char *html, size_t n, struct buf *out)
             p = q ? q + 3 : end;
             continue;
         }
-        while (e < end && e - w < 32 && (alpha(*e) || (e > w && (*e == '-' || (*e >= '0' && *e <= '9'))))) e++;
+        while (e < end && e - w < 32 &&
+               (alpha(*e) || (e > w && (*e == '-' || (*e >= '0' && *e <= '9')))))
+            e++;
         struct span name = { w, (size_t)(e - w) };
         if (!name.n) {
             p++;
@@ -100,7 +103,8 @@ static void flatten(const char *html, size_t n, struct buf *out)
             stop[2 + name.n] = 0;
             const char *q = after;
             while (q < end && (q = memchr(q, '<', (size_t)(end - q))) &&
-                   strncasecmp(q, stop, (size_t)(end - q) < name.n + 2 ? (size_t)(end - q) : name.n + 2))
+                   strncasecmp(q, stop,
+                               (size_t)(end - q) < name.n + 2 ? (size_t)(end - q) : name.n + 2))
                 q++;
             after = q ? q : end;
             open[depth++] = h;
@@ -194,7 +198,8 @@ static bool has_hidden(const GumboElement *e)
     struct span st = span_of(a->value);
     const char *d = span_ifind(st, "display");
     const char *v = span_ifind(st, "visibility");
-    if (d && span_ifind(span_of(d), "none")) return strcspn(d, ";") > 7 && span_ifind((struct span){ d, strcspn(d, ";") }, "none");
+    if (d && span_ifind(span_of(d), "none"))
+        return strcspn(d, ";") > 7 && span_ifind((struct span){ d, strcspn(d, ";") }, "none");
     return v && span_ifind((struct span){ v, strcspn(v, ";") }, "hidden");
 }
 
@@ -223,7 +228,10 @@ static int breaks(GumboTag t)
     case GUMBO_TAG_FIELDSET: case GUMBO_TAG_DETAILS:
         return 2;
     case GUMBO_TAG_DIV: case GUMBO_TAG_LI: case GUMBO_TAG_TR: case GUMBO_TAG_DT: case GUMBO_TAG_DD:
-    case GUMBO_TAG_FIGCAPTION: case GUMBO_TAG_ADDRESS: case GUMBO_TAG_CAPTION: case GUMBO_TAG_SUMMARY:
+    case GUMBO_TAG_FIGCAPTION:
+    case GUMBO_TAG_ADDRESS:
+    case GUMBO_TAG_CAPTION:
+    case GUMBO_TAG_SUMMARY:
     case GUMBO_TAG_CENTER: case GUMBO_TAG_LEGEND:
         return 1;
     default:
@@ -240,8 +248,16 @@ static void set_date(struct walk *w, const char *s)
 
 static void meta(struct walk *w, const GumboElement *e)
 {
-    static const char *const names[] = { "article:published_time", "date", "dc.date", "dcterms.date",
-        "dcterms.created", "datepublished", "og:published_time", "publish-date", "pubdate", NULL };
+    static const char *const names[] = { "article:published_time",
+                                         "date",
+                                         "dc.date",
+                                         "dcterms.date",
+                                         "dcterms.created",
+                                         "datepublished",
+                                         "og:published_time",
+                                         "publish-date",
+                                         "pubdate",
+                                         NULL };
     static const char *const keys[] = { "property", "name", "itemprop" };
     const GumboAttribute *c = gumbo_get_attribute(&e->attributes, "content");
     for (size_t i = 0; c && i < 3; i++) {
@@ -259,7 +275,8 @@ static bool enter(struct walk *w, const GumboNode *node)
     if (e->tag == GUMBO_TAG_TITLE) {
         for (unsigned i = 0; i < e->children.length; i++) {
             const GumboNode *t = e->children.data[i];
-            if (t->type == GUMBO_NODE_TEXT && !w->title_tag.n) buf_adds(&w->title_tag, t->v.text.text);
+            if (t->type == GUMBO_NODE_TEXT && !w->title_tag.n)
+                buf_adds(&w->title_tag, t->v.text.text);
         }
         return false;
     }
@@ -338,6 +355,18 @@ static void finish_title(struct walk *w)
     }
 }
 
+/* Gumbo passes on what number references say, also where no such character exists. */
+static void settle(struct buf *b, size_t from)
+{
+    struct buf clean = BUF_INIT(0);
+    if (!b || b->failed || b->n <= from) return;
+    utf8_clean(&clean, b->p + from, b->n - from);
+    b->n = from;
+    buf_add(b, buf_str(&clean), clean.n);
+    if (clean.failed) b->failed = clean.failed;
+    buf_free(&clean);
+}
+
 int html_text(const char *html, size_t n, struct buf *text, struct buf *quoted, struct buf *title,
               int64_t *date, struct err *err)
 {
@@ -367,6 +396,10 @@ int html_text(const char *html, size_t n, struct buf *text, struct buf *quoted, 
     o.stop_on_first_error = false;
     GumboOutput *tree = gumbo_parse_with_options(&o, buf_str(&flat), flat.n);
     walk_tree(&w, tree->document);
+    settle(text, w.text_from);
+    settle(quoted, w.quoted_from);
+    settle(&w.title_tag, 0);
+    settle(&w.h1, 0);
     finish_title(&w);
     if (date) *date = w.date;
     if (text->failed == ERR_NOMEM || (quoted && quoted->failed == ERR_NOMEM)) rc = err_nomem(err);

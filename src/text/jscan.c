@@ -1,5 +1,5 @@
-/* See jscan.h. A value is delimited by counting brackets outside of strings; a string by its closing
- * quote; a bare word by the mark behind it. */
+/* See jscan.h. A value is delimited by counting brackets outside of strings; a string by its
+ * closing quote; a bare word by the mark behind it. */
 #include "text/jscan.h"
 
 #include "base/str.h"
@@ -9,14 +9,16 @@
 
 #define MAX_NESTING 2000      /* jansson's own limit is 2048 */
 
-int jscan_init(struct jscan *j, struct format_in *in, const struct piece_sink *sink, struct err *err)
+int jscan_init(struct jscan *j, struct format_in *in, const struct piece_sink *sink,
+               struct err *err)
 {
     memset(j, 0, offsetof(struct jscan, block));
     j->f = in->f;
     j->name = in->name;
     j->sink = sink;
     if (in->head_n >= 2 && (!memcmp(in->head, "\xFF\xFE", 2) || !memcmp(in->head, "\xFE\xFF", 2)))
-        return err_set(err, ERR_PARSE, "%s is JSON in UTF-16: save it as UTF-8 and try again", in->name);
+        return err_set(err, ERR_PARSE, "%s is JSON in UTF-16: save it as UTF-8 and try again",
+                       in->name);
     if (in->head_n >= 3 && !memcmp(in->head, "\xEF\xBB\xBF", 3)) {
         for (int i = 0; i < 3; i++) getc(j->f);
         j->at = 3;
@@ -48,8 +50,10 @@ static int look(struct jscan *j, struct err *err)
 
 static int broken(const struct jscan *j, const char *what, struct err *err)
 {
-    return err_set(err, ERR_PARSE, "%s, byte %llu: %s: the file is damaged or incomplete, export it "
-                                   "again", j->name, (unsigned long long)jscan_at(j), what);
+    return err_set(err, ERR_PARSE,
+                   "%s, byte %llu: %s: the file is damaged or incomplete, export it "
+                   "again",
+                   j->name, (unsigned long long)jscan_at(j), what);
 }
 
 int jscan_peek(struct jscan *j, struct err *err)
@@ -67,7 +71,8 @@ int jscan_enter(struct jscan *j, char open, struct err *err)
 {
     int c = jscan_peek(j, err);
     if (c < 0) return c;
-    if (c != open) return broken(j, open == '{' ? "'{' was expected here" : "'[' was expected here", err);
+    if (c != open)
+        return broken(j, open == '{' ? "'{' was expected here" : "'[' was expected here", err);
     j->from++;
     return 0;
 }
@@ -122,7 +127,8 @@ int jscan_key(struct jscan *j, char *key, size_t cap, struct err *err)
         j->from++;
         return 0;
     }
-    if (c != '"') return broken(j, c ? "a name in quotes was expected here" : "an object has no end", err);
+    if (c != '"')
+        return broken(j, c ? "a name in quotes was expected here" : "an object has no end", err);
     j->cut = false;
     rc = string(j, &b, err);
     if (!rc && !j->cut && b.n >= 2 && b.n - 2 < cap) {
@@ -170,14 +176,17 @@ int jscan_value(struct jscan *j, struct buf *out, struct err *err)
     return out && out->failed == ERR_NOMEM ? err_nomem(err) : 0;
 }
 
-/* ---- jansson ---------------------------------------------------------------------------------- */
+/* ---- jansson ----------------------------------------------------------------------------------
+ */
 
 static bool hex4(const char *p, unsigned *v)
 {
     *v = 0;
     for (int i = 0; i < 4; i++) {
         char c = p[i];
-        int d = c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
+        int d = c >= '0' && c <= '9'                 ? c - '0'
+                : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
+                                                     : -1;
         if (d < 0) return false;
         *v = *v << 4 | (unsigned)d;
     }

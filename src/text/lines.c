@@ -1,11 +1,11 @@
 /* Lines of a file of any size in constant memory: a block of bytes, a converter to UTF-8 when the
  * file is in something else, one buffer for the line.
  *
- * A line keeps at most FORMAT_PIECE_MAX - 1 bytes (the buffer is then exactly FORMAT_PIECE_MAX, since
- * buffers double); what comes after is read, counted and reported. Lines are cleaned only when
- * they need it. In a file taken for UTF-8 because its first 64 KiB were, a later line that is not
- * valid and holds no valid multi-byte character is read as Windows-1252: exports that were pasted
- * together from several sources look like that.
+ * A line keeps at most FORMAT_PIECE_MAX - 1 bytes (the buffer is then exactly FORMAT_PIECE_MAX,
+ * since buffers double); what comes after is read, counted and reported. Lines are cleaned only
+ * when they need it. In a file taken for UTF-8 because its first 64 KiB were, a later line that is
+ * not valid and holds no valid multi-byte character is read as Windows-1252: exports that were
+ * pasted together from several sources look like that.
  *
  * Invariants: block[from..to) is decoded and not yet handed out; raw[0..raw_n) waits for iconv. In
  * converted files the byte offset of a line is that of the block it began in. */
@@ -145,7 +145,8 @@ static int fill(struct lines *l, struct err *err)
     return 0;
 }
 
-/* Only visible characters, spaces and tabs, all well-formed? Then the bytes can stand as they are. */
+/* Only visible characters, spaces and tabs, all well-formed? Then the bytes can stand as they are.
+ */
 static bool is_clean(const char *s, size_t n, bool *multi)
 {
     bool ok = true;
@@ -165,7 +166,8 @@ static bool is_clean(const char *s, size_t n, bool *multi)
     return ok;
 }
 
-/* Make the collected line clean UTF-8. The clean copy is capped too: a broken byte becomes three. */
+/* Make the collected line clean UTF-8. The clean copy is capped too: a broken byte becomes three.
+ */
 static void polish(struct lines *l)
 {
     struct line *ln = &l->last;

@@ -2,9 +2,9 @@
  *
  * One pass copies the words and notes every run of *, _ or ~~ with whether it may open or close;
  * pairs are matched as they close (CommonMark 6.2), and a second pass leaves the matched marks out.
- * Links do not recurse: at "[" the matching "]" is looked up, and a small stack remembers where to go
- * on after it, so that emphasis inside a link's words is treated like any other. Every look-ahead is
- * bounded, so time is linear in the text. */
+ * Links do not recurse: at "[" the matching "]" is looked up, and a small stack remembers where to
+ * go on after it, so that emphasis inside a link's words is treated like any other. Every
+ * look-ahead is bounded, so time is linear in the text. */
 #include "text/markdown.h"
 
 #include "base/str.h"
@@ -60,17 +60,25 @@ bool md_refs_has(const struct md_refs *r, struct span id)
 }
 
 static bool space(int c) { return c == ' ' || (c >= 9 && c <= 13) || c == 0; }
-static bool punct(int c) { return c > 32 && c < 127 && !((c | 32) >= 'a' && (c | 32) <= 'z') && !(c >= '0' && c <= '9'); }
+static bool punct(int c)
+{
+    return c > 32 && c < 127 && !((c | 32) >= 'a' && (c | 32) <= 'z') && !(c >= '0' && c <= '9');
+}
 static bool letter(int c) { return (c | 32) >= 'a' && (c | 32) <= 'z'; }
 
-static int at(const struct inline_state *t, size_t i) { return i < t->n ? (unsigned char)t->s[i] : 0; }
+static int at(const struct inline_state *t, size_t i)
+{
+    return i < t->n ? (unsigned char)t->s[i] : 0;
+}
 
-/* ---- emphasis --------------------------------------------------------------------------------- */
+/* ---- emphasis ---------------------------------------------------------------------------------
+ */
 
 static void match(struct inline_state *t, struct run *closer)
 {
     unsigned need = closer->c == '~' ? 2 : 1;
-    for (size_t k = t->n_runs, seen = 0; k-- && seen < BACK && closer->len - closer->used >= need; seen++) {
+    for (size_t k = t->n_runs, seen = 0; k-- && seen < BACK && closer->len - closer->used >= need;
+         seen++) {
         struct run *o = &t->runs[k];
         if (o == closer || o->c != closer->c || !o->open || o->len - o->used < need) continue;
         unsigned a = o->len - o->used, b = closer->len - closer->used, use = a < b ? a : b;
@@ -88,7 +96,9 @@ static void emphasis(struct inline_state *t)
     int before = from ? at(t, from - 1) : 0, after = at(t, t->i);
     bool left = !space(after) && (!punct(after) || space(before) || punct(before));
     bool right = !space(before) && (!punct(before) || space(after) || punct(after));
-    struct run r = { .pos = t->copy.n, .len = (unsigned)(t->i - from), .c = c, .open = left, .close = right };
+    struct run r = {
+        .pos = t->copy.n, .len = (unsigned)(t->i - from), .c = c, .open = left, .close = right
+    };
     if (c == '_') {
         r.open = left && (!right || punct(before));
         r.close = right && (!left || punct(after));
@@ -106,7 +116,8 @@ static void emphasis(struct inline_state *t)
     if (r.close) match(t, &t->runs[t->n_runs - 1]);
 }
 
-/* ---- links, code, tags ------------------------------------------------------------------------ */
+/* ---- links, code, tags ------------------------------------------------------------------------
+ */
 
 /* Index of the mark that closes the one at i; 0: none near. */
 static size_t closing(const struct inline_state *t, size_t i, char open, char close)
@@ -124,7 +135,7 @@ static size_t closing(const struct inline_state *t, size_t i, char open, char cl
 
 static void push_link(struct inline_state *t, size_t from, size_t close, size_t resume)
 {
-    if (t->depth == LINKS) {                     /* deeper than anyone nests: words stay as they are */
+    if (t->depth == LINKS) { /* deeper than anyone nests: words stay as they are */
         buf_add(&t->copy, t->s + t->i, from - t->i);
     } else {
         t->link[t->depth].close = close;
@@ -198,8 +209,10 @@ static bool tag(struct inline_state *t)
     if (!q) return false;
     struct span in = { p + 1, (size_t)(q - p) - 1 };
     bool blank = memchr(in.p, ' ', in.n), mark = memchr(in.p, ':', in.n) || memchr(in.p, '@', in.n);
-    if (mark && !blank && !memchr(in.p, '=', in.n)) buf_add(&t->copy, in.p, in.n);   /* <http://...> */
-    else if (in.n >= 2 && in.n <= 5 && (in.p[0] | 32) == 'b' && (in.p[1] | 32) == 'r' && !letter(at(t, t->i + 3)))
+    if (mark && !blank && !memchr(in.p, '=', in.n))
+        buf_add(&t->copy, in.p, in.n); /* <http://...> */
+    else if (in.n >= 2 && in.n <= 5 && (in.p[0] | 32) == 'b' && (in.p[1] | 32) == 'r' &&
+             !letter(at(t, t->i + 3)))
         buf_addc(&t->copy, '\n');
     t->i = (size_t)(q - t->s) + 1;
     return true;
@@ -207,10 +220,12 @@ static bool tag(struct inline_state *t)
 
 static bool entity(struct inline_state *t)
 {
-    static const struct { const char *name; uint32_t cp; } known[] = {
-        { "amp", '&' }, { "lt", '<' }, { "gt", '>' }, { "quot", '"' }, { "apos", '\'' }, { "nbsp", 0xA0 },
-        { "mdash", 0x2014 }, { "ndash", 0x2013 }, { "hellip", 0x2026 }, { "lsquo", 0x2018 },
-        { "rsquo", 0x2019 }, { "ldquo", 0x201C }, { "rdquo", 0x201D }, { "copy", 0xA9 }, { "euro", 0x20AC },
+    static const struct { const char *name; uint32_t cp;
+    } known[] = {
+        { "amp", '&' },       { "lt", '<' },       { "gt", '>' },       { "quot", '"' },
+        { "apos", '\'' },     { "nbsp", 0xA0 },    { "mdash", 0x2014 }, { "ndash", 0x2013 },
+        { "hellip", 0x2026 }, { "lsquo", 0x2018 }, { "rsquo", 0x2019 }, { "ldquo", 0x201C },
+        { "rdquo", 0x201D },  { "copy", 0xA9 },    { "euro", 0x20AC },
     };
     const char *p = t->s + t->i + 1;
     size_t left = t->n - t->i - 1;
@@ -222,7 +237,9 @@ static bool entity(struct inline_state *t)
         bool hex = name.n > 1 && (p[1] | 32) == 'x';
         for (const char *d = p + 1 + hex; d < q; d++) {
             uint32_t v = *d >= '0' && *d <= '9' ? (uint32_t)(*d - '0')
-                         : hex && (*d | 32) >= 'a' && (*d | 32) <= 'f' ? (uint32_t)((*d | 32) - 'a' + 10) : 99;
+                         : hex && (*d | 32) >= 'a' && (*d | 32) <= 'f'
+                             ? (uint32_t)((*d | 32) - 'a' + 10)
+                             : 99;
             if (v == 99 || cp > 0x10FFFF) return false;
             cp = cp * (hex ? 16 : 10) + v;
         }

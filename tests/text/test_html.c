@@ -41,6 +41,7 @@ static void blocks(void **state)
     check_text("<table><tr><td>1<td>2<tr><td>3</table>", "1 2\n3", "");
     check_text("<p>see <a href=x>this</a>.", "see this.", "");
     check_text("&lt;b&gt; &amp; &eacute;", "<b> & \xC3\xA9", "");
+    check_text("a&#1;b", "ab", "");
 }
 
 static void quotes(void **state)
