@@ -25,11 +25,12 @@
 #include <string.h>
 
 /* Every number of the profile once: the JSON is written and read from this list. */
-#define PROFILE_FLOATS(X)                                                                          \
-    X(words_per_sentence)                                                                          \
-    X(sentence_sd) X(word_length) X(type_token) X(long_words) X(questions) X(exclaims) X(ellipses) \
-        X(contractions) X(first_person) X(emoji) X(capitals_start) X(hedges) X(intensifiers)       \
-            X(positive) X(negative) X(formality)
+/* clang-format off */
+#define PROFILE_FLOATS(X)                                                                   \
+    X(words_per_sentence) X(sentence_sd) X(word_length) X(type_token) X(long_words)         \
+    X(questions) X(exclaims) X(ellipses) X(contractions) X(first_person) X(emoji)           \
+    X(capitals_start) X(hedges) X(intensifiers) X(positive) X(negative) X(formality)
+/* clang-format on */
 
 static float ratio(double a, double b) { return b > 0 ? (float)(a / b) : 0; }
 

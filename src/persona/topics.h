@@ -1,10 +1,10 @@
 /* Topics: thematic clusters over a persona's chunks, with labels a person can read.
  *
  * Spherical k-means (Dhillon and Modha, 2001) over the chunk vectors with k-means++ seeding from a
- * fixed seed; k by size, clusters that are too small or too alike merged. A label is the two or three
- * key phrases that are frequent in the cluster and rare outside it (class-based TF-IDF).
- * The result is kept as the sealed doc "topics" (JSON), centroids included, so that a new chunk joins the nearest
- * topic without clustering again. */
+ * fixed seed; k by size, clusters that are too small or too alike merged. A label is the two or
+ * three key phrases that are frequent in the cluster and rare outside it (class-based TF-IDF). The
+ * result is kept as the sealed doc "topics" (JSON), centroids included, so that a new chunk joins
+ * the nearest topic without clustering again. */
 #ifndef LK_PERSONA_TOPICS_H
 #define LK_PERSONA_TOPICS_H
 
@@ -16,12 +16,12 @@
 #include <stdint.h>
 
 struct topic {
-    int32_t id;                        /* 0 .. n-1, by size */
-    char *label;                       /* "the boat, winter harbour" */
+    int32_t id;  /* 0 .. n-1, by size */
+    char *label; /* "the boat, winter harbour" */
     char *phrases[8];
     size_t n_phrases;
     uint32_t chunks;
-    float *centre;                     /* dim floats, unit length */
+    float *centre; /* dim floats, unit length */
 };
 
 struct topics {
@@ -30,11 +30,11 @@ struct topics {
     int dim;
 };
 
-struct topic_item {                    /* one chunk */
-    const float *vector;               /* unit length; all 0: no content, gets topic -1 */
+struct topic_item {      /* one chunk */
+    const float *vector; /* unit length; all 0: no content, gets topic -1 */
     const struct phrase *phrase;
     size_t n_phrase;
-    int32_t topic;                     /* result */
+    int32_t topic; /* result */
 };
 
 /* Cluster n items; sets item.topic and fills *out. Deterministic. n < 8: one topic or none. */
