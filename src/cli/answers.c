@@ -42,7 +42,24 @@ json_t *json_answer(const struct answer *a, const char *question)
     return (json_t *)answer_json(a, question);
 }
 
-void print_answer(const struct answer *a) { ui_wrap(a->text, 0); }
+/* The text as it is, with the number of its source after each sentence that is the person's own. */
+void print_answer(const struct answer *a)
+{
+    struct buf b = BUF_INIT(0);
+    const char *at = a->text;
+    for (size_t i = 0; i < a->n_parts; i++) {
+        const struct answer_part *p = &a->part[i];
+        struct span s = span_trim(span_of(p->text));
+        const char *hit = s.n ? memmem(at, strlen(at), s.p, s.n) : NULL;
+        if (!hit || p->cite < 0) continue;
+        buf_add(&b, at, (size_t)(hit + s.n - at));
+        buf_printf(&b, " [%d]", p->cite + 1);
+        at = hit + s.n;
+    }
+    buf_adds(&b, at);
+    ui_wrap(b.failed ? a->text : buf_str(&b), 0);
+    buf_free(&b);
+}
 
 void print_cites(const struct answer *a)
 {

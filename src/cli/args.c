@@ -77,7 +77,7 @@ static int unknown_command(const char *word, struct err *err)
 static const struct option *find(const struct option *list, const char *name, size_t n, char letter)
 {
     for (const struct option *o = list; o && o->name; o++)
-        if (letter ? o->letter == letter : strlen(o->name) == n && !memcmp(o->name, name, n)) return o;
+        if (letter ? o->letter == letter : strlen(o->name) == n && memcmp(o->name, name, n) == 0) return o;
     return NULL;
 }
 
@@ -187,7 +187,7 @@ static const char *lookup(const struct cli *c, const char *name, int which)
 {
     for (size_t i = c->args.n_opt; i-- > 0;) {
         const struct option *o = c->args.opt[i].o;
-        if (strcmp(o->name, name)) continue;
+        if (strcmp(o->name, name) != 0) continue;
         if (!which || is_global(o) == (which == 2)) return c->args.opt[i].value;
     }
     return NULL;

@@ -24,7 +24,7 @@ struct adding {
 static void show_speaker(FILE *f, size_t i, const struct speaker *s)
 {
     struct buf b = BUF_INIT(1024);
-    bool both = *s->name && *s->id && strcmp(s->name, s->id);
+    bool both = *s->name && *s->id && strcmp(s->name, s->id) != 0;
     buf_printf(&b, "%s%s%s%s", *s->name ? s->name : s->id, both ? " <" : "", both ? s->id : "",
                both ? ">" : "");
     int pad = 48 - utf8_width(buf_str(&b), b.n);
@@ -72,7 +72,8 @@ static int who(void *ud, const struct speaker *s, size_t n, struct buf *aliases,
     ui_progress_clear();
     fprintf(stderr, "These people write in the files. Which of them is %s?\n", a->in->persona->name);
     for (size_t i = 0; i < n && i < SHOWN_PEOPLE; i++) show_speaker(stderr, i, &s[i]);
-    if (n > SHOWN_PEOPLE) fprintf(stderr, "     and %zu more; --me NAME names one of them\n", n - SHOWN_PEOPLE);
+    if (n > SHOWN_PEOPLE)
+        fprintf(stderr, "     and %zu more; --me NAME names one of them\n", n - SHOWN_PEOPLE);
     snprintf(prompt, sizeof prompt, "Number, or several: 1,3 [1]: ");
     for (;;) {
         if ((rc = ui_ask(prompt, &line, err))) break;
@@ -186,17 +187,17 @@ static void say_totals(const struct ingest_totals *t, bool dry, double seconds)
 
 /* ---- options ---- */
 
+/* "+05:30", "-08", "Z" */
 static int zone(const char *s, long *out, struct err *err)
 {
-    int h, m = 0, end = 0;
-    char sign;
-    if (!s) return 0;
-    bool ok = (sscanf(s, "%c%2d:%2d%n", &sign, &h, &m, &end) == 3 && !s[end]) ||
-              (m = 0, sscanf(s, "%c%2d%n", &sign, &h, &end) == 2 && !s[end]);
-    if (!strcmp(s, "Z")) return 0;
-    if (!ok || (sign != '+' && sign != '-') || h < 0 || h > 14 || m < 0 || m > 59)
+    int64_t h = 0, m = 0;
+    size_t n = s ? strlen(s) : 0;
+    if (!s || !strcmp(s, "Z")) return 0;
+    bool ok = (n == 3 || (n == 6 && s[3] == ':')) && (*s == '+' || *s == '-') &&
+              str_i64((struct span){ s + 1, 2 }, &h) && (n == 3 || str_i64((struct span){ s + 4, 2 }, &m));
+    if (!ok || h < 0 || h > 14 || m < 0 || m > 59)
         return err_set(err, ERR_INVAL, "--tz takes +HH:MM or -HH:MM");
-    *out = (sign == '-' ? -1L : 1L) * (h * 3600L + m * 60L);
+    *out = (*s == '-' ? -1L : 1L) * (long)(h * 3600 + m * 60);
     return 0;
 }
 

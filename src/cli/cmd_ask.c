@@ -96,7 +96,9 @@ static void print_passage(struct retriever *r, const struct persona *who, size_t
     for (size_t s = 0; s < p->text.n_seg; s++) {
         const struct chunk_seg *seg = &p->text.seg[s];
         struct buf line = BUF_INIT(0);
-        if (p->text.n_seg > 1 && (!s || seg->voice != p->text.seg[s - 1].voice || strcmp(seg->author, p->text.seg[s - 1].author)))
+        const struct chunk_seg *was = s ? seg - 1 : NULL;
+        bool turn = !was || seg->voice != was->voice || strcmp(seg->author, was->author) != 0;
+        if (p->text.n_seg > 1 && turn)
             buf_printf(&line, "%s: ", seg->voice ? who->name : *seg->author ? seg->author : "(another)");
         buf_add(&line, seg->text, seg->text_n);
         ui_wrap(buf_str(&line), 4);

@@ -81,7 +81,7 @@ static int consent_other(struct wanted *w, struct err *err)
     if ((!w->by.n || !w->to.n) && !ui_interactive())
         return err_set(err, ERR_CONSENT, "a persona needs a consent record: who agreed (--consent-by) and "
                        "to what (--consent-to)");
-    if (!w->by.n) rc = ask_line(who[w->kind], &w->by, err);
+    if (!w->by.n) rc = ask_line(w->kind < PERSONA_KIND_COUNT ? who[w->kind] : "Who? ", &w->by, err);
     if (!rc && !w->to.n) rc = ask_line("To what (for example: use in the family)? ", &w->to, err);
     return rc;
 }

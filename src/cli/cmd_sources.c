@@ -56,7 +56,8 @@ static int delete_source(struct cli *c, int64_t id, struct err *err)
     char q[640], a[32], b[32], d[32];
     int rc = source_each(c->home, c->persona, id, find_source, &l, err);
     if (!rc && !l.n)
-        rc = err_set(err, ERR_NOTFOUND, "there is no source %lld: likeness sources lists them", (long long)id);
+        rc = err_set(err, ERR_NOTFOUND, "there is no source %lld: likeness sources lists them",
+                     (long long)id);
     if (rc) return rc;
     if (!arg_flag(c, "yes")) {
         if (!ui_interactive())
@@ -224,7 +225,8 @@ int cmd_conversations(struct cli *c, struct err *err)
         rc = err_set(err, ERR_NOTFOUND, "there is no conversation %lld: likeness conversations lists them",
                      (long long)t.want);
     if (!rc && gone) rc = delete_conversation(c, gone, err);
-    else if (!rc && t.want) rc = store_turn_each(c->home->store, &c->persona->seal, t.want, show_turn, &t, err);
+    else if (!rc && t.want)
+        rc = store_turn_each(c->home->store, &c->persona->seal, t.want, show_turn, &t, err);
     else if (!rc && !t.n && !c->json) ui_note("No conversation is kept.");
     if (!rc && c->json && !gone)
         c->out = json_pack("{s:O}", t.want ? "turns" : "conversations", t.out);

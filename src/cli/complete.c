@@ -16,7 +16,8 @@ static void options_of(const struct option *o)
 static void bash_words(const struct option *o)
 {
     for (; o->name; o++)
-        if (o->words) printf("    --%s) COMPREPLY=($(compgen -W '%s' -- \"$cur\")); return ;;\n", o->name, o->words);
+        if (o->words)
+            printf("    --%s) COMPREPLY=($(compgen -W '%s' -- \"$cur\")); return ;;\n", o->name, o->words);
 }
 
 static void bash_script(void)
@@ -25,7 +26,8 @@ static void bash_script(void)
            "_likeness() {\n  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} cmd= w i\n"
            "  COMPREPLY=()\n  for ((i = 1; i < COMP_CWORD; i++)); do\n    w=${COMP_WORDS[i]}\n"
            "    case $w in\n");
-    for (const struct command *c = commands; c->name; c++) printf("%s%s", c == commands ? "    " : "|", c->name);
+    for (const struct command *c = commands; c->name; c++)
+        printf("%s%s", c == commands ? "    " : "|", c->name);
     printf(") cmd=$w; break ;;\n    esac\n  done\n  case $prev in\n");
     bash_words(global_options);
     for (const struct command *c = commands; c->name; c++) {
@@ -65,7 +67,8 @@ static void quoted(const char *s)
 static void zsh_options(const struct option *o)
 {
     for (; o->name; o++) {
-        const char *action = !o->arg ? "" : strcmp(o->arg, "FILE") && strcmp(o->arg, "DIR") ? " " : "_files";
+        bool path = o->arg && (!strcmp(o->arg, "FILE") || !strcmp(o->arg, "DIR"));
+        const char *action = path ? "_files" : " ";
         printf("      '--%s%s[", o->name, o->arg ? "=" : "");
         quoted(o->help);
         if (o->arg && o->words) printf("]:%s:(%s)' \\\n", o->arg, o->words);

@@ -19,7 +19,7 @@
 /* Did the user ask for JSON? Looked up by hand, since parsing itself may be what failed. */
 static bool wants_json(int argc, char **argv)
 {
-    for (int i = 1; i < argc && strcmp(argv[i], "--"); i++)
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
         if (!strcmp(argv[i], "--json")) return true;
     return false;
 }
@@ -39,7 +39,7 @@ static int run(struct cli *c, int argc, char **argv, struct err *err)
     bool helping = arg_flag(c, "help") || c->cmd->run == cmd_help;
     if ((rc = settings_load(c, err)) && !helping) return rc;
     ui_init(c);
-    if (arg_flag(c, "help") && strcmp(c->cmd->name, "help")) {
+    if (arg_flag(c, "help") && c->cmd->run != cmd_help) {
         help_command(c->cmd);
         return 0;
     }
@@ -72,6 +72,7 @@ int main(int argc, char **argv)
 {
     setlocale(LC_ALL, "");
     setlocale(LC_NUMERIC, "C");
+    if (MB_CUR_MAX == 1) setlocale(LC_CTYPE, "C.UTF-8");    /* texts are UTF-8, whatever the locale says */
     struct cli c = { .json = wants_json(argc, argv) };
     struct err err = { 0 };
     int rc = run(&c, argc, argv, &err);

@@ -40,18 +40,7 @@ static void command_entry(const struct command *c)
     printf(".\n\n");
     if (*c->about) plain(c->about), printf("\n\n");
     for (const struct option *o = c->options; o->name; o++) option_entry(o);
-    if (!*c->examples) return;
-    for (const char *p = c->examples; *p;) {
-        size_t n = strcspn(p, "\n");
-        printf("\t");
-        for (size_t i = 0; i < n; i++) {
-            char one[2] = { p[i], 0 };
-            plain(one);
-        }
-        printf("%s\n", p[n] ? "++" : "");
-        p += n + (p[n] == '\n');
-    }
-    printf("\n");
+    if (*c->examples) printf("```\n%s\n```\n\n", c->examples);
 }
 
 static void settings_section(void)

@@ -64,9 +64,10 @@ static int read_passphrase_file(const char *path, struct keeper *k, struct err *
     char *nl = k->pass.n ? memchr(k->pass.p, '\n', k->pass.n) : NULL;
     if (nl) k->pass.n = (size_t)(nl - k->pass.p);
     if (k->pass.n && k->pass.p[k->pass.n - 1] == '\r') k->pass.n--;
-    if (!k->pass.n) return err_set(err, ERR_KEY, "the first line of %s is empty: it should be the passphrase", path);
+    if (!k->pass.n)
+        return err_set(err, ERR_KEY, "the first line of %s is empty: it should be the passphrase", path);
     k->pass.p[k->pass.n] = 0;
-    if (strcmp(path, "-") && !stat(path, &st) && (st.st_mode & 077))
+    if (strcmp(path, "-") != 0 && !stat(path, &st) && (st.st_mode & 077))
         ui_note("note: others can read %s; chmod 600 keeps it to you", path);
     use_passphrase(k);
     return 0;

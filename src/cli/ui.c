@@ -260,7 +260,7 @@ void ui_catch_interrupt(bool on)
 static void amount(uint64_t n, const char *unit, char *out, size_t cap)
 {
     char num[32];
-    if (strcmp(unit, "bytes")) snprintf(out, cap, "%s", ui_number(n, num));
+    if (strcmp(unit, "bytes") != 0) snprintf(out, cap, "%s", ui_number(n, num));
     else if (n >= 1000000000) snprintf(out, cap, "%.2f GB", (double)n / 1e9);
     else if (n >= 1000000) snprintf(out, cap, "%.1f MB", (double)n / 1e6);
     else snprintf(out, cap, "%.0f kB", (double)n / 1e3);
@@ -270,7 +270,7 @@ static void draw(const char *stage, uint64_t done, uint64_t total, const char *u
 {
     char a[48], t[48], r[48], line[256];
     double sec = now - bar.began, rate = sec > 0.2 ? (double)done / sec : 0;
-    const char *name = strcmp(unit, "bytes") ? unit : "";
+    const char *name = strcmp(unit, "bytes") != 0 ? unit : "";
     int n;
     amount(done, unit, a, sizeof a);
     amount(total, unit, t, sizeof t);
@@ -294,7 +294,7 @@ static int tick(void *ud, const char *stage, uint64_t done, uint64_t total, cons
     if (interrupted) return ERR_CANCEL;
     if (quiet || json || !io_on_terminal(stderr)) return 0;
     now = clock_mono();
-    if (strcmp(stage, bar.stage)) {
+    if (strcmp(stage, bar.stage) != 0) {
         snprintf(bar.stage, sizeof bar.stage, "%s", stage);
         bar.began = now;
     }

@@ -22,15 +22,20 @@ struct look {
     struct err *err;
 };
 
-__attribute__((format(printf, 3, 4))) static void tell(struct look *l, bool problem, const char *fmt, ...)
+static void tell_list(struct look *l, bool problem, const char *fmt, va_list ap)
 {
     char text[640];
-    va_list ap;
-    va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
     l->rep->store.problems += problem;
     if (l->say) l->say(l->ud, problem, text);
+}
+
+__attribute__((format(printf, 3, 4))) static void tell(struct look *l, bool problem, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    tell_list(l, problem, fmt, ap);
+    va_end(ap);
 }
 
 static int note_persona(void *ud, const struct persona *p)

@@ -198,7 +198,7 @@ static int write_all(struct writer *w)
 int portable_export(struct home *h, const struct persona *p, const char *path, const struct secret *s,
                     bool overwrite, const struct progress *pr, struct portable_counts *n, struct err *err)
 {
-    struct portable_counts counted;
+    struct portable_counts counted = { 0 };
     struct persona_counts have;
     struct writer w = { .home = h, .ps = &p->seal, .rec = BUF_INIT(STREAM_RECORD_MAX), .pr = pr,
                         .n = n ? n : &counted, .err = err };
@@ -376,7 +376,7 @@ static int read_piece(struct reader *r, struct cursor *c)
     if (p.kind > PIECE_MAIL) cursor_fail(c, "kind");
     if (!p.source) cursor_fail(c, "source");
     int rc = cursor_check(c, r->err);
-    if (rc) return rc;
+    if (rc || !digest.p) return rc;
     memcpy(p.digest, digest.p, sizeof p.digest);
     p.body = body.p;
     p.body_n = body.n;
@@ -397,7 +397,7 @@ static int read_chunk(struct reader *r, struct cursor *c)
     int rc = cursor_check(c, r->err);
     struct arena *a = rc ? NULL : arena_new(0);
     struct buf packed = BUF_INIT(STREAM_RECORD_MAX);
-    struct chunk_text t;
+    struct chunk_text t = { 0 };
     if (!rc) rc = a ? unpack_chunk(body.p, body.n, a, &t, r->err) : err_nomem(r->err);
     if (rc) goto out;
     for (size_t i = 0; i < t.n_seg; i++) t.seg[i].piece = now_of(&r->pieces, t.seg[i].piece);
@@ -423,7 +423,7 @@ static int read_vector(struct reader *r, struct cursor *c)
     int rc = cursor_check(c, r->err);
     float *v = rc ? NULL : calloc((size_t)r->dim, sizeof *v);
     if (!rc && !v) rc = err_nomem(r->err);
-    for (int i = 0; !rc && i < r->dim; i++) {
+    for (int i = 0; !rc && v && i < r->dim; i++) {
         uint32_t bits = cursor_u32(c, "vector");
         memcpy(&v[i], &bits, 4);
         if (!isfinite(v[i])) rc = broken(r, "a vector is not made of numbers");
@@ -442,7 +442,7 @@ static int read_doc(struct reader *r, struct cursor *c)
         if (name.p[i] <= ' ' || name.p[i] > '~') cursor_fail(c, "name");
     if (!name.n || name.n >= sizeof n) cursor_fail(c, "name");
     int rc = cursor_check(c, r->err);
-    if (rc) return rc;
+    if (rc || !name.p) return rc;
     memcpy(n, name.p, name.n);
     n[name.n] = 0;
     r->n.docs++;
@@ -473,7 +473,7 @@ static char *turn_body(struct reader *r, struct span body)
     size_t i;
     if (!json_is_object(j)) {
         json_decref(j);
-        return strndup(body.n ? body.p : "", body.n);
+        return strndup(body.p ? body.p : "", body.n);
     }
     json_array_foreach(json_object_get(j, "sources"), i, s) {
         renumber(s, "source", &r->sources);
@@ -500,8 +500,9 @@ static int read_turn(struct reader *r, struct cursor *c)
     }
     struct span text = cursor_lstr(c, "body");
     int rc = cursor_check(c, r->err);
-    if (!rc && (!ids || !(body = turn_body(r, text)))) rc = err_nomem(r->err);
-    if (!rc) {
+    if (!rc && ids) body = turn_body(r, text);
+    if (!rc && !body) rc = err_nomem(r->err);
+    if (!rc && body) {
         t.sources = ids;
         t.n_sources = n;
         t.body = body;
