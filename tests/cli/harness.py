@@ -20,6 +20,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 import traceback
 
@@ -175,7 +176,16 @@ class Terminal:
             left = end - time.monotonic()
             if left <= 0 or (not self._read(min(left, 1)) and self._gone()):
                 m = re.search(pattern, self.text[self.at:])
-                check(m, f"terminal lacks {pattern!r}: {self.text[self.at:]!r}")
+                check(m, f"terminal lacks {pattern!r}: {self.text[self.at:]!r} after {self.text[:self.at][-600:]!r}")
+
+    def prompt(self, timeout=30):
+        """Wait for the chat's prompt and for the line editor behind it: it draws the prompt first and
+        takes over the keys a moment later."""
+        self.expect("> ", timeout)
+        end = time.monotonic() + timeout * SLOW
+        while termios.tcgetattr(self.fd)[3] & termios.ICANON:
+            check(time.monotonic() < end and not self._gone(), "the line editor does not start")
+            self._read(0.01)
 
     def _gone(self):
         if self.status is None:

@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
 """The program as a user meets it, without a terminal: every command, in text and in JSON."""
-import json
 import os
 import shutil
 import subprocess
