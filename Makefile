@@ -60,6 +60,7 @@ fuzz: ## run every fuzzer for FUZZ_SECONDS
 install: build ## install program, library, header, man page, completions under PREFIX
 	@meson configure $(B) --prefix=$(PREFIX)
 	@DESTDIR=$(DESTDIR) meson install -C $(B) --quiet
+	@test -n "$(DESTDIR)" || test "$$(id -u)" != 0 || ldconfig
 
 uninstall: ## remove what `make install` put there
 	@ninja -C $(B) uninstall

@@ -17,6 +17,9 @@ struct adding {
     json_t *files;
     struct ingest *in;
     size_t nobody;
+    struct ingest_file group;      /* files of one folder that are told in one line: their sums */
+    char group_path[4200];         /* of the first of them */
+    size_t grouped;
 };
 
 /* ---- who of them is the persona? ---- */
@@ -155,16 +158,71 @@ static void say_file(const struct ingest_file *f)
         ui_styled(UI_WARN, "    nobody in it is the persona; if somebody is: likeness me \"NAME\"\n");
 }
 
+/* ---- a folder of small files is one line ---- */
+
+/* Length of the folder part of a path, without the slash. */
+static size_t folder_length(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? (size_t)(slash - path) : 0;
+}
+
+static bool nothing_to_note(const struct ingest_file *f)
+{
+    return !f->error && !f->n_notes && !f->nobody && f->added + f->known == 1 && folder_length(f->path);
+}
+
+static void say_group(struct adding *a)
+{
+    struct ingest_file *g = &a->group;
+    char path[4200], n[64];
+    if (a->grouped == 1) g->path = a->group_path;
+    else if (a->grouped) {
+        snprintf(path, sizeof path, "%.*s: %s", (int)folder_length(a->group_path), a->group_path,
+                 ui_count(a->grouped, "file", "files", n));
+        g->path = path;
+    }
+    if (a->grouped) say_file(g);
+    a->grouped = 0;
+}
+
+static void add_to_group(struct adding *a, const struct ingest_file *f)
+{
+    struct ingest_file *g = &a->group;
+    size_t n = folder_length(f->path);
+    bool same = a->grouped && n == folder_length(a->group_path) && !memcmp(f->path, a->group_path, n);
+    if (!same) {
+        say_group(a);
+        *g = *f;
+        snprintf(a->group_path, sizeof a->group_path, "%s", f->path);
+    } else {
+        if (strcmp(g->format, f->format) != 0) g->format = "several formats";
+        g->added += f->added;
+        g->known += f->known;
+        g->voice += f->voice;
+        g->context += f->context;
+        if (f->from != CLOCK_NONE && (g->from == CLOCK_NONE || f->from < g->from)) g->from = f->from;
+        if (f->to != CLOCK_NONE && (g->to == CLOCK_NONE || f->to > g->to)) g->to = f->to;
+    }
+    a->grouped++;
+}
+
 static void on_file(void *ud, const struct ingest_file *f)
 {
     struct adding *a = ud;
     a->nobody += f->nobody;
-    if (a->files) json_array_append_new(a->files, json_file(f));
-    else {
-        ui_progress_clear();
-        say_file(f);
-        fflush(stdout);
+    if (a->files) {
+        json_array_append_new(a->files, json_file(f));
+        return;
     }
+    if (nothing_to_note(f)) {
+        add_to_group(a, f);
+        return;
+    }
+    ui_progress_clear();
+    say_group(a);
+    say_file(f);
+    fflush(stdout);
 }
 
 static json_t *json_totals(const struct ingest_totals *t)
@@ -254,7 +312,7 @@ static int prepare(struct cli *c, struct ingest *in, struct err *err)
 int cmd_add(struct cli *c, struct err *err)
 {
     struct ingest in = { .home = c->home, .persona = c->persona };
-    struct adding a = { c, NULL, &in, 0 };
+    struct adding a = { .c = c, .in = &in };
     struct ingest_totals t = { 0 };
     double began = clock_mono();
     int rc = prepare(c, &in, err);
@@ -267,6 +325,7 @@ int cmd_add(struct cli *c, struct err *err)
     if (c->json) a.files = json_array();
     rc = ingest_paths(&in, c->args.pos, c->args.n_pos, &t, err);
     ui_progress_end();
+    say_group(&a);
     if (c->json)
         c->out = json_pack("{s:o, s:o, s:b, s:o}", "files", a.files, "totals", json_totals(&t), "dry_run",
                            in.dry_run, "seconds", jreal(clock_mono() - began, 3));

@@ -71,18 +71,20 @@ out:
 
 static json_t *json_passage(struct retriever *r, const struct passage *p)
 {
-    json_t *segs = json_array();
+    json_t *segs = json_array(), *phrases = json_array();
+    for (size_t i = 0; i < p->text.n_phrase; i++)
+        json_array_append_new(phrases, jtext(p->text.phrase[i].text));
     for (size_t i = 0; i < p->text.n_seg; i++) {
         const struct chunk_seg *s = &p->text.seg[i];
         json_array_append_new(segs, json_pack("{s:b, s:o, s:o, s:o}", "voice", s->voice, "author",
                                               jtext(s->author), "written_at", jtime(s->written_at), "text",
                                               jtext(s->text)));
     }
-    return json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "chunk", (json_int_t)p->chunk, "source",
+    return json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "chunk", (json_int_t)p->chunk, "source",
                      (json_int_t)p->source, "title", jtext(retriever_title(r, p->source)), "written_at",
                      jtime(p->written_at), "similarity", jreal(p->similarity, 4), "score",
                      jreal(p->score, 4), "topic", p->topic < 0 ? json_null() : json_integer(p->topic),
-                     "segments", segs);
+                     "phrases", phrases, "segments", segs);
 }
 
 static void print_passage(struct retriever *r, const struct persona *who, size_t i,
@@ -104,6 +106,9 @@ static void print_passage(struct retriever *r, const struct persona *who, size_t
         ui_wrap(buf_str(&line), 4);
         buf_free(&line);
     }
+    for (size_t k = 0; k < p->text.n_phrase; k++)
+        ui_styled(UI_DIM, "%s%s%s", k ? ", " : "    about: ", p->text.phrase[k].text,
+                  k + 1 == p->text.n_phrase ? "\n" : "");
     ui_printf("\n");
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/io.h"
 #include "persona/doctor.h"
+#include "persona/ingest.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -110,6 +111,40 @@ static void finish(struct cli *c, struct findings *f, const struct doctor_report
     }
 }
 
+/* ---- new vectors ---- */
+
+struct ids {
+    char (*id)[9];
+    size_t n;
+};
+
+static int note_id(void *ud, const struct persona *p)
+{
+    struct ids *l = ud;
+    char(*grown)[9] = realloc(l->id, (l->n + 1) * sizeof *grown);
+    if (!grown) return ERR_NOMEM;
+    l->id = grown;
+    memcpy(l->id[l->n++], p->id, sizeof p->id);
+    return 0;
+}
+
+/* Every persona's vectors anew; each persona keeps its old ones until its new ones are all there. */
+static int reembed(struct cli *c, struct findings *f, const char *embedder, struct err *err)
+{
+    struct ids l = { 0 };
+    int rc = persona_each(c->home, note_id, &l, err);
+    for (size_t i = 0; i < l.n && !rc; i++) {
+        struct persona *p = NULL;
+        rc = persona_open(c->home, l.id[i], &p, err);
+        if (!rc) rc = persona_reembed(c->home, p, embedder, ui_progress_begin(), err);
+        if (!rc) say_path(f, false, "persona %s has new vectors", p->id);
+        persona_close(p);
+    }
+    ui_progress_end();
+    free(l.id);
+    return rc;
+}
+
 int cmd_doctor(struct cli *c, struct err *err)
 {
     const char *home = set_str(c, SET_HOME);
@@ -119,9 +154,12 @@ int cmd_doctor(struct cli *c, struct err *err)
     uint64_t left = 0;
     int rc;
     if (!home) return err_set(err, ERR_INVAL, "HOME is not set: name the folder with --home");
+    if (!repair && arg_str(c, "reembed"))
+        return err_set(err, ERR_INVAL, "--check only looks: leave it out to use --reembed");
     rc = look_from_outside(&f, home, repair, err);
     size_t problems = f.problems;
     if (!rc) rc = cli_open_home(c, repair ? STORE_WRITE : STORE_READ, err);
+    if (!rc && arg_str(c, "reembed")) rc = reembed(c, &f, arg_str(c, "reembed"), err);
     if (!rc) rc = doctor_run(c->home, repair, say, &f, &r, err);
     r.store.problems += problems;
     r.store.repaired += f.repaired;

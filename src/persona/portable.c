@@ -452,10 +452,11 @@ static int read_doc(struct reader *r, struct cursor *c)
 static int read_talk(struct reader *r, struct cursor *c)
 {
     int64_t old = (int64_t)cursor_u64(c, "id"), id = 0;
-    cursor_u64(c, "time");            /* the store dates a conversation itself */
+    int64_t created_at = (int64_t)cursor_u64(c, "time");
     struct span body = cursor_lstr(c, "body");
     int rc = cursor_check(c, r->err);
-    if (!rc) rc = store_conversation_new(r->home->store, &r->ps, body.p, body.n, &id, r->err);
+    if (!rc) rc = store_conversation_new(r->home->store, &r->ps, body.p, body.n, created_at, &id,
+                                          r->err);
     r->n.conversations++;
     return rc ? rc : remember(r, &r->talks, old, id);
 }

@@ -16,11 +16,11 @@ static struct bound conversation_bound(int64_t created_at)
 }
 
 int store_conversation_new(struct store *st, const struct sealed *ps, const char *body, size_t n,
-                           int64_t *id, struct err *err)
+                           int64_t created_at, int64_t *id, struct err *err)
 {
     struct scope sc = { 0 };
     struct buf sealed = BUF_INIT(0);
-    int64_t now = clock_now();
+    int64_t now = created_at ? created_at : clock_now();
     struct bound b = conversation_bound(now);
     *id = 0;
     int rc = scope_begin_one(st, &sc, err);

@@ -180,8 +180,9 @@ struct row_turn {
     const char *body; /* JSON, sealed: question, answer, citations */
     size_t body_n;
 };
+/* created_at 0: now. */
 int store_conversation_new(struct store *st, const struct sealed *ps, const char *body, size_t n,
-                           int64_t *id, struct err *err);
+                           int64_t created_at, int64_t *id, struct err *err);
 int store_conversation_each(struct store *st, const struct sealed *ps,
                             int (*fn)(void *ud, int64_t id, int64_t created_at, uint64_t n_turns,
                                       const char *body, size_t n),

@@ -126,7 +126,7 @@ static inline void fill(struct store *st, struct filled *f)
     v[0] = 9;
     check_ok(store_vector_put(st, &f->ps, f->e, f->c2, v, 4, &err), err);
     check_ok(store_doc_put(st, &f->ps, "profile", "likes gentian", 13, &err), err);
-    check_ok(store_conversation_new(st, &f->ps, "about hellebore", 15, &f->conv, &err), err);
+    check_ok(store_conversation_new(st, &f->ps, "about hellebore", 15, 0, &f->conv, &err), err);
     int64_t both[] = { f->s2, f->s1 };
     struct row_turn t = { .conversation = f->conv,
                           .created_at = 50,
