@@ -25,7 +25,8 @@ static const struct {
     { "search_top5_100k", "vector search, 100,000 x 384", bench_search_100k },
     { "search_top5_1m", "vector search, 1,000,000 x 384 (needs 4 GB)", bench_search_1m },
     { "bm25", "keyword search, 5,000 chunks of 512 words", bench_bm25 },
-    { "persona", "ingest_pepys, open_pepys, ask_quote: the Pepys diary as a persona", bench_persona },
+    { "persona", "ingest_pepys, open_pepys, ask_quote: the Pepys diary as a persona",
+      bench_persona },
 };
 enum { N_BENCHES = sizeof benches / sizeof *benches, MAX_TIMES = 10000 };
 
@@ -57,7 +58,9 @@ void bench_report(struct bench *b, const char *name, double value, const char *u
     }
     b->results = all;
     struct bench_result *r = &all[b->n++];
-    *r = (struct bench_result){ .value = value, .limit = limit, .peer = peer,
+    *r = (struct bench_result){ .value = value,
+                                .limit = limit,
+                                .peer = peer,
                                 .to_limit = ratio(value, limit, unit),
                                 .to_peer = ratio(value, peer, unit) };
     snprintf(r->name, sizeof r->name, "%s", name);

@@ -31,7 +31,7 @@ struct bench {
  * many times as good as the peer. limit, peer: BENCH_NONE if there is none. note may be "". */
 void bench_report(struct bench *b, const char *name, double value, const char *unit, double limit,
                   double peer, const char *note, ...) __attribute__((format(printf, 7, 8)));
-void bench_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));   /* to stderr */
+void bench_note(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* to stderr */
 
 /* Call fn at least `least` times and for at least `seconds` (at most 10,000 times). Returns
  * seconds a call: the median; *best the shortest. */
@@ -41,7 +41,7 @@ double bench_time(void (*fn)(void *ud), void *ud, int least, double seconds, dou
  * what a scan of that many bytes cannot beat. A median, as bench_time's; 0 when there is no
  * memory. */
 double bench_read_rate(size_t bytes, int threads);
-size_t bench_memory_free(void);             /* bytes the machine could still give */
+size_t bench_memory_free(void); /* bytes the machine could still give */
 
 /* faiss_flat.cc, or stubs that return NULL when it was not built. */
 void *bench_faiss_new(int dim, size_t n, const float *(*row)(void *ud, size_t i), void *ud,

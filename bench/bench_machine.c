@@ -21,11 +21,11 @@ enum { STEP = 8 * sizeof(vec), AHEAD = 2048 };
 
 struct reading {
     const char *p;
-    size_t share;             /* bytes a thread, a multiple of STEP */
+    size_t share; /* bytes a thread, a multiple of STEP */
     int times;
     bool ahead;
 };
-static atomic_ulong sink;     /* so that no reader is optimised away */
+static atomic_ulong sink; /* so that no reader is optimised away */
 
 #if defined(__x86_64__)
 #define WIDE __attribute__((target("avx2")))
@@ -98,8 +98,11 @@ int bench_machine(struct bench *b, struct err *err)
     static const struct {
         const char *name;
         size_t bytes;
-    } sizes[] = { { "256k", 256u << 10 }, { "4m", 4u << 20 }, { "16m", 16u << 20 },
-                  { "64m", 64u << 20 }, { "512m", 512u << 20 } };
+    } sizes[] = { { "256k", 256u << 10 },
+                  { "4m", 4u << 20 },
+                  { "16m", 16u << 20 },
+                  { "64m", 64u << 20 },
+                  { "512m", 512u << 20 } };
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         for (int t = 1; t <= b->threads; t += t < b->threads ? b->threads - 1 : 1) {
             char name[64];

@@ -1,8 +1,9 @@
 /* The whole way: a corpus to a searchable persona, and questions put to it.
  *
- * ingest_pepys runs in a child process, so that its peak memory is its own; the child uses the same calls as
- * the program. ask_quote then opens the home that was made, in this process, and times each answer;
- * the first rounds warm caches and are not counted. The corpus is test data and may be absent. */
+ * ingest_pepys runs in a child process, so that its peak memory is its own; the child uses the same
+ * calls as the program. ask_quote then opens the home that was made, in this process, and times
+ * each answer; the first rounds warm caches and are not counted. The corpus is test data and may be
+ * absent. */
 #include "bench.h"
 
 #include "base/buf.h"
@@ -19,17 +20,38 @@
 #include <unistd.h>
 
 static const char *const questions[] = {
-    "What do you think of the theatre?", "Did you see the fire of London?", "How is your wife?",
-    "What did you eat for dinner?", "Do you like music?", "What do you think of the King?",
-    "How much money do you have?", "Are you afraid of the plague?", "Why did you stop drinking wine?",
-    "Where do you go to church?", "What do you think of Sir William Penn?", "Do you play the flageolet?",
-    "When did you buy a periwig?", "What happened at the Tower?", "How are your eyes?",
-    "What do you think of the Dutch war?", "Who is my Lord Sandwich?", "And why?",
-    "What books did you buy?", "Have you been to Cambridge?", "Do you trust Creed?",
-    "What is it like to travel by coach?", "How did you sleep?", "What do you think of women at court?",
-    "Did you ever see an execution?", "What do you do at the office?", "How is your father?",
-    "What work did you do with Mr. Hewer?", "What do you think of Shakespeare?", "Do you keep a diary?",
-    "What do you know of quantum computing?", "Would you live in the country?",
+    "What do you think of the theatre?",
+    "Did you see the fire of London?",
+    "How is your wife?",
+    "What did you eat for dinner?",
+    "Do you like music?",
+    "What do you think of the King?",
+    "How much money do you have?",
+    "Are you afraid of the plague?",
+    "Why did you stop drinking wine?",
+    "Where do you go to church?",
+    "What do you think of Sir William Penn?",
+    "Do you play the flageolet?",
+    "When did you buy a periwig?",
+    "What happened at the Tower?",
+    "How are your eyes?",
+    "What do you think of the Dutch war?",
+    "Who is my Lord Sandwich?",
+    "And why?",
+    "What books did you buy?",
+    "Have you been to Cambridge?",
+    "Do you trust Creed?",
+    "What is it like to travel by coach?",
+    "How did you sleep?",
+    "What do you think of women at court?",
+    "Did you ever see an execution?",
+    "What do you do at the office?",
+    "How is your father?",
+    "What work did you do with Mr. Hewer?",
+    "What do you think of Shakespeare?",
+    "Do you keep a diary?",
+    "What do you know of quantum computing?",
+    "Would you live in the country?",
 };
 enum { N_QUESTIONS = sizeof questions / sizeof *questions, ROUNDS = 12 };
 
@@ -57,8 +79,12 @@ static int ingest(const struct place *at, struct err *err)
     struct secret s = { .key_file = at->key };
     struct home *h = NULL;
     struct persona *p = NULL;
-    struct persona_new n = { .name = "Samuel Pepys", .kind = PERSONA_LEGACY, .consent_by = "public domain",
-                             .consent_to = "measuring", .consent_at = 1, .chunk_overlap = -1 };
+    struct persona_new n = { .name = "Samuel Pepys",
+                             .kind = PERSONA_LEGACY,
+                             .consent_by = "public domain",
+                             .consent_to = "measuring",
+                             .consent_at = 1,
+                             .chunk_overlap = -1 };
     struct ingest_totals t;
     const char *path = at->corpus;
     int rc = home_create(at->home, &s, err);
@@ -130,11 +156,12 @@ static int measured_asks(struct bench *b, const struct place *at, struct err *er
     for (int i = 0; i < ROUNDS && !rc; i++) rc = ask_round(r, took, &n, err);
     if (!rc) {
         qsort(took, n, sizeof *took, by_size);
-        bench_report(b, "open_pepys", opened * 1e3, "ms", BENCH_NONE, BENCH_NONE, "%.0f MB of indexes",
-                     (double)retriever_bytes(r) / 1e6);
+        bench_report(b, "open_pepys", opened * 1e3, "ms", BENCH_NONE, BENCH_NONE,
+                     "%.0f MB of indexes", (double)retriever_bytes(r) / 1e6);
         bench_report(b, "ask_quote_p50", took[n / 2] * 1e3, "ms", BENCH_NONE, BENCH_NONE,
                      "%zu answers in process; goal 10", n);
-        bench_report(b, "ask_quote_p99", took[n * 99 / 100] * 1e3, "ms", BENCH_NONE, BENCH_NONE, "goal 30");
+        bench_report(b, "ask_quote_p99", took[n * 99 / 100] * 1e3, "ms", BENCH_NONE, BENCH_NONE,
+                     "goal 30");
     }
     retriever_close(r);
     persona_close(p);
@@ -152,7 +179,8 @@ int bench_persona(struct bench *b, struct err *err)
     if (!rc) {
         bench_report(b, "ingest_pepys", seconds, "s", BENCH_NONE, BENCH_NONE,
                      "1.18 million words to a searchable persona; goal 30");
-        bench_report(b, "ingest_pepys_rss", peak / 1048576, "MiB", BENCH_NONE, BENCH_NONE, "peak; goal 300");
+        bench_report(b, "ingest_pepys_rss", peak / 1048576, "MiB", BENCH_NONE, BENCH_NONE,
+                     "peak; goal 300");
         rc = measured_asks(b, &at, err);
     }
     io_remove_tree(at.dir, NULL);

@@ -43,7 +43,7 @@ struct world {
     struct vectors *ix;
     size_t n;
     bool clustered;
-    float *centres;               /* [CENTRES, DIM] */
+    float *centres; /* [CENTRES, DIM] */
     float q[QUERIES][DIM];
     int next;
     void *faiss;
@@ -200,7 +200,7 @@ struct kernel_run {
     float *x;
     float sum;
 };
-enum { K_ROWS = 512 };           /* 192 KiB of codes: the second-level cache holds them */
+enum { K_ROWS = 512 }; /* 192 KiB of codes: the second-level cache holds them */
 
 static void run_scan(void *ud)
 {
@@ -275,8 +275,8 @@ int bench_bm25(struct bench *b, struct err *err)
         double ms = bench_time(run_bm25, &r, 100, 0.5, NULL) * 1e3;
         bench_report(b, "bm25_top50_5k", ms, "ms", BENCH_NONE, BENCH_NONE, "8 terms, %.1f MB",
                      (double)bm25_bytes(r.b) / 1e6);
-        bench_report(b, "bm25_add", words / took / 1e6, "Mw/s", BENCH_NONE, BENCH_NONE,
-                     "%s", "million words a second, cut and stemmed");
+        bench_report(b, "bm25_add", words / took / 1e6, "Mw/s", BENCH_NONE, BENCH_NONE, "%s",
+                     "million words a second, cut and stemmed");
     }
     buf_free(&text);
     bm25_free(r.b);

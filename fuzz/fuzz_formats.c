@@ -19,8 +19,8 @@ static void demand(int ok)
 
 static int on_piece(void *ud, const struct piece *p, struct err *err)
 {
-    const char *const all[] = { p->text, p->author, p->author_id, p->title,
-                                p->thread, p->id, p->reply_to, p->quoted };
+    const char *const all[] = { p->text,   p->author, p->author_id, p->title,
+                                p->thread, p->id,     p->reply_to,  p->quoted };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         demand(all[i] != NULL);
         demand(utf8_valid(all[i], strlen(all[i])));
@@ -39,7 +39,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct format *f = formats[data[0] % n_formats];
     unsigned bits = data[1];
     data += 2, size -= 2;
-    struct format_opts o = { .now = 1700000000, .day_first = (int)(bits % 3) - 1,
+    struct format_opts o = { .now = 1700000000,
+                             .day_first = (int)(bits % 3) - 1,
                              .map = bits & 4 ? "text=text,date=meta.date" : NULL };
     struct format_in in = { .size = size,
                             .mtime = bits & 8 ? 1400000000 : CLOCK_NONE,

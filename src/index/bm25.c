@@ -26,7 +26,7 @@
 #include <string.h>
 
 #define K1 1.2f
-#define B 0.75f
+#define B  0.75f
 
 enum { SWEEP_MIN = 64 };
 
@@ -42,18 +42,18 @@ struct term {
 
 struct doc {
     int64_t id;
-    float len;                /* negative: dead */
+    float len; /* negative: dead */
 };
 
 struct bm25 {
-    struct map term_of;       /* stem hash -> index in terms + 1 */
-    struct map doc_of;        /* id -> index in docs + 1; 0: removed */
+    struct map term_of; /* stem hash -> index in terms + 1 */
+    struct map doc_of;  /* id -> index in docs + 1; 0: removed */
     struct term *terms;
     size_t n_terms, cap_terms;
     struct doc *docs;
     size_t n_docs, cap_docs, dead;
-    size_t postings;          /* room for this many in all, for bm25_bytes */
-    double len;               /* sum over the living */
+    size_t postings; /* room for this many in all, for bm25_bytes */
+    double len;      /* sum over the living */
 };
 
 struct bm25 *bm25_new(struct err *err)
@@ -78,10 +78,7 @@ void bm25_free(struct bm25 *b)
     free(b);
 }
 
-size_t bm25_count(const struct bm25 *b)
-{
-    return b->n_docs - b->dead;
-}
+size_t bm25_count(const struct bm25 *b) { return b->n_docs - b->dead; }
 
 size_t bm25_bytes(const struct bm25 *b)
 {
@@ -198,7 +195,7 @@ static void sweep(struct bm25 *b)
         to[d] = n++;
         *slot = n;
     }
-    if (!to) goto out;            /* the dead stay a little longer */
+    if (!to) goto out; /* the dead stay a little longer */
     for (size_t i = 0; i < b->n_terms; i++) {
         struct term *t = &b->terms[i];
         uint32_t kept = 0;
@@ -243,10 +240,7 @@ static uint32_t live(const struct bm25 *b, const struct term *t)
     return n;
 }
 
-uint32_t bm25_df(const struct bm25 *b, uint64_t stem)
-{
-    return live(b, term_find(b, stem));
-}
+uint32_t bm25_df(const struct bm25 *b, uint64_t stem) { return live(b, term_find(b, stem)); }
 
 static float idf(const struct bm25 *b, uint32_t df)
 {
@@ -254,10 +248,7 @@ static float idf(const struct bm25 *b, uint32_t df)
     return (float)log1p((n - df + 0.5) / (df + 0.5));
 }
 
-float bm25_idf(const struct bm25 *b, uint64_t stem)
-{
-    return idf(b, bm25_df(b, stem));
-}
+float bm25_idf(const struct bm25 *b, uint64_t stem) { return idf(b, bm25_df(b, stem)); }
 
 static size_t add_term(struct bm25_term *out, size_t n, size_t cap, uint64_t stem)
 {
@@ -353,7 +344,7 @@ static void collect(const struct bm25 *b, const struct term *t, float *acc,
     for (uint32_t i = 0; i < t->n; i++) {
         uint32_t d = t->p[i].doc;
         struct hit h = { .id = b->docs[d].id, .score = acc[d] };
-        acc[d] = 0;               /* a document that holds two terms is met once */
+        acc[d] = 0; /* a document that holds two terms is met once */
         if (!(h.score > 0) || b->docs[d].len < 0 || !wanted(best, &h)) continue;
         if (!keep || keep(ud, h.id)) best_add(best, h);
     }

@@ -11,15 +11,14 @@
 #include "index/vectors.h"
 
 struct bm25_term {
-    uint64_t stem;       /* hash64(stem, len, 0) */
-    float weight;        /* 1 for a word of the question */
+    uint64_t stem; /* hash64(stem, len, 0) */
+    float weight;  /* 1 for a word of the question */
 };
 
 struct bm25;
 struct bm25 *bm25_new(struct err *err);
 /* weight scales term counts: context text counts less than the persona's own. */
-int bm25_add(struct bm25 *b, int64_t id, const char *text, size_t n, float weight,
-             struct err *err);
+int bm25_add(struct bm25 *b, int64_t id, const char *text, size_t n, float weight, struct err *err);
 bool bm25_remove(struct bm25 *b, int64_t id);
 size_t bm25_count(const struct bm25 *b);
 size_t bm25_bytes(const struct bm25 *b);

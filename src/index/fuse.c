@@ -14,8 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RANK_PART 0.5f       /* share of the score that comes from ranks */
-#define RANK_K 60.0f
+#define RANK_PART 0.5f /* share of the score that comes from ranks */
+#define RANK_K    60.0f
 
 enum { STACK_HITS = 256, SMALL_LIST = 32 };
 
@@ -23,7 +23,7 @@ struct list {
     const struct hit *h;
     size_t n;
     float least, most;
-    struct map rank_of;      /* id -> rank + 1, for long lists */
+    struct map rank_of; /* id -> rank + 1, for long lists */
 };
 
 static void list_open(struct list *l, const struct hit *h, size_t n)
@@ -36,7 +36,7 @@ static void list_open(struct list *l, const struct hit *h, size_t n)
     for (size_t i = 0; n > SMALL_LIST && i < n; i++) {
         uint64_t *slot = map_slot(&l->rank_of, (uint64_t)h[i].id);
         if (!slot) {
-            map_free(&l->rank_of);           /* out of memory: searched one by one */
+            map_free(&l->rank_of); /* out of memory: searched one by one */
             return;
         }
         if (!*slot) *slot = i + 1;
@@ -152,7 +152,7 @@ size_t fuse_mmr(struct hit *hits, size_t n, size_t k, float lambda, int dim,
     size_t all = n;
     if (n > STACK_HITS && !(near = malloc(n * sizeof *near))) {
         near = few;
-        n = STACK_HITS;                  /* out of memory: vary the first, leave the rest */
+        n = STACK_HITS; /* out of memory: vary the first, leave the rest */
     }
     float least = INFINITY, top = -INFINITY;
     for (size_t i = 0; i < n; i++) {

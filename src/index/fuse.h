@@ -5,8 +5,8 @@
 #include "index/vectors.h"
 
 /* Weighted fusion of two rankings: each is min-max normalised over its own hits, then
- * score = w * a + (1 - w) * b, with a reciprocal-rank part (Cormack et al., 2009, k = 60) that keeps one list
- * from drowning the other. Writes at most cap hits, best first; returns how many. */
+ * score = w * a + (1 - w) * b, with a reciprocal-rank part (Cormack et al., 2009, k = 60) that
+ * keeps one list from drowning the other. Writes at most cap hits, best first; returns how many. */
 size_t fuse_rankings(const struct hit *a, size_t na, const struct hit *b, size_t nb, float w,
                      struct hit *out, size_t cap);
 

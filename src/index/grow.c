@@ -17,8 +17,8 @@ int grow_to(struct grow *g, size_t bytes, struct err *err)
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     if (bytes > SIZE_MAX / 4) return err_nomem(err);
     bytes = (bytes + page - 1) / page * page;
-    char *range = mmap(NULL, bytes + HUGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                       -1, 0);
+    char *range =
+        mmap(NULL, bytes + HUGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (range == MAP_FAILED) return err_nomem(err);
     char *at = range + (HUGE - (uintptr_t)range % HUGE) % HUGE;
     void *p = g->cap ? mremap(g->p, g->cap, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, at)

@@ -14,11 +14,11 @@
 #include <stddef.h>
 
 struct grow {
-    void *p;              /* NULL while cap is 0; moves when it grows */
-    size_t cap;           /* bytes, a multiple of the page size */
+    void *p;    /* NULL while cap is 0; moves when it grows */
+    size_t cap; /* bytes, a multiple of the page size */
 };
 
-int grow_to(struct grow *g, size_t bytes, struct err *err);    /* at least; never shrinks */
-void grow_free(struct grow *g);                                /* the kernel zeroes the pages */
+int grow_to(struct grow *g, size_t bytes, struct err *err); /* at least; never shrinks */
+void grow_free(struct grow *g);                             /* the kernel zeroes the pages */
 
 #endif

@@ -39,22 +39,22 @@
 #include <string.h>
 
 enum {
-    BLOCK = 256,              /* rows scanned between two looks at the bounds */
-    FEW = 64,                 /* largest k that needs no allocation */
-    CANDS = 4 * FEW,          /* candidates a part holds on its stack */
+    BLOCK = 256,     /* rows scanned between two looks at the bounds */
+    FEW = 64,        /* largest k that needs no allocation */
+    CANDS = 4 * FEW, /* candidates a part holds on its stack */
     MAX_PARTS = 32,
 };
-#define PARALLEL_BYTES ((size_t)8 << 20)    /* below, waking a thread costs more than it saves */
+#define PARALLEL_BYTES ((size_t)8 << 20) /* below, waking a thread costs more than it saves */
 
 struct vectors {
     int dim;
-    size_t stride;            /* dim rounded up to 32: codes and floats a row */
-    size_t n, cap;            /* rows used, rows there is room for */
-    struct grow codes;        /* int8_t [cap, stride] */
-    struct grow rows;         /* float [cap, stride], unit length */
-    struct grow scale, lost;  /* float [cap]: s_v, e_v */
-    struct grow ids;          /* int64_t [cap] */
-    struct map at;            /* id -> row + 1; 0: removed */
+    size_t stride;           /* dim rounded up to 32: codes and floats a row */
+    size_t n, cap;           /* rows used, rows there is room for */
+    struct grow codes;       /* int8_t [cap, stride] */
+    struct grow rows;        /* float [cap, stride], unit length */
+    struct grow scale, lost; /* float [cap]: s_v, e_v */
+    struct grow ids;         /* int64_t [cap] */
+    struct map at;           /* id -> row + 1; 0: removed */
 };
 
 static const float *row_of(const struct vectors *ix, size_t r)
@@ -67,10 +67,7 @@ static int8_t *codes_of(const struct vectors *ix, size_t r)
     return (int8_t *)ix->codes.p + r * ix->stride;
 }
 
-static int64_t id_of(const struct vectors *ix, size_t r)
-{
-    return ((const int64_t *)ix->ids.p)[r];
-}
+static int64_t id_of(const struct vectors *ix, size_t r) { return ((const int64_t *)ix->ids.p)[r]; }
 
 struct vectors *vectors_new(int dim, struct err *err)
 {
@@ -103,8 +100,7 @@ void vectors_free(struct vectors *ix)
 int vectors_reserve(struct vectors *ix, size_t n, struct err *err)
 {
     if (n <= ix->cap) return 0;
-    if (n >= UINT32_MAX)
-        return err_set(err, ERR_LIMIT, "an index holds 4 billion vectors at most");
+    if (n >= UINT32_MAX) return err_set(err, ERR_LIMIT, "an index holds 4 billion vectors at most");
     int rc = grow_to(&ix->codes, n * ix->stride, err);
     if (!rc) rc = grow_to(&ix->rows, n * ix->stride * sizeof(float), err);
     if (!rc) rc = grow_to(&ix->scale, n * sizeof(float), err);
@@ -200,10 +196,7 @@ const float *vectors_get(const struct vectors *ix, int64_t id)
     return found && *found ? row_of(ix, (size_t)*found - 1) : NULL;
 }
 
-size_t vectors_count(const struct vectors *ix)
-{
-    return ix->n;
-}
+size_t vectors_count(const struct vectors *ix) { return ix->n; }
 
 static size_t row_bytes(const struct vectors *ix)
 {
@@ -221,30 +214,30 @@ size_t vectors_scan_bytes(const struct vectors *ix)
 }
 
 struct cand {
-    float lo, hi;             /* equal once scored in f32 */
+    float lo, hi; /* equal once scored in f32 */
     uint32_t row;
 };
 
 struct search {
     const struct vectors *ix;
-    const float *q;           /* [stride], unit length */
+    const float *q; /* [stride], unit length */
     const int8_t *q8;
-    float s_q, widen, base;   /* hi, lo = s_q s_v dot +- (widen e_v + base) */
+    float s_q, widen, base; /* hi, lo = s_q s_v dot +- (widen e_v + base) */
     size_t k;
     bool (*keep)(void *ud, int64_t id);
     void *ud;
     size_t part_rows;
-    size_t cap;               /* candidates a part holds */
-    struct cand *cands;       /* [parts, cap], or NULL: on the stack of the part */
-    struct hit *hits;         /* [parts, k] */
+    size_t cap;         /* candidates a part holds */
+    struct cand *cands; /* [parts, cap], or NULL: on the stack of the part */
+    struct hit *hits;   /* [parts, k] */
     size_t n_hits[MAX_PARTS];
-    _Atomic float floor;      /* T */
+    _Atomic float floor; /* T */
 };
 
 struct part {
     struct search *s;
     struct cand *c;
-    size_t n, full;           /* candidates; at `full` of them, prune */
+    size_t n, full; /* candidates; at `full` of them, prune */
 };
 
 static void raise_floor(struct search *s, float t)
@@ -336,10 +329,7 @@ static void settle(struct part *p)
     if (p->n > k) p->n = k;
 }
 
-static size_t at_most(size_t n, size_t most)
-{
-    return n < most ? n : most;
-}
+static size_t at_most(size_t n, size_t most) { return n < most ? n : most; }
 
 /* Early on the floor is low and rises fast, so look often while there are few candidates. */
 static void make_room(struct part *p)
@@ -377,8 +367,7 @@ static void scan_part(void *ud, int which)
         size_t n = to - r < BLOCK ? to - r : BLOCK;
         kernels.scan_i8(codes_of(ix, r), n, ix->stride, s->q8, dot);
         float t = atomic_load_explicit(&s->floor, memory_order_relaxed);
-        size_t m = kernels.pass_i8(dot, scale + r, lost + r, n, s->s_q, s->widen, t - s->base,
-                                   idx);
+        size_t m = kernels.pass_i8(dot, scale + r, lost + r, n, s->s_q, s->widen, t - s->base, idx);
         for (size_t i = 0; i < m; i++)
             add_candidate(&p, r + idx[i], (float)dot[idx[i]] * scale[r + idx[i]] * s->s_q);
     }
@@ -454,8 +443,9 @@ size_t vectors_search(const struct vectors *ix, const float *q, size_t k,
     if (k > ix->n) k = ix->n;
     if (!k || isnan(make_unit(q, ix->dim, ix->stride, unit))) return 0;
     float lost;
-    struct search s = { .ix = ix, .q = unit, .q8 = codes, .k = k, .keep = keep, .ud = ud,
-                        .floor = -INFINITY };
+    struct search s = {
+        .ix = ix, .q = unit, .q8 = codes, .k = k, .keep = keep, .ud = ud, .floor = -INFINITY
+    };
     s.s_q = encode(unit, ix->stride, codes, &lost);
     s.widen = 1 + lost;
     s.base = lost + (float)(2 * ix->dim + 64) * 0x1p-24f;

@@ -21,22 +21,22 @@
 
 struct hit {
     int64_t id;
-    float score;         /* cosine in [-1, 1], or a BM25 or fused score */
+    float score; /* cosine in [-1, 1], or a BM25 or fused score */
 };
 
 #define VECTORS_DIM_MAX 8192
 
 struct vectors;
-struct vectors *vectors_new(int dim, struct err *err);   /* dim 1 .. VECTORS_DIM_MAX */
+struct vectors *vectors_new(int dim, struct err *err); /* dim 1 .. VECTORS_DIM_MAX */
 int vectors_reserve(struct vectors *ix, size_t n, struct err *err);
 /* An id that is there already gets the new vector. A zero vector is allowed (cosine 0 with all);
  * ERR_INVAL if a component is not finite; then, and after ERR_NOMEM, the index is as it was. */
 int vectors_add(struct vectors *ix, int64_t id, const float *v, struct err *err);
 bool vectors_remove(struct vectors *ix, int64_t id);
 size_t vectors_count(const struct vectors *ix);
-size_t vectors_bytes(const struct vectors *ix);             /* memory held */
-size_t vectors_scan_bytes(const struct vectors *ix);      /* bytes one search reads in its scan */
-int vectors_scan_threads(const struct vectors *ix);         /* threads one search would use */
+size_t vectors_bytes(const struct vectors *ix);      /* memory held */
+size_t vectors_scan_bytes(const struct vectors *ix); /* bytes one search reads in its scan */
+int vectors_scan_threads(const struct vectors *ix);  /* threads one search would use */
 /* Best k by cosine, best first, ties by smaller id. keep(ud, id) false leaves a row out; NULL:
  * all. keep is asked only about rows that could be among the best, and, in large indexes, from
  * several threads at once. Returns how many (<= k); out holds k. Allocates nothing when k <= 64
@@ -44,8 +44,8 @@ int vectors_scan_threads(const struct vectors *ix);         /* threads one searc
  * finite. */
 size_t vectors_search(const struct vectors *ix, const float *q, size_t k,
                       bool (*keep)(void *ud, int64_t id), void *ud, struct hit *out);
-const float *vectors_get(const struct vectors *ix, int64_t id);   /* unit length, borrowed
-                                                   until the next change; NULL if absent */
+const float *vectors_get(const struct vectors *ix, int64_t id); /* unit length, borrowed
+                                                 until the next change; NULL if absent */
 void vectors_free(struct vectors *ix);
 
 #endif

@@ -18,7 +18,7 @@
 #include <string.h>
 
 enum {
-    AHEAD = 2048,         /* bytes the prefetch runs ahead of the scan */
+    AHEAD = 2048, /* bytes the prefetch runs ahead of the scan */
     MAX_DIM = 8192,
 };
 
@@ -59,10 +59,7 @@ static void axpy_f32(float *y, float a, const float *x, size_t n)
     for (; i < n; i++) y[i] += a * x[i];
 }
 
-static inline __m256i load_i8(const int8_t *p)
-{
-    return _mm256_loadu_si256((const __m256i *)p);
-}
+static inline __m256i load_i8(const int8_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
 
 /* acc += the products of 32 bytes: flip is all ones where q is negative, mag is |q|. */
 static inline __m256i mul_add(__m256i acc, const int8_t *row, __m256i flip, __m256i mag)
@@ -81,7 +78,7 @@ static inline __m128i sum_each(__m256i a, __m256i b, __m256i c, __m256i d)
 /* q made ready: once a call, not once a row. */
 struct query {
     int8_t flip[MAX_DIM], mag[MAX_DIM];
-    int32_t owed;                 /* sum over q < 0 of |q| */
+    int32_t owed; /* sum over q < 0 of |q| */
 } __attribute__((aligned(32)));
 
 static void prepare(struct query *p, const int8_t *q, size_t dim)
@@ -152,8 +149,8 @@ static float quant_i8(const float *x, size_t n, int8_t *out)
     for (i = 0; i + 8 <= n; i += 8) {
         __m256i v = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + i), vinv));
         __m128i w = _mm_packs_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
-        _mm_storel_epi64((__m128i *)(out + i), _mm_max_epi8(_mm_packs_epi16(w, w),
-                                                            _mm_set1_epi8(-127)));
+        _mm_storel_epi64((__m128i *)(out + i),
+                         _mm_max_epi8(_mm_packs_epi16(w, w), _mm_set1_epi8(-127)));
     }
     for (; i < n; i++) {
         int v = _mm_cvtss_si32(_mm_set_ss(x[i] * inv));
@@ -162,8 +159,8 @@ static float quant_i8(const float *x, size_t n, int8_t *out)
     return most / 127.0f;
 }
 
-static size_t pass_i8(const int32_t *dot, const float *scale, const float *slack, size_t n,
-                      float a, float b, float t, uint32_t *idx)
+static size_t pass_i8(const int32_t *dot, const float *scale, const float *slack, size_t n, float a,
+                      float b, float t, uint32_t *idx)
 {
     const __m256 va = _mm256_set1_ps(a), vb = _mm256_set1_ps(b), vt = _mm256_set1_ps(t);
     size_t m = 0, i = 0;

@@ -6,7 +6,7 @@
 
 #include <immintrin.h>
 
-#define AHEAD 2048      /* bytes the prefetch runs ahead of the scan */
+#define AHEAD 2048 /* bytes the prefetch runs ahead of the scan */
 
 static float dot_f32(const float *x, const float *y, size_t n)
 {
@@ -38,7 +38,7 @@ static void axpy_f32(float *y, float a, const float *x, size_t n)
 static inline __m512i mul_add(__m512i acc, __mmask64 m, const int8_t *row, __m512i q)
 {
     __m512i r = _mm512_xor_si512(_mm512_maskz_loadu_epi8(m, row), _mm512_set1_epi8(-128));
-    return _mm512_dpbusd_epi32(acc, r, q);          /* q is 0 where the mask is */
+    return _mm512_dpbusd_epi32(acc, r, q); /* q is 0 where the mask is */
 }
 
 static void scan_i8(const int8_t *rows, size_t n, size_t dim, const int8_t *q, int32_t *out)

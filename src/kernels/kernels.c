@@ -7,18 +7,15 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define GENERIC                                                                               \
-    {                                                                                         \
-        .name = "generic", .dot_f32 = generic_dot_f32, .axpy_f32 = generic_axpy_f32,          \
-        .scan_i8 = generic_scan_i8, .quant_i8 = generic_quant_i8, .pass_i8 = generic_pass_i8, \
+#define GENERIC                                                                                    \
+    {                                                                                              \
+        .name = "generic", .dot_f32 = generic_dot_f32, .axpy_f32 = generic_axpy_f32,               \
+        .scan_i8 = generic_scan_i8, .quant_i8 = generic_quant_i8, .pass_i8 = generic_pass_i8,      \
     }
 
 struct kernels kernels = GENERIC;
 
-static bool has_generic(void)
-{
-    return true;
-}
+static bool has_generic(void) { return true; }
 
 #ifdef __x86_64__
 static bool has_avx2(void)
@@ -38,7 +35,7 @@ static bool has_avx512(void)
 static const struct variant {
     const char *name;
     bool (*has)(void);
-    void (*fill)(struct kernels *k);     /* NULL: the generic table itself */
+    void (*fill)(struct kernels *k); /* NULL: the generic table itself */
 } variants[] = {
     { "generic", has_generic, NULL },
 #ifdef __x86_64__

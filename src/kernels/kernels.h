@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 struct kernels {
-    const char *name;                                             /* "avx2" */
+    const char *name; /* "avx2" */
     /* Sum of x[i] * y[i], n floats, any alignment. */
     float (*dot_f32)(const float *x, const float *y, size_t n);
     /* y += a * x. */
@@ -28,8 +28,8 @@ struct kernels {
     float (*quant_i8)(const float *x, size_t n, int8_t *out);
     /* The rows of a scan that may matter: writes to idx (room for n) every i, ascending, with
      * dot[i] * scale[i] * a + slack[i] * b >= t; returns how many. */
-    size_t (*pass_i8)(const int32_t *dot, const float *scale, const float *slack, size_t n,
-                      float a, float b, float t, uint32_t *idx);
+    size_t (*pass_i8)(const int32_t *dot, const float *scale, const float *slack, size_t n, float a,
+                      float b, float t, uint32_t *idx);
 };
 
 extern struct kernels kernels;

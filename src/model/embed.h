@@ -7,8 +7,9 @@
  * An embedder may learn from the corpus before use (the hash embedder: document frequencies):
  *     embed_learn(e, text, n) for each passage; embed_learned(e) says how many it has seen;
  *     embed_save(e, &state) keeps what it learnt, sealed by the caller.
- * embed_text after embed_learn uses all that was learnt so far, so callers freeze: learn, save, then
- * embed everything with that state. Thread-safe for embed_text on one embedder when nothing learns. */
+ * embed_text after embed_learn uses all that was learnt so far, so callers freeze: learn, save,
+ * then embed everything with that state. Thread-safe for embed_text on one embedder when nothing
+ * learns. */
 #ifndef LK_MODEL_EMBED_H
 #define LK_MODEL_EMBED_H
 
@@ -20,28 +21,28 @@
 
 struct embedder;
 
-struct embed_kind {                        /* the interface an embedder implements */
-    const char *name;                      /* "hash" */
-    const char *version;                   /* "hash-384-1": vectors of equal version and state compare */
+struct embed_kind {      /* the interface an embedder implements */
+    const char *name;    /* "hash" */
+    const char *version; /* "hash-384-1": vectors of equal version and state compare */
     const char *help;
     int dim;
-    struct embedder *(*open)(const void *state, size_t n, struct err *err);   /* state NULL: fresh */
+    struct embedder *(*open)(const void *state, size_t n, struct err *err); /* state NULL: fresh */
     void (*close)(struct embedder *e);
     int (*text)(struct embedder *e, const char *s, size_t n, float *v);
     int (*learn)(struct embedder *e, const char *s, size_t n);
     int (*save)(const struct embedder *e, struct buf *out);
     uint64_t (*learned)(const struct embedder *e);
-    float (*idf)(const struct embedder *e, uint64_t stem);   /* of hash64(stem, seed 0); >= 0 */
+    float (*idf)(const struct embedder *e, uint64_t stem); /* of hash64(stem, seed 0); >= 0 */
 };
 
-struct embedder {                          /* base of every implementation's struct */
+struct embedder { /* base of every implementation's struct */
     const struct embed_kind *kind;
 };
 
-extern const struct embed_kind *const embed_kinds[];       /* NULL-terminated */
+extern const struct embed_kind *const embed_kinds[]; /* NULL-terminated */
 const struct embed_kind *embed_kind_by_name(const char *name);
 struct embedder *embed_open(const char *name, const void *state, size_t n, struct err *err);
-void embed_close(struct embedder *e);      /* accepts NULL */
+void embed_close(struct embedder *e); /* accepts NULL */
 int embed_text(struct embedder *e, const char *s, size_t n, float *v);
 int embed_learn(struct embedder *e, const char *s, size_t n);
 int embed_save(const struct embedder *e, struct buf *out);

@@ -1,6 +1,7 @@
-/* The doctor. The store looks at its file, keys and seals; here is what only the persona room knows:
- * that a body which opens also parses, and that what is derived from the pieces is up to date. A body
- * that does not parse is reported, never removed: a later version may know how to read it. */
+/* The doctor. The store looks at its file, keys and seals; here is what only the persona room
+ * knows: that a body which opens also parses, and that what is derived from the pieces is up to
+ * date. A body that does not parse is reported, never removed: a later version may know how to read
+ * it. */
 #include "persona/doctor.h"
 
 #include "persona/ingest.h"
@@ -17,7 +18,7 @@ struct look {
     void (*say)(void *ud, bool problem, const char *text);
     void *ud;
     struct doctor_report *rep;
-    char (*ids)[9];                   /* of the personas */
+    char (*ids)[9]; /* of the personas */
     size_t n;
     struct err *err;
 };
@@ -30,7 +31,8 @@ static void tell_list(struct look *l, bool problem, const char *fmt, va_list ap)
     if (l->say) l->say(l->ud, problem, text);
 }
 
-__attribute__((format(printf, 3, 4))) static void tell(struct look *l, bool problem, const char *fmt, ...)
+__attribute__((format(printf, 3, 4))) static void tell(struct look *l, bool problem,
+                                                       const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
@@ -85,9 +87,10 @@ static int look_at_bodies(struct look *l, const struct persona *p)
     arena_free(b.mem);
     l->rep->unreadable_bodies += b.bad;
     if (b.bad)
-        tell(l, true, "persona %s: %llu of %llu pieces and chunks open but cannot be understood: restore a "
-             "backup, or update the program", p->id, (unsigned long long)b.bad,
-             (unsigned long long)b.seen);
+        tell(l, true,
+             "persona %s: %llu of %llu pieces and chunks open but cannot be understood: restore a "
+             "backup, or update the program",
+             p->id, (unsigned long long)b.bad, (unsigned long long)b.seen);
     /* Rows that do not open were reported by the store already. */
     return rc == ERR_NOMEM ? err_nomem(l->err) : 0;
 }
@@ -104,7 +107,8 @@ static int look_at_persona(struct look *l, size_t i)
     rc = look_at_bodies(l, p);
     if (!rc && p->stale) {
         l->rep->stale_personas++;
-        tell(l, true, "persona %s: vectors, topics and profile are behind its pieces: an interrupted add",
+        tell(l, true,
+             "persona %s: vectors, topics and profile are behind its pieces: an interrupted add",
              p->id);
         if (l->repair && (rc = persona_settle(l->home, p, NULL, &e)))
             tell(l, false, "persona %s could not be brought up to date: %s", p->id, e.msg);

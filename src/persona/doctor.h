@@ -7,8 +7,8 @@
 
 struct doctor_report {
     struct store_report store;
-    uint64_t stale_personas;         /* settled when repairing */
-    uint64_t unreadable_bodies;      /* rows that open but do not parse */
+    uint64_t stale_personas;    /* settled when repairing */
+    uint64_t unreadable_bodies; /* rows that open but do not parse */
 };
 /* 0 also when problems were found: see store.problems - store.repaired. */
 int doctor_run(struct home *h, bool repair, void (*say)(void *ud, bool problem, const char *text),

@@ -8,7 +8,8 @@
 /* X(name): what may stand between {{ and }}. */
 #define PROMPT_SLOTS(X)                                                                            \
     X(name)                                                                                        \
-    X(kind) X(style) X(tone) X(phrases) X(vocabulary) X(structure) X(date) X(question) X(examples) \
+    X(kind)                                                                                        \
+    X(style) X(tone) X(phrases) X(vocabulary) X(structure) X(date) X(question) X(examples)         \
         X(turns)
 
 enum prompt_slot {

@@ -26,23 +26,40 @@ static const struct known {
     const char *guess, *name;
     bool latin;
 } known[] = {
-    { "ISO-8859-1", "WINDOWS-1252", true },  { "WINDOWS-1252", "WINDOWS-1252", true },
-    { "ISO-8859-15", "ISO-8859-15", true },  { "ISO-8859-2", "ISO-8859-2", true },
-    { "WINDOWS-1250", "WINDOWS-1250", true }, { "ISO-2022-JP", "ISO-2022-JP", true },
-    { "ISO-2022-KR", "ISO-2022-KR", true },  { "ISO-2022-CN", "ISO-2022-CN", true },
-    { "ISO-8859-9", "ISO-8859-9", true },    { "WINDOWS-1251", "WINDOWS-1251", false },
-    { "KOI8-R", "KOI8-R", false },           { "ISO-8859-5", "ISO-8859-5", false },
-    { "MAC-CYRILLIC", "MAC-CYRILLIC", false }, { "IBM866", "IBM866", false },
-    { "IBM855", "IBM855", false },           { "WINDOWS-1253", "WINDOWS-1253", false },
-    { "ISO-8859-7", "ISO-8859-7", false },   { "WINDOWS-1255", "WINDOWS-1255", false },
-    { "ISO-8859-8", "ISO-8859-8", false },   { "WINDOWS-1256", "WINDOWS-1256", false },
-    { "ISO-8859-6", "ISO-8859-6", false },   { "BIG5", "BIG5", false },
-    { "GB18030", "GB18030", false },         { "EUC-JP", "EUC-JP", false },
-    { "SHIFT_JIS", "SHIFT_JIS", false },     { "EUC-KR", "EUC-KR", false },
-    { "UHC", "UHC", false },                 { "EUC-TW", "EUC-TW", false },
-    { "TIS-620", "TIS-620", false },         { "ISO-8859-11", "TIS-620", false },
-    { "WINDOWS-1257", "WINDOWS-1257", false }, { "ISO-8859-13", "ISO-8859-13", false },
-    { "WINDOWS-1258", "WINDOWS-1258", false }, { "UTF-8", "UTF-8", true },
+    { "ISO-8859-1", "WINDOWS-1252", true },
+    { "WINDOWS-1252", "WINDOWS-1252", true },
+    { "ISO-8859-15", "ISO-8859-15", true },
+    { "ISO-8859-2", "ISO-8859-2", true },
+    { "WINDOWS-1250", "WINDOWS-1250", true },
+    { "ISO-2022-JP", "ISO-2022-JP", true },
+    { "ISO-2022-KR", "ISO-2022-KR", true },
+    { "ISO-2022-CN", "ISO-2022-CN", true },
+    { "ISO-8859-9", "ISO-8859-9", true },
+    { "WINDOWS-1251", "WINDOWS-1251", false },
+    { "KOI8-R", "KOI8-R", false },
+    { "ISO-8859-5", "ISO-8859-5", false },
+    { "MAC-CYRILLIC", "MAC-CYRILLIC", false },
+    { "IBM866", "IBM866", false },
+    { "IBM855", "IBM855", false },
+    { "WINDOWS-1253", "WINDOWS-1253", false },
+    { "ISO-8859-7", "ISO-8859-7", false },
+    { "WINDOWS-1255", "WINDOWS-1255", false },
+    { "ISO-8859-8", "ISO-8859-8", false },
+    { "WINDOWS-1256", "WINDOWS-1256", false },
+    { "ISO-8859-6", "ISO-8859-6", false },
+    { "BIG5", "BIG5", false },
+    { "GB18030", "GB18030", false },
+    { "EUC-JP", "EUC-JP", false },
+    { "SHIFT_JIS", "SHIFT_JIS", false },
+    { "EUC-KR", "EUC-KR", false },
+    { "UHC", "UHC", false },
+    { "EUC-TW", "EUC-TW", false },
+    { "TIS-620", "TIS-620", false },
+    { "ISO-8859-11", "TIS-620", false },
+    { "WINDOWS-1257", "WINDOWS-1257", false },
+    { "ISO-8859-13", "ISO-8859-13", false },
+    { "WINDOWS-1258", "WINDOWS-1258", false },
+    { "UTF-8", "UTF-8", true },
 };
 
 /* UTF-16 without a mark: most of one half of the pairs is zero, none of the other. */
@@ -71,7 +88,7 @@ static bool mostly_utf8(const unsigned char *p, size_t n)
         if (c != 0xFFFD || s - was == 3) good++;
         else if (end - was > 3) bad++;
         else if ((unsigned char)*was < 0xC2) bad++;
-        else break;                     /* the sample ends inside this character */
+        else break; /* the sample ends inside this character */
     }
     return !bad || good > bad * 20;
 }
@@ -131,8 +148,9 @@ int charset_to_utf8(struct buf *out, const char *charset, const char *p, size_t 
     }
     iconv_t cd = iconv_open("UTF-8", charset);
     if (cd == (iconv_t)-1)
-        return err_set(err, ERR_PARSE, "the character set it names is not known here: save the "
-                                       "file as UTF-8 and try again");
+        return err_set(err, ERR_PARSE,
+                       "the character set it names is not known here: save the "
+                       "file as UTF-8 and try again");
     char *in = (char *)(uintptr_t)p, tmp[4096];
     size_t unit = charset_unit(charset);
     while (n) {

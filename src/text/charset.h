@@ -8,7 +8,8 @@
 
 #include <stddef.h>
 
-/* Name of the charset of a sample ("UTF-8", "UTF-16LE", "WINDOWS-1252"); NULL: binary. Static string. */
+/* Name of the charset of a sample ("UTF-8", "UTF-16LE", "WINDOWS-1252"); NULL: binary. Static
+ * string. */
 const char *charset_detect(const unsigned char *p, size_t n);
 /* Append p[0..n) as clean UTF-8 (utf8_clean). ERR_PARSE if `charset` is unknown to iconv. */
 int charset_to_utf8(struct buf *out, const char *charset, const char *p, size_t n, struct err *err);

@@ -15,10 +15,10 @@
 
 struct scan {
     const char *p, *end;
-    int year, month, day;          /* 0: not met */
-    bool month_weak;               /* "mar": could have been Tuesday in French, Italian, Spanish */
+    int year, month, day; /* 0: not met */
+    bool month_weak;      /* "mar": could have been Tuesday in French, Italian, Spanish */
     bool triple, iso;
-    int a, b;                      /* numeric triple a/b/year before its order is known */
+    int a, b; /* numeric triple a/b/year before its order is known */
     char sep;
     bool time, zone;
     int h, m, s, ampm, offset;
@@ -28,32 +28,35 @@ static const struct name {
     const char *word;
     int month;
 } months[] = {
-    { "january", 1 },   { "januar", 1 },    { "janner", 1 },   { "janvier", 1 },  { "enero", 1 },
-    { "gennaio", 1 },   { "januari", 1 },   { "janeiro", 1 },  { "february", 2 }, { "februar", 2 },
-    { "feber", 2 },     { "fevrier", 2 },   { "febrero", 2 },  { "febbraio", 2 }, { "februari", 2 },
-    { "fevereiro", 2 }, { "march", 3 },     { "marz", 3 },     { "maerz", 3 },    { "mars", 3 },
-    { "marzo", 3 },     { "maart", 3 },     { "mrt", 3 },      { "marco", 3 },    { "april", 4 },
-    { "avril", 4 },     { "abril", 4 },     { "aprile", 4 },   { "may", 5 },      { "mai", 5 },
-    { "mayo", 5 },      { "maggio", 5 },    { "mei", 5 },      { "maio", 5 },     { "june", 6 },
-    { "juni", 6 },      { "juin", 6 },      { "junio", 6 },    { "giugno", 6 },   { "junho", 6 },
-    { "july", 7 },      { "juli", 7 },      { "juillet", 7 },  { "julio", 7 },    { "luglio", 7 },
-    { "julho", 7 },     { "august", 8 },    { "aout", 8 },     { "agosto", 8 },   { "augustus", 8 },
-    { "september", 9 }, { "septembre", 9 }, { "septiembre", 9 }, { "setiembre", 9 },
-    { "settembre", 9 }, { "setembro", 9 },  { "october", 10 }, { "oktober", 10 }, { "octobre", 10 },
-    { "octubre", 10 },  { "ottobre", 10 },  { "outubro", 10 }, { "november", 11 },
-    { "novembre", 11 }, { "noviembre", 11 }, { "novembro", 11 }, { "december", 12 },
-    { "dezember", 12 }, { "decembre", 12 }, { "diciembre", 12 }, { "dicembre", 12 },
-    { "dezembro", 12 },
+    { "january", 1 },    { "januar", 1 },     { "janner", 1 },    { "janvier", 1 },
+    { "enero", 1 },      { "gennaio", 1 },    { "januari", 1 },   { "janeiro", 1 },
+    { "february", 2 },   { "februar", 2 },    { "feber", 2 },     { "fevrier", 2 },
+    { "febrero", 2 },    { "febbraio", 2 },   { "februari", 2 },  { "fevereiro", 2 },
+    { "march", 3 },      { "marz", 3 },       { "maerz", 3 },     { "mars", 3 },
+    { "marzo", 3 },      { "maart", 3 },      { "mrt", 3 },       { "marco", 3 },
+    { "april", 4 },      { "avril", 4 },      { "abril", 4 },     { "aprile", 4 },
+    { "may", 5 },        { "mai", 5 },        { "mayo", 5 },      { "maggio", 5 },
+    { "mei", 5 },        { "maio", 5 },       { "june", 6 },      { "juni", 6 },
+    { "juin", 6 },       { "junio", 6 },      { "giugno", 6 },    { "junho", 6 },
+    { "july", 7 },       { "juli", 7 },       { "juillet", 7 },   { "julio", 7 },
+    { "luglio", 7 },     { "julho", 7 },      { "august", 8 },    { "aout", 8 },
+    { "agosto", 8 },     { "augustus", 8 },   { "september", 9 }, { "septembre", 9 },
+    { "septiembre", 9 }, { "setiembre", 9 },  { "settembre", 9 }, { "setembro", 9 },
+    { "october", 10 },   { "oktober", 10 },   { "octobre", 10 },  { "octubre", 10 },
+    { "ottobre", 10 },   { "outubro", 10 },   { "november", 11 }, { "novembre", 11 },
+    { "noviembre", 11 }, { "novembro", 11 },  { "december", 12 }, { "dezember", 12 },
+    { "decembre", 12 },  { "diciembre", 12 }, { "dicembre", 12 }, { "dezembro", 12 },
 };
 
 static const char *const weekdays[] = {
-    "monday", "tuesday", "wednesday", "weds", "thursday", "friday", "saturday", "sunday",
-    "montag", "dienstag", "mittwoch", "donnerstag", "freitag", "samstag", "sonnabend", "sonntag",
-    "lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche",
-    "lunes", "martes", "miercoles", "jueves", "viernes", "sabado", "domingo",
-    "lunedi", "martedi", "mercoledi", "giovedi", "venerdi", "sabato", "domenica",
-    "maandag", "dinsdag", "woensdag", "donderdag", "vrijdag", "zaterdag", "zondag",
-    "segunda", "terca", "quarta", "quinta", "sexta", "feira",
+    "monday",    "tuesday",  "wednesday", "weds",     "thursday",   "friday",    "saturday",
+    "sunday",    "montag",   "dienstag",  "mittwoch", "donnerstag", "freitag",   "samstag",
+    "sonnabend", "sonntag",  "lundi",     "mardi",    "mercredi",   "jeudi",     "vendredi",
+    "samedi",    "dimanche", "lunes",     "martes",   "miercoles",  "jueves",    "viernes",
+    "sabado",    "domingo",  "lunedi",    "martedi",  "mercoledi",  "giovedi",   "venerdi",
+    "sabato",    "domenica", "maandag",   "dinsdag",  "woensdag",   "donderdag", "vrijdag",
+    "zaterdag",  "zondag",   "segunda",   "terca",    "quarta",     "quinta",    "sexta",
+    "feira",
 };
 static const char weekdays2[] = " mo di mi do fr sa so ma wo vr za zo ";
 static const char fillers[] = " of the on at am-um um den der dem le el il de del di da do dia a "
@@ -270,7 +273,7 @@ static bool number_token(struct scan *c)
     if (n <= 2 && (next == 'h' || next == 'H') && more) return c->p++, clock_rest(c, v);
     if (c->triple && n <= 2 && next == '.' && more) return c->p++, clock_rest(c, v);
     if ((next == '/' || next == '-' || next == '.') && more) return c->p++, triple(c, v, n, next);
-    if (next == '.' && !c->month && n <= 2) {              /* "4. 3. 2019" or "4. März" */
+    if (next == '.' && !c->month && n <= 2) { /* "4. 3. 2019" or "4. März" */
         struct scan t = *c;
         t.p++;
         blanks(&t);
@@ -293,7 +296,7 @@ static bool word_token(struct scan *c)
     while (c->p < c->end && ((unsigned char)*c->p >= 0x80 || (*c->p | 32) >= 'a') &&
            (*c->p & 0x80 ? (unsigned char)*c->p > 0xC2 || (unsigned char)*c->p < 0xC0
                          : (*c->p | 32) <= 'z')) {
-        if (!strncmp(c->p, "\xE2\x80", c->end - c->p > 1 ? 2 : 1)) break;    /* spaces, dashes */
+        if (!strncmp(c->p, "\xE2\x80", c->end - c->p > 1 ? 2 : 1)) break; /* spaces, dashes */
         c->p++;
     }
     if (c->p == from) return false;
@@ -305,7 +308,7 @@ static bool word_token(struct scan *c)
         return true;
     }
     if (n == 1 && (w[0] == 'a' || w[0] == 'p') && c->time && c->p < c->end && *c->p == '.') {
-        struct scan t = *c;                                /* "p. m." */
+        struct scan t = *c; /* "p. m." */
         t.p++;
         blanks(&t);
         if (t.p < t.end && (*t.p | 32) == 'm') {
@@ -340,7 +343,7 @@ static bool scan(struct scan *c)
             ok = true;
         } else if (!strncmp(c->p, "\xC2\xBA", (size_t)(c->end - c->p) < 2 ? 1 : 2) &&
                    c->end - c->p >= 2) {
-            c->p += 2;                                     /* Spanish and Portuguese 1º */
+            c->p += 2; /* Spanish and Portuguese 1º */
             ok = true;
         } else {
             ok = word_token(c);

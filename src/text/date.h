@@ -4,8 +4,8 @@
  *     int64_t t;
  *     if (date_parse(span_of("Monday, March 4, 2019"), 1, &t)) ...
  *
- * The whole of s must be a date: words that are no part of one make it fail, so that a sentence that
- * holds a date is not taken for a heading. */
+ * The whole of s must be a date: words that are no part of one make it fail, so that a sentence
+ * that holds a date is not taken for a heading. */
 #ifndef LK_TEXT_DATE_H
 #define LK_TEXT_DATE_H
 
@@ -16,10 +16,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* "12 March 2019", "4. März 2019, 10:22 Uhr", "Mon, 4 Mar 2019 10:22:07 +0100", "04/03/2019 9:15 pm",
- * "4.3.19", "2019-03-02", "2019/03/02 21:14". day_first: 1, 0 (month first) or -1 (day first unless
- * that is impossible; dots always mean day first). A weekday is allowed and not checked. No zone
- * means UTC; *zoned (may be NULL) says whether one stood there. Two-digit years: 70-99 are 19xx. */
+/* "12 March 2019", "4. März 2019, 10:22 Uhr", "Mon, 4 Mar 2019 10:22:07 +0100", "04/03/2019 9:15
+ * pm", "4.3.19", "2019-03-02", "2019/03/02 21:14". day_first: 1, 0 (month first) or -1 (day first
+ * unless that is impossible; dots always mean day first). A weekday is allowed and not checked. No
+ * zone means UTC; *zoned (may be NULL) says whether one stood there. Two-digit years: 70-99 are
+ * 19xx. */
 bool date_parse(struct span s, int day_first, int64_t *out);
 bool date_parse_zone(struct span s, int day_first, int64_t *out, bool *zoned);
 
@@ -31,7 +32,8 @@ bool date_heading(struct span s, int day_first, int64_t *out);
  * number). "2019-03" alone counts as the first of the month. */
 bool date_in_name(const char *name, int64_t *out);
 
-/* 1..12 for a month's name or abbreviation (any case, with or without marks and final dot), else 0. */
+/* 1..12 for a month's name or abbreviation (any case, with or without marks and final dot), else 0.
+ */
 int date_month(struct span word);
 bool date_weekday(struct span word);
 /* "AM", "p.m.", "a. m.", with narrow spaces: 0 for am, 12 for pm, -1 if s is neither. */
@@ -45,6 +47,6 @@ struct date_order {
     unsigned first_over_12, second_over_12, seen;
 };
 void date_order_see(struct date_order *o, int a, int b);
-int date_order_day_first(const struct date_order *o);      /* 1, 0, or -1: nothing decides */
+int date_order_day_first(const struct date_order *o); /* 1, 0, or -1: nothing decides */
 
 #endif

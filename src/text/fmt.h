@@ -24,12 +24,12 @@ extern const struct format format_whatsapp, format_telegram, format_mbox, format
 struct lines;
 
 struct line {
-    const char *s;        /* UTF-8 (cleaned), without line end; NUL-terminated; until the next call */
+    const char *s; /* UTF-8 (cleaned), without line end; NUL-terminated; until the next call */
     size_t n;
-    uint64_t no;          /* 1-based line number */
-    uint64_t at;          /* byte offset of its start in the file */
-    uint64_t dropped;     /* bytes of the line beyond FORMAT_PIECE_MAX, read and left out */
-    bool eol;             /* ended by a line end; false for an unfinished last line */
+    uint64_t no;      /* 1-based line number */
+    uint64_t at;      /* byte offset of its start in the file */
+    uint64_t dropped; /* bytes of the line beyond FORMAT_PIECE_MAX, read and left out */
+    bool eol;         /* ended by a line end; false for an unfinished last line */
 };
 
 /* Reads in->f from its present offset. Charset: from in->head. Reports consumed bytes to sink (may
@@ -42,7 +42,7 @@ struct lines *lines_new_charset(struct format_in *in, const char *charset,
 int lines_next(struct lines *l, struct line *out, struct err *err);
 /* Give the last line back: the next lines_next returns it again. Once. */
 void lines_unread(struct lines *l);
-void lines_free(struct lines *l);               /* accepts NULL */
+void lines_free(struct lines *l); /* accepts NULL */
 
 /* ---- pieces --------------------------------------------------------------------------------- */
 
@@ -58,7 +58,8 @@ int fmt_consumed(const struct piece_sink *sink, uint64_t bytes, struct err *err)
 /* Author of formats that have none: o->default_author or "". */
 const char *fmt_author(const struct format_opts *o);
 /* A time as tables and exports write it: ISO, seconds, milliseconds or microseconds since 1970,
- * yyyymmdd, or date_parse. Local times without a zone are shifted by o->tz_offset; bare days are not. */
+ * yyyymmdd, or date_parse. Local times without a zone are shifted by o->tz_offset; bare days are
+ * not. */
 bool fmt_when(const struct format_opts *o, int day_first, struct span s, int64_t *out);
 
 /* ---- files ---------------------------------------------------------------------------------- */
@@ -74,7 +75,8 @@ bool fmt_named(const struct format_in *in, const char *suffixes);
 /* Copy of the head as UTF-8 (first FORMAT_HEAD bytes at most), for score functions. Appends. */
 void fmt_head_utf8(const struct format_in *in, struct buf *out);
 
-/* ---- documents in dated entries (plain text, Markdown) ---------------------------------------- */
+/* ---- documents in dated entries (plain text, Markdown) ----------------------------------------
+ */
 
 /* Collects the text of a document and hands it over entry by entry. A document too long for one
  * piece is continued in another with the same title and date. */
@@ -83,16 +85,16 @@ struct doc {
     const struct format_opts *o;
     const struct piece_sink *sink;
     struct buf text, quoted, title, author, stem;
-    int64_t date, file_date;      /* of the entry; of the file (name, then mtime) */
-    bool split;                   /* dated headings begin a new entry */
-    uint64_t line;                /* where the entry began */
+    int64_t date, file_date; /* of the entry; of the file (name, then mtime) */
+    bool split;              /* dated headings begin a new entry */
+    uint64_t line;           /* where the entry began */
 };
 
 void doc_init(struct doc *d, struct format_in *in, const struct format_opts *o,
               const struct piece_sink *sink);
 int doc_entry(struct doc *d, struct span title, int64_t date, uint64_t line, struct err *err);
-int doc_add(struct doc *d, bool quoted, const char *s, size_t n, struct err *err);  /* s and '\n' */
-int doc_end(struct doc *d, struct err *err);      /* hands over the last entry */
+int doc_add(struct doc *d, bool quoted, const char *s, size_t n, struct err *err); /* s and '\n' */
+int doc_end(struct doc *d, struct err *err); /* hands over the last entry */
 void doc_clear(struct doc *d);
 /* Does the head hold a dated heading as its first line, or two of them? `marked`: "# " before. */
 bool doc_is_dated(const struct format_in *in, int day_first);

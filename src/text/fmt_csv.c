@@ -13,16 +13,16 @@
 #include <string.h>
 
 #define MAX_COLUMNS 512
-#define RECORD_MAX (FORMAT_PIECE_MAX - 1)
+#define RECORD_MAX  (FORMAT_PIECE_MAX - 1)
 
 struct csv {
     struct lines *lines;
     char delim;
-    struct buf rec;                    /* the fields, each NUL-terminated */
-    uint32_t at[MAX_COLUMNS];          /* where each begins in rec */
+    struct buf rec;           /* the fields, each NUL-terminated */
+    uint32_t at[MAX_COLUMNS]; /* where each begins in rec */
     int n;
-    uint64_t line;                     /* where the record began */
-    bool cut, open;                    /* too long; quotes never closed */
+    uint64_t line;  /* where the record began */
+    bool cut, open; /* too long; quotes never closed */
 };
 
 /* ---- records ----------------------------------------------------------------------------------
@@ -136,7 +136,10 @@ static char sniff(const char *s, size_t n, int *rows)
         const char *p = s, *end = s + n;
         int head = count_record(&p, end, marks[i]), same = 1, other = 0;
         for (int r = 0; r < 12 && p < end && head > 0; r++) {
-            if (*p == '\n' || *p == '\r') { p++; continue; }
+            if (*p == '\n' || *p == '\r') {
+                p++;
+                continue;
+            }
             int k = count_record(&p, end, marks[i]);
             if (k < 0) break;
             if (k == head) same++;
@@ -237,7 +240,7 @@ static int solve_dates(struct format_in *in, char delim, int column, struct err 
         char sep;
         if (header) continue;
         if (sscanf(field(c, column), " %2d%c%2d", &a, &sep, &b) != 3 || sep == ':') {
-            if (*field(c, column)) break;               /* not that kind of date at all */
+            if (*field(c, column)) break; /* not that kind of date at all */
             continue;
         }
         date_order_see(&order, a, b);
@@ -286,7 +289,7 @@ static int parse(struct format_in *in, const struct format_opts *o, const struct
     if ((rc = table_map_init(&map, o->map, err))) goto out;
     fmt_head_utf8(in, &head);
     c->delim = sniff(buf_str(&head), head.n, &rows);
-    if (!c->delim) c->delim = ',';                       /* a single column */
+    if (!c->delim) c->delim = ','; /* a single column */
     if (!(c->lines = lines_new(in, sink, err))) {
         rc = ERR_PARSE;
         goto out;
@@ -317,6 +320,9 @@ out:
 }
 
 const struct format format_csv = {
-    .name = "csv", .help = "a table with a header row; columns by common names or --map",
-    .has_authors = 1, .score = score, .parse = parse,
+    .name = "csv",
+    .help = "a table with a header row; columns by common names or --map",
+    .has_authors = 1,
+    .score = score,
+    .parse = parse,
 };

@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-#define LONG ((size_t)1 << 20)      /* from here on a document is continued in a new piece */
+#define LONG ((size_t)1 << 20) /* from here on a document is continued in a new piece */
 
 void doc_init(struct doc *d, struct format_in *in, const struct format_opts *o,
               const struct piece_sink *sink)

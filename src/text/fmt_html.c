@@ -26,8 +26,9 @@ static const char *declared(const struct format_in *in, char out[32])
     size_t n = 0;
     if (!p) return NULL;
     for (p += 8; p < s.p + s.n && (*p == '"' || *p == '\'' || *p == ' '); p++) {}
-    while (n < 31 && p < s.p + s.n && (*p == '-' || *p == '_' || (*p >= '0' && *p <= '9') ||
-                                       ((*p | 32) >= 'a' && (*p | 32) <= 'z')))
+    while (n < 31 && p < s.p + s.n &&
+           (*p == '-' || *p == '_' || (*p >= '0' && *p <= '9') ||
+            ((*p | 32) >= 'a' && (*p | 32) <= 'z')))
         out[n++] = *p++;
     out[n] = 0;
     struct buf probe = BUF_INIT(16);
@@ -81,6 +82,8 @@ out:
 }
 
 const struct format format_html = {
-    .name = "html", .help = "a web page: its text without scripts, menus and markup",
-    .score = score, .parse = parse,
+    .name = "html",
+    .help = "a web page: its text without scripts, menus and markup",
+    .score = score,
+    .parse = parse,
 };

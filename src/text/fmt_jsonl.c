@@ -57,7 +57,8 @@ static const json_t *find(const json_t *row, enum table_role role, const struct 
     const json_t *best = NULL;
     int best_rank = 0;
     if (m->want[role]) return look_up(row, m->want[role]);
-    json_object_foreach((json_t *)(uintptr_t)row, key, v) {
+    json_object_foreach((json_t *)(uintptr_t)row, key, v)
+    {
         int rank = table_rank(role, span_of(key));
         if (role == TABLE_AUTHOR && json_is_object(v)) v = json_object_get(v, "name");
         bool scalar = v && !json_is_object(v) && !json_is_null(v);
@@ -72,7 +73,8 @@ static bool value_text(const json_t *v, struct buf *out)
     size_t i;
     json_t *item;
     if (!json_is_array(v)) return json_text(v, out);
-    json_array_foreach(v, i, item) {
+    json_array_foreach(v, i, item)
+    {
         if (!json_is_string(item)) continue;
         if (out->n) buf_addc(out, '\n');
         json_text(item, out);

@@ -68,10 +68,9 @@ static const char *header(GMimeMessage *m, const char *name)
 /* "Re: AW: Fwd: [3] ..." */
 static struct span bare_subject(struct span s)
 {
-    static const char *const prefixes[] = {
-    "Re", "Fwd", "Fw", "AW", "WG", "Antw", "SV", "VS", "Ref", "TR", "RV", "RIF", "ENC", "Res",
-    "Odp", "R", "I", "Réf", "Rép", "Doorst", NULL
-};
+    static const char *const prefixes[] = { "Re",  "Fwd", "Fw", "AW",  "WG",  "Antw",   "SV",
+                                            "VS",  "Ref", "TR", "RV",  "RIF", "ENC",    "Res",
+                                            "Odp", "R",   "I",  "Réf", "Rép", "Doorst", NULL };
     for (;;) {
         struct span t = span_trim(s);
         size_t i;
@@ -168,15 +167,16 @@ static bool labelled(struct span list, const char *const *set)
 }
 
 static const char *const sent_words[] = {
-    "Sent", "Sent Mail", "Sent Messages", "Sent Items", "Gesendet", "Gesendete Elemente",
-    "Messages envoyés", "Envoyés", "Enviados", "Enviadas", "Posta inviata", "Inviati", "Inviata",
-    "Verzonden", "Verzonden items", "E-mails enviados", "Outbox", "Elementos enviados",
-    "Itens enviados", "INBOX.Sent", NULL
+    "Sent",     "Sent Mail",          "Sent Messages",    "Sent Items",
+    "Gesendet", "Gesendete Elemente", "Messages envoyés", "Envoyés",
+    "Enviados", "Enviadas",           "Posta inviata",    "Inviati",
+    "Inviata",  "Verzonden",          "Verzonden items",  "E-mails enviados",
+    "Outbox",   "Elementos enviados", "Itens enviados",   "INBOX.Sent",
+    NULL
 };
-static const char *const draft_words[] = {
-    "Draft", "Drafts", "Entwürfe", "Entwurf", "Brouillons", "Borradores", "Borrador", "Bozze",
-    "Concepten", "Rascunhos", NULL
-};
+static const char *const draft_words[] = { "Draft",      "Drafts",     "Entwürfe", "Entwurf",
+                                           "Brouillons", "Borradores", "Borrador", "Bozze",
+                                           "Concepten",  "Rascunhos",  NULL };
 static const char *const spam_words[] = {
     "Spam", "Junk", "Junk E-mail", "Correo no deseado", "Indésirables", "Ongewenst", NULL
 };
@@ -383,9 +383,9 @@ static int mbox_score(const struct format_in *in)
 static int eml_score(const struct format_in *in)
 {
     static const char *const known[] = {
-    "From:", "Date:", "Message-ID:", "Received:", "Return-Path:", "MIME-Version:", "Subject:",
-    "To:", "Delivered-To:", NULL
-};
+        "From:",         "Date:",    "Message-ID:", "Received:",     "Return-Path:",
+        "MIME-Version:", "Subject:", "To:",         "Delivered-To:", NULL
+    };
     const char *p = (const char *)in->head, *end = p + in->head_n;
     unsigned seen = 0;
     int n = 0;

@@ -26,12 +26,12 @@ struct md {
     enum block kind;
     struct buf block, words;
     int block_lines;
-    bool hard;                     /* the last line ended with two blanks or a backslash */
-    bool gap[2];                   /* a blank line is owed in text, quoted */
-    bool comment;                  /* inside <!-- ... */
-    char fence;                    /* '`' or '~' while inside fenced code */
+    bool hard;    /* the last line ended with two blanks or a backslash */
+    bool gap[2];  /* a blank line is owed in text, quoted */
+    bool comment; /* inside <!-- ... */
+    char fence;   /* '`' or '~' while inside fenced code */
     size_t fence_n;
-    bool titled, named;            /* has a title; the file's name holds its date */
+    bool titled, named; /* has a title; the file's name holds its date */
     uint64_t line;
     struct md_refs refs;
 };
@@ -99,7 +99,7 @@ static int html_block(struct md *m, struct err *err)
 {
     struct buf t = BUF_INIT(FORMAT_PIECE_MAX), q = BUF_INIT(FORMAT_PIECE_MAX);
     int rc = html_text(buf_str(&m->block), m->block.n, &t, &q, NULL, NULL, err);
-    if (rc == ERR_LIMIT) rc = 0;                     /* intricate markup is no loss of words */
+    if (rc == ERR_LIMIT) rc = 0; /* intricate markup is no loss of words */
     struct buf *part[] = { &t, &q };
     for (int i = 0; i < 2 && !rc; i++) {
         buf_clear(&m->words);
@@ -241,7 +241,7 @@ static int list_item(struct md *m, enum block kind, struct span s, size_t marker
         buf_adds(&m->block, ". ");
     }
     buf_add(&m->block, rest.p, rest.n);
-    m->block_lines = 2;                       /* never a dated heading */
+    m->block_lines = 2; /* never a dated heading */
     return rc;
 }
 
@@ -249,7 +249,7 @@ static int table_row(struct md *m, struct span s, struct err *err)
 {
     int rc = gather(m, TEXT, true, (struct span){ s.p, 0 }, err);
     bool blank = false;
-    for (size_t i = 0; i < s.n; i++) {            /* bars and the blanks beside them: one blank */
+    for (size_t i = 0; i < s.n; i++) { /* bars and the blanks beside them: one blank */
         bool bar = s.p[i] == '|' && (!i || s.p[i - 1] != '\\');
         if (bar || s.p[i] == ' ' || s.p[i] == '\t') {
             blank = true;
@@ -352,7 +352,7 @@ static int one_line(struct md *m, const struct line *ln, struct err *err)
 static struct span yaml_value(struct span s)
 {
     s = span_trim(s);
-    if (s.n && *s.p == '[') {                                      /* the first of a list */
+    if (s.n && *s.p == '[') { /* the first of a list */
         s.p++, s.n--;
         size_t k = 0;
         while (k < s.n && s.p[k] != ',' && s.p[k] != ']') k++;
@@ -467,6 +467,8 @@ static int parse(struct format_in *in, const struct format_opts *o, const struct
 }
 
 const struct format format_markdown = {
-    .name = "markdown", .help = "Markdown notes and journals, with YAML front matter",
-    .score = score, .parse = parse,
+    .name = "markdown",
+    .help = "Markdown notes and journals, with YAML front matter",
+    .score = score,
+    .parse = parse,
 };

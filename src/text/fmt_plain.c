@@ -80,6 +80,8 @@ static int parse(struct format_in *in, const struct format_opts *o, const struct
 }
 
 const struct format format_plain = {
-    .name = "text", .help = "plain text: a document, or a journal with a date before each entry",
-    .score = score, .parse = parse,
+    .name = "text",
+    .help = "plain text: a document, or a journal with a date before each entry",
+    .score = score,
+    .parse = parse,
 };

@@ -9,13 +9,19 @@
 #include "text/fmt.h"
 
 enum table_role {
-    TABLE_TEXT, TABLE_AUTHOR, TABLE_DATE, TABLE_TITLE, TABLE_ID, TABLE_THREAD, TABLE_REPLY,
+    TABLE_TEXT,
+    TABLE_AUTHOR,
+    TABLE_DATE,
+    TABLE_TITLE,
+    TABLE_ID,
+    TABLE_THREAD,
+    TABLE_REPLY,
     TABLE_ROLES
 };
 
 struct table_map {
-    char *store;                          /* copy of the map; want[] points into it */
-    const char *want[TABLE_ROLES];        /* NULL: by common names */
+    char *store;                   /* copy of the map; want[] points into it */
+    const char *want[TABLE_ROLES]; /* NULL: by common names */
 };
 
 /* ERR_INVAL names the part of the map that is wrong. map may be NULL. */

@@ -22,7 +22,7 @@ struct telegram {
     const struct format_opts *o;
     const struct piece_sink *sink;
     struct buf item, text, quoted, author, thread;
-    char owner[32];                       /* "user123", "" while not known */
+    char owner[32]; /* "user123", "" while not known */
     char chat_name[NAME_MAX_BYTES], chat_type[64], chat_id[32];
     uint64_t chats;
 };
@@ -69,7 +69,8 @@ static void message_text(struct telegram *t, const json_t *v, bool foreign)
     json_t *part;
     struct buf *own = foreign ? &t->quoted : &t->text;
     if (json_is_string(v)) json_text(v, own);
-    json_array_foreach(v, i, part) {
+    json_array_foreach(v, i, part)
+    {
         const char *type = json_string_value(json_object_get(part, "type"));
         const json_t *s = json_is_object(part) ? json_object_get(part, "text") : part;
         bool quote = type && !strcmp(type, "blockquote");
@@ -156,8 +157,9 @@ static int messages(struct telegram *t, struct err *err)
 {
     int rc = jscan_enter(&t->scan, '[', err);
     buf_clear(&t->thread);
-    buf_adds(&t->thread, t->chat_name[0] ? t->chat_name
-                         : !strcmp(t->chat_type, "saved_messages") ? "Saved Messages" : "Telegram");
+    buf_adds(&t->thread, t->chat_name[0]                           ? t->chat_name
+                         : !strcmp(t->chat_type, "saved_messages") ? "Saved Messages"
+                                                                   : "Telegram");
     if (t->chat_id[0]) buf_printf(&t->thread, " (%s)", t->chat_id);
     while (!rc && (rc = jscan_item(&t->scan, err)) > 0) {
         rc = jscan_value(&t->scan, &t->item, err);
@@ -261,6 +263,9 @@ static int parse(struct format_in *in, const struct format_opts *o, const struct
 }
 
 const struct format format_telegram = {
-    .name = "telegram", .help = "Telegram Desktop's result.json: a chat or the whole account",
-    .has_authors = 1, .score = score, .parse = parse,
+    .name = "telegram",
+    .help = "Telegram Desktop's result.json: a chat or the whole account",
+    .has_authors = 1,
+    .score = score,
+    .parse = parse,
 };

@@ -24,8 +24,8 @@
 #define TWO_DAYS 172800
 
 const struct format *const formats[] = {
-    &format_whatsapp, &format_telegram, &format_mbox, &format_eml, &format_html,
-    &format_markdown, &format_jsonl, &format_csv, &format_plain, NULL,
+    &format_whatsapp, &format_telegram, &format_mbox, &format_eml,   &format_html,
+    &format_markdown, &format_jsonl,    &format_csv,  &format_plain, NULL,
 };
 
 const struct format *format_by_name(const char *name)
@@ -44,7 +44,7 @@ static int spool(FILE *from, FILE **to, struct err *err)
     char path[4096], block[65536];
     size_t n;
     snprintf(path, sizeof path, "%s/likeness-XXXXXX", dir && *dir ? dir : "/tmp");
-    int rc = 0, fd = mkostemp(path, O_CLOEXEC);            /* mode 0600 */
+    int rc = 0, fd = mkostemp(path, O_CLOEXEC); /* mode 0600 */
     if (fd < 0)
         return err_errno(err, "cannot make a temporary file: set TMPDIR to a folder you own");
     unlink(path);
@@ -118,8 +118,9 @@ static int refuse(const struct format_in *in, struct err *err)
         size_t n;
         const char *what;
     } known[] = {
-        { "PK\3\4", 4, "is a zip archive or an office document: unpack it, or save it as text, and "
-                       "give the files" },
+        { "PK\3\4", 4,
+          "is a zip archive or an office document: unpack it, or save it as text, and "
+          "give the files" },
         { "%PDF-", 5, "is a PDF: turn it into text first, e.g. with pdftotext" },
         { "{\\rtf", 5, "is rich text (RTF): save it as plain text or HTML and try again" },
         { "\x1F\x8B", 2, "is compressed (gzip): unpack it first, with gunzip" },
@@ -173,8 +174,10 @@ static int choose(const struct format_in *in, const char *as, const struct forma
         return err_set(err, ERR_PARSE,
                        "%s is a binary file: give a text file, or export it as text", in->name);
     if (!*f)
-        return err_set(err, ERR_PARSE, "%s: format not recognised: name one with --as, or save it "
-                                       "as plain text (.txt)", in->name);
+        return err_set(err, ERR_PARSE,
+                       "%s: format not recognised: name one with --as, or save it "
+                       "as plain text (.txt)",
+                       in->name);
     return 0;
 }
 
@@ -212,8 +215,15 @@ void format_close(struct format_in *in)
 
 struct piece fmt_piece(enum piece_kind kind)
 {
-    return (struct piece){ .kind = kind, .text = "", .author = "", .author_id = "", .title = "",
-                           .thread = "", .id = "", .reply_to = "", .quoted = "",
+    return (struct piece){ .kind = kind,
+                           .text = "",
+                           .author = "",
+                           .author_id = "",
+                           .title = "",
+                           .thread = "",
+                           .id = "",
+                           .reply_to = "",
+                           .quoted = "",
                            .written_at = CLOCK_NONE };
 }
 
@@ -222,8 +232,8 @@ static bool blank(const char *s) { return !span_trim(span_of(s)).n; }
 int fmt_emit(const struct format_opts *o, const struct piece_sink *sink, struct piece *p,
              uint64_t where, struct err *err)
 {
-    const char **str[] = { &p->text, &p->author, &p->author_id, &p->title,
-                           &p->thread, &p->id, &p->reply_to, &p->quoted };
+    const char **str[] = { &p->text,   &p->author, &p->author_id, &p->title,
+                           &p->thread, &p->id,     &p->reply_to,  &p->quoted };
     for (size_t i = 0; i < sizeof str / sizeof *str; i++)
         if (!*str[i]) *str[i] = "";
     if (blank(p->text) && blank(p->quoted)) return 0;
@@ -269,7 +279,7 @@ static bool epoch(struct span s, int64_t *out)
 
 static bool iso_has_zone(struct span s)
 {
-    if (s.n <= 10) return true;                  /* a bare day: nothing to shift */
+    if (s.n <= 10) return true; /* a bare day: nothing to shift */
     for (size_t i = 11; i < s.n; i++)
         if (strchr("Zz+-", s.p[i])) return true;
     return false;

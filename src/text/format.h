@@ -21,31 +21,31 @@
 #include <stdio.h>
 
 #define FORMAT_PIECE_MAX ((size_t)4 << 20)
-#define FORMAT_HEAD 65536                /* bytes looked at for recognition */
+#define FORMAT_HEAD      65536 /* bytes looked at for recognition */
 
 struct format_opts {
-    int64_t now;                 /* times after now + 2 days are treated as not known, and reported */
-    const char *map;             /* CSV/JSONL columns: "text=body,author=from,date=when,title=...,
-                                    id=...,thread=..."; NULL: recognised by common names */
-    const char *default_author;  /* author for formats that have none (--by); NULL or "" = owner */
-    int day_first;               /* 1: 03/04 is 3 April; 0: month first; -1: solved from the file */
-    long tz_offset;              /* seconds east of UTC of local times without zone; 0 = UTC */
+    int64_t now;     /* times after now + 2 days are treated as not known, and reported */
+    const char *map; /* CSV/JSONL columns: "text=body,author=from,date=when,title=...,
+                        id=...,thread=..."; NULL: recognised by common names */
+    const char *default_author; /* author for formats that have none (--by); NULL or "" = owner */
+    int day_first;              /* 1: 03/04 is 3 April; 0: month first; -1: solved from the file */
+    long tz_offset;             /* seconds east of UTC of local times without zone; 0 = UTC */
 };
 
 struct format_in {
-    FILE *f;                     /* seekable, or a spooled copy of stdin; at offset 0 */
-    char name[256];              /* file name without folders: format hints, titles, errors */
-    uint64_t size;               /* bytes */
-    int64_t mtime;               /* file's own time, CLOCK_NONE for stdin */
-    const char *path;            /* borrowed, for messages; "-" for stdin */
-    unsigned char *head;         /* first head_n bytes; owned */
+    FILE *f;             /* seekable, or a spooled copy of stdin; at offset 0 */
+    char name[256];      /* file name without folders: format hints, titles, errors */
+    uint64_t size;       /* bytes */
+    int64_t mtime;       /* file's own time, CLOCK_NONE for stdin */
+    const char *path;    /* borrowed, for messages; "-" for stdin */
+    unsigned char *head; /* first head_n bytes; owned */
     size_t head_n;
 };
 
 struct format {
-    const char *name;            /* "whatsapp", as in --as */
-    const char *help;            /* one line */
-    int has_authors;             /* messages of several people: aliases are needed */
+    const char *name; /* "whatsapp", as in --as */
+    const char *help; /* one line */
+    int has_authors;  /* messages of several people: aliases are needed */
     /* How sure this parser is that the input is its own, 0 (not mine) .. 100, from in->head,
      * in->head_n, in->name. Must not read in->f. */
     int (*score)(const struct format_in *in);
@@ -55,15 +55,16 @@ struct format {
 
 /* NULL-terminated, in the order shown in help. */
 extern const struct format *const formats[];
-const struct format *format_by_name(const char *name);          /* NULL if unknown */
+const struct format *format_by_name(const char *name); /* NULL if unknown */
 
-/* Open path ("-" = stdin, spooled to an unlinked temporary file of mode 0600) and choose the format:
- * `as` names one, or NULL recognises. Empty, binary and unrecognised files are ERR_PARSE with a
- * remedy. On success *in must be closed with format_close; on failure there is nothing to close. */
+/* Open path ("-" = stdin, spooled to an unlinked temporary file of mode 0600) and choose the
+ * format: `as` names one, or NULL recognises. Empty, binary and unrecognised files are ERR_PARSE
+ * with a remedy. On success *in must be closed with format_close; on failure there is nothing to
+ * close. */
 int format_open(const char *path, const char *as, const struct format **f, struct format_in *in,
                 struct err *err);
 int format_parse(const struct format *f, struct format_in *in, const struct format_opts *o,
                  const struct piece_sink *sink, struct err *err);
-void format_close(struct format_in *in);                        /* accepts a zeroed one */
+void format_close(struct format_in *in); /* accepts a zeroed one */
 
 #endif

@@ -20,17 +20,18 @@
 #include <string.h>
 #include <strings.h>
 
-#define MAX_DEPTH 400
-#define MAX_TAG 65536                /* bytes; pictures inside a tag are longer, words are not */
-#define MAX_MEMORY ((size_t)192 << 20)
+#define MAX_DEPTH   400
+#define MAX_TAG     65536 /* bytes; pictures inside a tag are longer, words are not */
+#define MAX_MEMORY  ((size_t)192 << 20)
 #define MAX_SECONDS 10.0
 
 /* ---- before Gumbo: no deep nesting ----------------------------------------------------------- */
 
-static const char *const uncounted[] = {    /* void, or closed by their next sibling */
-    "p", "li", "td", "th", "tr", "dt", "dd", "option", "optgroup", "tbody", "thead", "tfoot", "br",
-    "hr", "img", "input", "meta", "link", "area", "base", "col", "embed", "source", "track", "wbr",
-    "param", "html", "head", "body", NULL,
+static const char *const uncounted[] = {
+    /* void, or closed by their next sibling */
+    "p",     "li",    "td",     "th",    "tr",  "dt",    "dd",   "option", "optgroup", "tbody",
+    "thead", "tfoot", "br",     "hr",    "img", "input", "meta", "link",   "area",     "base",
+    "col",   "embed", "source", "track", "wbr", "param", "html", "head",   "body",     NULL,
 };
 static const char *const raw_text[] = { "script", "style",  "textarea", "title",
                                         "xmp",    "iframe", NULL };
@@ -145,10 +146,10 @@ struct walk {
     struct buf *text, *quoted, *title;
     struct buf title_tag, h1;
     int64_t date;
-    int pre, quote, in_h1;          /* how many such elements are open */
-    int text_gap, quoted_gap;       /* line ends owed before the next words: 0, 1 or 2 */
+    int pre, quote, in_h1;    /* how many such elements are open */
+    int text_gap, quoted_gap; /* line ends owed before the next words: 0, 1 or 2 */
     bool text_space, quoted_space;
-    size_t text_from, quoted_from;  /* where our output begins in the callers' buffers */
+    size_t text_from, quoted_from; /* where our output begins in the callers' buffers */
 };
 
 static struct buf *sink_of(struct walk *w) { return w->quote ? w->quoted : w->text; }
@@ -206,13 +207,23 @@ static bool has_hidden(const GumboElement *e)
 static bool skipped_tag(GumboTag t)
 {
     switch (t) {
-    case GUMBO_TAG_SCRIPT: case GUMBO_TAG_STYLE: case GUMBO_TAG_TEMPLATE: case GUMBO_TAG_NOSCRIPT:
-    case GUMBO_TAG_NAV: case GUMBO_TAG_SELECT: case GUMBO_TAG_TEXTAREA: case GUMBO_TAG_BUTTON:
-    case GUMBO_TAG_IFRAME: case GUMBO_TAG_OBJECT: case GUMBO_TAG_SVG: case GUMBO_TAG_MATH:
-    case GUMBO_TAG_CANVAS: case GUMBO_TAG_AUDIO: case GUMBO_TAG_VIDEO: case GUMBO_TAG_META:
-        return true;
-    default:
-        return false;
+    case GUMBO_TAG_SCRIPT:
+    case GUMBO_TAG_STYLE:
+    case GUMBO_TAG_TEMPLATE:
+    case GUMBO_TAG_NOSCRIPT:
+    case GUMBO_TAG_NAV:
+    case GUMBO_TAG_SELECT:
+    case GUMBO_TAG_TEXTAREA:
+    case GUMBO_TAG_BUTTON:
+    case GUMBO_TAG_IFRAME:
+    case GUMBO_TAG_OBJECT:
+    case GUMBO_TAG_SVG:
+    case GUMBO_TAG_MATH:
+    case GUMBO_TAG_CANVAS:
+    case GUMBO_TAG_AUDIO:
+    case GUMBO_TAG_VIDEO:
+    case GUMBO_TAG_META: return true;
+    default: return false;
     }
 }
 
@@ -220,22 +231,42 @@ static bool skipped_tag(GumboTag t)
 static int breaks(GumboTag t)
 {
     switch (t) {
-    case GUMBO_TAG_P: case GUMBO_TAG_H1: case GUMBO_TAG_H2: case GUMBO_TAG_H3: case GUMBO_TAG_H4:
-    case GUMBO_TAG_H5: case GUMBO_TAG_H6: case GUMBO_TAG_UL: case GUMBO_TAG_OL: case GUMBO_TAG_DL:
-    case GUMBO_TAG_TABLE: case GUMBO_TAG_BLOCKQUOTE: case GUMBO_TAG_PRE: case GUMBO_TAG_HR:
-    case GUMBO_TAG_ARTICLE: case GUMBO_TAG_SECTION: case GUMBO_TAG_ASIDE: case GUMBO_TAG_HEADER:
-    case GUMBO_TAG_FOOTER: case GUMBO_TAG_MAIN: case GUMBO_TAG_FIGURE: case GUMBO_TAG_FORM:
-    case GUMBO_TAG_FIELDSET: case GUMBO_TAG_DETAILS:
-        return 2;
-    case GUMBO_TAG_DIV: case GUMBO_TAG_LI: case GUMBO_TAG_TR: case GUMBO_TAG_DT: case GUMBO_TAG_DD:
+    case GUMBO_TAG_P:
+    case GUMBO_TAG_H1:
+    case GUMBO_TAG_H2:
+    case GUMBO_TAG_H3:
+    case GUMBO_TAG_H4:
+    case GUMBO_TAG_H5:
+    case GUMBO_TAG_H6:
+    case GUMBO_TAG_UL:
+    case GUMBO_TAG_OL:
+    case GUMBO_TAG_DL:
+    case GUMBO_TAG_TABLE:
+    case GUMBO_TAG_BLOCKQUOTE:
+    case GUMBO_TAG_PRE:
+    case GUMBO_TAG_HR:
+    case GUMBO_TAG_ARTICLE:
+    case GUMBO_TAG_SECTION:
+    case GUMBO_TAG_ASIDE:
+    case GUMBO_TAG_HEADER:
+    case GUMBO_TAG_FOOTER:
+    case GUMBO_TAG_MAIN:
+    case GUMBO_TAG_FIGURE:
+    case GUMBO_TAG_FORM:
+    case GUMBO_TAG_FIELDSET:
+    case GUMBO_TAG_DETAILS: return 2;
+    case GUMBO_TAG_DIV:
+    case GUMBO_TAG_LI:
+    case GUMBO_TAG_TR:
+    case GUMBO_TAG_DT:
+    case GUMBO_TAG_DD:
     case GUMBO_TAG_FIGCAPTION:
     case GUMBO_TAG_ADDRESS:
     case GUMBO_TAG_CAPTION:
     case GUMBO_TAG_SUMMARY:
-    case GUMBO_TAG_CENTER: case GUMBO_TAG_LEGEND:
-        return 1;
-    default:
-        return 0;
+    case GUMBO_TAG_CENTER:
+    case GUMBO_TAG_LEGEND: return 1;
+    default: return 0;
     }
 }
 
@@ -371,8 +402,12 @@ int html_text(const char *html, size_t n, struct buf *text, struct buf *quoted, 
               int64_t *date, struct err *err)
 {
     struct buf flat = BUF_INIT(n + 16);
-    struct walk w = { .text = text, .quoted = quoted, .title = title, .date = CLOCK_NONE,
-                      .text_from = text->n, .quoted_from = quoted ? quoted->n : 0 };
+    struct walk w = { .text = text,
+                      .quoted = quoted,
+                      .title = title,
+                      .date = CLOCK_NONE,
+                      .text_from = text->n,
+                      .quoted_from = quoted ? quoted->n : 0 };
     struct pool pool = { .until = clock_mono() + MAX_SECONDS };
     volatile int rc = 0;
     w.title_tag.max = w.h1.max = 4096;
@@ -384,8 +419,9 @@ int html_text(const char *html, size_t n, struct buf *text, struct buf *quoted, 
         goto out;
     }
     if (setjmp(pool.full)) {
-        rc = err_set(err, ERR_LIMIT, "the page is too intricate to read: save it as plain text "
-                                     "in the browser and try again");
+        rc = err_set(err, ERR_LIMIT,
+                     "the page is too intricate to read: save it as plain text "
+                     "in the browser and try again");
         goto out;
     }
     GumboOptions o = kGumboDefaultOptions;

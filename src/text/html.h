@@ -9,8 +9,9 @@
 
 #include <stddef.h>
 
-/* Appends clean UTF-8. quoted and title may be NULL. *date: <meta article:published_time | date> or <time>, else
- * CLOCK_NONE; may be NULL. Nesting deeper than 400 elements is flattened, never recursed into. */
+/* Appends clean UTF-8. quoted and title may be NULL. *date: <meta article:published_time | date> or
+ * <time>, else CLOCK_NONE; may be NULL. Nesting deeper than 400 elements is flattened, never
+ * recursed into. */
 int html_text(const char *html, size_t n, struct buf *text, struct buf *quoted, struct buf *title,
               int64_t *date, struct err *err);
 

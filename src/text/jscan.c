@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#define MAX_NESTING 2000      /* jansson's own limit is 2048 */
+#define MAX_NESTING 2000 /* jansson's own limit is 2048 */
 
 int jscan_init(struct jscan *j, struct format_in *in, const struct piece_sink *sink,
                struct err *err)
@@ -96,7 +96,7 @@ int jscan_item(struct jscan *j, struct err *err)
 static int string(struct jscan *j, struct buf *out, struct err *err)
 {
     bool escaped = false, ended = false;
-    for (size_t k = 1; !ended;) {                  /* k: bytes of the block that belong to it */
+    for (size_t k = 1; !ended;) { /* k: bytes of the block that belong to it */
         int c = look(j, err);
         if (c < -1) return c + 1;
         if (c == -1) return broken(j, "a string has no end", err);

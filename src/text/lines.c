@@ -21,19 +21,19 @@
 #include <strings.h>
 
 #define BLOCK 65536
-#define KEEP (FORMAT_PIECE_MAX - 1)
+#define KEEP  (FORMAT_PIECE_MAX - 1)
 
 struct lines {
     FILE *f;
     const char *name;
     const struct piece_sink *sink;
-    iconv_t cd;                  /* (iconv_t)-1: the file is UTF-8 */
-    char eol;                    /* '\n', or '\r' in old Macintosh files */
-    size_t unit;                 /* bytes to step over where iconv fails */
+    iconv_t cd;  /* (iconv_t)-1: the file is UTF-8 */
+    char eol;    /* '\n', or '\r' in old Macintosh files */
+    size_t unit; /* bytes to step over where iconv fails */
     bool end, unread, started;
     size_t raw_n, from, to;
-    uint64_t read_at;            /* file bytes read */
-    uint64_t block_at;           /* file offset of block[0] */
+    uint64_t read_at;  /* file bytes read */
+    uint64_t block_at; /* file offset of block[0] */
     struct buf line, clean;
     struct line last;
     char raw[BLOCK], block[BLOCK * 2];
@@ -66,7 +66,8 @@ struct lines *lines_new_charset(struct format_in *in, const char *charset,
     l->unit = charset_unit(charset);
     l->line.max = l->clean.max = FORMAT_PIECE_MAX;
     l->eol = in->head_n && memchr(in->head, '\r', in->head_n) && !memchr(in->head, '\n', in->head_n)
-                 ? '\r' : '\n';
+                 ? '\r'
+                 : '\n';
     if (strcasecmp(charset, "UTF-8")) {
         l->cd = iconv_open("UTF-8", charset);
         if (l->cd == (iconv_t)-1) {
@@ -100,7 +101,7 @@ static void convert(struct lines *l, bool last)
     while (left && room >= 8) {
         size_t rc = iconv(l->cd, &in, &left, &out, &room);
         if (rc != (size_t)-1 || errno == E2BIG) break;
-        if (errno == EINVAL && !last) break;         /* a character cut by the block's end */
+        if (errno == EINVAL && !last) break; /* a character cut by the block's end */
         memcpy(out, "\xEF\xBF\xBD", 3);
         out += 3, room -= 3;
         size_t k = left < l->unit ? left : l->unit;

@@ -78,14 +78,14 @@ static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 /* ---- attributions ------------------------------------------------------------------ */
 
-static const char *const leads[] = {
-    "On ", "Am ", "Le ", "El ", "Il ", "Op ", "Em ", "At ", "Den ", "In ", "No dia ", "Quoting ",
-    "On, ", "A ", "Den,", "Dne ", "Zitat von ", "Citando ", "W dniu ", NULL
-};
-static const char *const verbs[] = {
-    "wrote", "writes", "schrieb", "geschrieben", "a écrit", "écrivait", "escribió", "escribio",
-    "ha scritto", "scrive", "schreef", "geschreven", "escreveu", "skrev", "napisał", NULL
-};
+static const char *const leads[] = { "On ",     "Am ",        "Le ",      "El ",     "Il ",
+                                     "Op ",     "Em ",        "At ",      "Den ",    "In ",
+                                     "No dia ", "Quoting ",   "On, ",     "A ",      "Den,",
+                                     "Dne ",    "Zitat von ", "Citando ", "W dniu ", NULL };
+static const char *const verbs[] = { "wrote",      "writes",   "schrieb",  "geschrieben",
+                                     "a écrit",    "écrivait", "escribió", "escribio",
+                                     "ha scritto", "scrive",   "schreef",  "geschreven",
+                                     "escreveu",   "skrev",    "napisał",  NULL };
 
 /* A time of day, or a year beside another number ("4 March 2019", but not "in 2019"). */
 static bool has_date(struct span t)
@@ -175,22 +175,39 @@ static bool attribution(const struct walk *w, struct span l, size_t *end)
 
 /* ---- separators and header blocks -------------------------------------------------- */
 
-static const char *const originals[] = {
-    "original message", "ursprüngliche nachricht", "original-nachricht", "originalnachricht",
-    "message d'origine", "message d’origine", "message original", "mensaje original",
-    "messaggio originale", "oorspronkelijk bericht", "mensagem original", "original appointment",
-    NULL
-};
-static const char *const forwards[] = {
-    "forwarded message", "weitergeleitete nachricht", "message transféré", "message réexpédié",
-    "mensaje reenviado", "messaggio inoltrato", "doorgestuurd bericht", "mensagem encaminhada",
-    "mensagem reencaminhada", "forwarded by", NULL
-};
-static const char *const begins[] = {
-    "Begin forwarded message:", "Anfang der weitergeleiteten", "Début du message",
-    "Inicio del mensaje reenviado", "Inizio messaggio inoltrato", "Begin doorgestuurd bericht",
-    "Início da mensagem", "Anfang der weitergeleiteten Nachricht", NULL
-};
+static const char *const originals[] = { "original message",
+                                         "ursprüngliche nachricht",
+                                         "original-nachricht",
+                                         "originalnachricht",
+                                         "message d'origine",
+                                         "message d’origine",
+                                         "message original",
+                                         "mensaje original",
+                                         "messaggio originale",
+                                         "oorspronkelijk bericht",
+                                         "mensagem original",
+                                         "original appointment",
+                                         NULL };
+static const char *const forwards[] = { "forwarded message",
+                                        "weitergeleitete nachricht",
+                                        "message transféré",
+                                        "message réexpédié",
+                                        "mensaje reenviado",
+                                        "messaggio inoltrato",
+                                        "doorgestuurd bericht",
+                                        "mensagem encaminhada",
+                                        "mensagem reencaminhada",
+                                        "forwarded by",
+                                        NULL };
+static const char *const begins[] = { "Begin forwarded message:",
+                                      "Anfang der weitergeleiteten",
+                                      "Début du message",
+                                      "Inicio del mensaje reenviado",
+                                      "Inizio messaggio inoltrato",
+                                      "Begin doorgestuurd bericht",
+                                      "Início da mensagem",
+                                      "Anfang der weitergeleiteten Nachricht",
+                                      NULL };
 
 static bool has_any(struct span l, const char *const *list)
 {
@@ -311,18 +328,49 @@ static void pass_headers(struct walk *w)
 
 /* ---- signatures -------------------------------------------------------------------- */
 
-static const char *const footers[] = {
-    "Sent from my ", "Sent from Mail", "Sent from Outlook", "Sent from Yahoo",
-    "Sent from Samsung", "Sent from Proton", "Sent with ", "Sent via ", "Get Outlook for",
-    "Sent by my ", "Sent on the go", "Von meinem ", "Von meiner ", "Gesendet von ",
-    "Gesendet mit ", "Diese Nachricht wurde von meinem", "Outlook für ", "Holen Sie sich Outlook",
-    "Envoyé de mon ", "Envoyé depuis ", "Envoyé à partir", "Obtenez Outlook",
-    "Télécharger Outlook", "Enviado desde ", "Enviado de mi ", "Enviado con ", "Obtener Outlook",
-    "Inviato da ", "Inviato dal ", "Scarica Outlook", "Ottieni Outlook", "Verstuurd vanaf ",
-    "Verzonden vanaf ", "Verzonden met ", "Outlook voor ", "Enviado do meu ", "Enviado do ",
-    "Enviado a partir ", "Obter o Outlook", "Baixe o Outlook", "Obtenha o Outlook",
-    "Sent from a ", NULL
-};
+static const char *const footers[] = { "Sent from my ",
+                                       "Sent from Mail",
+                                       "Sent from Outlook",
+                                       "Sent from Yahoo",
+                                       "Sent from Samsung",
+                                       "Sent from Proton",
+                                       "Sent with ",
+                                       "Sent via ",
+                                       "Get Outlook for",
+                                       "Sent by my ",
+                                       "Sent on the go",
+                                       "Von meinem ",
+                                       "Von meiner ",
+                                       "Gesendet von ",
+                                       "Gesendet mit ",
+                                       "Diese Nachricht wurde von meinem",
+                                       "Outlook für ",
+                                       "Holen Sie sich Outlook",
+                                       "Envoyé de mon ",
+                                       "Envoyé depuis ",
+                                       "Envoyé à partir",
+                                       "Obtenez Outlook",
+                                       "Télécharger Outlook",
+                                       "Enviado desde ",
+                                       "Enviado de mi ",
+                                       "Enviado con ",
+                                       "Obtener Outlook",
+                                       "Inviato da ",
+                                       "Inviato dal ",
+                                       "Scarica Outlook",
+                                       "Ottieni Outlook",
+                                       "Verstuurd vanaf ",
+                                       "Verzonden vanaf ",
+                                       "Verzonden met ",
+                                       "Outlook voor ",
+                                       "Enviado do meu ",
+                                       "Enviado do ",
+                                       "Enviado a partir ",
+                                       "Obter o Outlook",
+                                       "Baixe o Outlook",
+                                       "Obtenha o Outlook",
+                                       "Sent from a ",
+                                       NULL };
 
 static bool delimiter(struct span l)
 {

@@ -12,12 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define AHEAD 2000          /* bytes looked ahead for the end of a link, tag or code span */
-#define BACK 32             /* open marks looked at for a closing one */
-#define LINKS 8             /* links inside each other */
+#define AHEAD 2000 /* bytes looked ahead for the end of a link, tag or code span */
+#define BACK  32   /* open marks looked at for a closing one */
+#define LINKS 8    /* links inside each other */
 
 struct run {
-    size_t pos;             /* in the copy */
+    size_t pos; /* in the copy */
     unsigned len, used;
     char c;
     bool open, close;
@@ -30,7 +30,9 @@ struct inline_state {
     struct buf copy;
     struct run *runs;
     size_t n_runs, cap_runs;
-    struct { size_t close, resume; } link[LINKS];
+    struct {
+        size_t close, resume;
+    } link[LINKS];
     int depth;
 };
 
@@ -108,7 +110,7 @@ static void emphasis(struct inline_state *t)
     if (t->n_runs == t->cap_runs) {
         size_t cap = t->cap_runs ? t->cap_runs * 2 : 32;
         struct run *more = cap > 65536 ? NULL : realloc(t->runs, cap * sizeof *more);
-        if (!more) return;                       /* the mark stays in the text */
+        if (!more) return; /* the mark stays in the text */
         t->runs = more;
         t->cap_runs = cap;
     }
@@ -150,11 +152,11 @@ static bool link_at(struct inline_state *t)
     size_t from = t->i + (t->s[t->i] == '!'), close, end;
     if (at(t, from) != '[' || !(close = closing(t, from, '[', ']'))) return false;
     struct span words = { t->s + from + 1, close - from - 1 };
-    if (at(t, from + 1) == '^' && words.n < 64) {              /* footnote mark */
+    if (at(t, from + 1) == '^' && words.n < 64) { /* footnote mark */
         t->i = close + 1 + (at(t, close + 1) == ':');
         return true;
     }
-    if (at(t, from + 1) == '[' && at(t, close - 1) == ']') {   /* [[page|words]] */
+    if (at(t, from + 1) == '[' && at(t, close - 1) == ']') { /* [[page|words]] */
         const char *bar = memchr(words.p, '|', words.n);
         push_link(t, bar ? (size_t)(bar - t->s) + 1 : from + 2, close - 1, close + 1);
         return true;
@@ -220,7 +222,9 @@ static bool tag(struct inline_state *t)
 
 static bool entity(struct inline_state *t)
 {
-    static const struct { const char *name; uint32_t cp;
+    static const struct {
+        const char *name;
+        uint32_t cp;
     } known[] = {
         { "amp", '&' },       { "lt", '<' },       { "gt", '>' },       { "quot", '"' },
         { "apos", '\'' },     { "nbsp", 0xA0 },    { "mdash", 0x2014 }, { "ndash", 0x2013 },
@@ -258,16 +262,15 @@ static void step(struct inline_state *t)
 {
     char c = t->s[t->i];
     switch (c) {
-    case '*': case '_': case '~':
-        emphasis(t);
-        return;
-    case '`':
-        code(t);
-        return;
+    case '*':
+    case '_':
+    case '~': emphasis(t); return;
+    case '`': code(t); return;
     case '\\':
         if (punct(at(t, t->i + 1))) c = t->s[++t->i];
         break;
-    case '!': case '[':
+    case '!':
+    case '[':
         if (link_at(t)) return;
         break;
     case '<':

@@ -1,4 +1,5 @@
-/* Inline Markdown to plain words: emphasis, links, images, code spans, HTML tags, entities, escapes.
+/* Inline Markdown to plain words: emphasis, links, images, code spans, HTML tags, entities,
+ * escapes.
  *
  *     struct md_refs refs = {0};                     the ids of "[id]: url" lines
  *     markdown_inline(s, n, &refs, &out);            appends; out.failed tells */
@@ -15,7 +16,7 @@
 #define MD_REFS 512
 
 struct md_refs {
-    uint64_t id[MD_REFS];     /* hashes of the folded ids */
+    uint64_t id[MD_REFS]; /* hashes of the folded ids */
     size_t n;
 };
 

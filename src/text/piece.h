@@ -14,23 +14,23 @@
 #include <stdint.h>
 
 enum piece_kind {
-    PIECE_DOC = 0,      /* journal entry, note, essay, row of a table: long-form, stands alone */
-    PIECE_CHAT = 1,     /* a message of a chat: short, makes sense with its neighbours */
-    PIECE_MAIL = 2,     /* a mail: stands alone, answers another */
+    PIECE_DOC = 0,  /* journal entry, note, essay, row of a table: long-form, stands alone */
+    PIECE_CHAT = 1, /* a message of a chat: short, makes sense with its neighbours */
+    PIECE_MAIL = 2, /* a mail: stands alone, answers another */
 };
 
 struct piece {
     enum piece_kind kind;
-    const char *text;        /* what the author wrote, without quoted replies, signature, forward */
-    const char *author;      /* display name as the format has it; "" = the owner of the file */
-    const char *author_id;   /* mail address, phone number, user id; "" if none */
+    const char *text;      /* what the author wrote, without quoted replies, signature, forward */
+    const char *author;    /* display name as the format has it; "" = the owner of the file */
+    const char *author_id; /* mail address, phone number, user id; "" if none */
     int64_t written_at;
-    const char *title;       /* subject, heading, file title */
-    const char *thread;      /* name of chat or stable id of the mail thread; "" if none */
-    const char *id;          /* the format's own id (Message-ID, message number); "" if none */
-    const char *reply_to;    /* id of what this answers; "" if none */
-    const char *quoted;      /* what was quoted or forwarded in it: other people's words; "" if none */
-    bool sent_by_owner;      /* the format itself says so (label Sent, own user id of the export) */
+    const char *title;    /* subject, heading, file title */
+    const char *thread;   /* name of chat or stable id of the mail thread; "" if none */
+    const char *id;       /* the format's own id (Message-ID, message number); "" if none */
+    const char *reply_to; /* id of what this answers; "" if none */
+    const char *quoted;   /* what was quoted or forwarded in it: other people's words; "" if none */
+    bool sent_by_owner;   /* the format itself says so (label Sent, own user id of the export) */
 };
 
 /* Receives the pieces. Returns 0 to go on; any other code stops the parser, which returns it. */

@@ -3,38 +3,45 @@
 
 #include <string.h>
 
+/* clang-format off */
 static const char *const positive[] = {
-    "admire", "adore", "agree", "amazing", "appreciate", "beautiful", "believe", "best", "better",
-    "brilliant", "calm", "charming", "cheerful", "clever", "comfort", "comfortable", "converted",
-    "converts", "decent", "delicious", "delight", "delighted", "delightful", "easier", "easy",
-    "enjoy", "enjoyed", "enjoying", "enjoys", "excellent", "excited", "fair", "faith",
-    "fantastic", "favorite", "favourite", "fine", "fond", "free", "friendly", "fun", "generous",
-    "gentle", "glad", "good", "gorgeous", "grateful", "great", "happier", "happiest", "happily",
-    "happiness", "happy", "healthy", "helpful", "honest", "hope", "hopeful", "joy", "keen",
+    "admire", "admired", "adore", "adored", "agree", "amazing", "angel", "angels", "appreciate",
+    "beautiful", "believe", "best", "better", "bless", "blessing", "brilliant", "calm",
+    "charming", "cheered", "cheerful", "clever", "comfort", "comfortable", "content", "converted",
+    "converts", "decent", "delicious", "delight", "delighted", "delightful", "delights", "easier",
+    "easy", "enjoy", "enjoyable", "enjoyed", "enjoying", "enjoys", "essential", "excellent",
+    "excited", "fair", "faith", "fantastic", "favorite", "favourite", "favours", "fine", "fond",
+    "free", "friendly", "fun", "gem", "generous", "gentle", "glad", "good", "gorgeous", "grand",
+    "grateful", "great", "happier", "happiest", "happily", "happiness", "happy", "healthy",
+    "helpful", "hero", "honest", "hope", "hopeful", "important", "improved", "joy", "keen",
     "kind", "kindness", "laugh", "laughed", "like", "liked", "likes", "love", "loved", "lovely",
-    "loves", "loving", "lucky", "marvellous", "merry", "nice", "nicest", "patient", "peace",
-    "peaceful", "perfect", "pleasant", "pleased", "pleasure", "prefer", "pretty", "proud",
-    "recommend", "relief", "relieved", "right", "safe", "satisfied", "smile", "smiled",
-    "splendid", "strong", "superb", "support", "sweet", "tender", "thankful", "thanks", "trust",
-    "trusted", "trusts", "useful", "warm", "welcome", "well", "willing", "wise", "wonder",
-    "wonderful", "worth", "yes",
+    "loves", "loving", "lucky", "marvel", "marvellous", "marvels", "merry", "nice", "nicest",
+    "patient", "peace", "peaceful", "perfect", "pleasant", "pleased", "pleasure", "prefer",
+    "pretty", "proud", "recommend", "recommended", "reliable", "relief", "relieved", "respect",
+    "respected", "right", "safe", "saint", "saints", "satisfied", "sensible", "smile", "smiled",
+    "splendid", "strong", "superb", "superior", "support", "sweet", "tender", "thankful",
+    "thanks", "thrilled", "treasure", "trust", "trusted", "trusts", "useful", "valuable", "warm",
+    "welcome", "well", "willing", "wise", "wonder", "wonderful", "wonders", "worth", "yes",
 };
 static const char *const negative[] = {
     "absurd", "afraid", "against", "alone", "angry", "annoyed", "annoying", "anxious",
-    "appalling", "ashamed", "avoid", "awful", "bad", "badly", "bitter", "bored", "boring",
-    "broke", "broken", "cold", "complain", "confused", "cried", "cross", "cruel", "cry", "damn",
-    "damned", "dangerous", "dead", "deleted", "despise", "difficult", "dirty", "disagree",
-    "disappointed", "disgusting", "dislike", "disliked", "dread", "dreadful", "dull", "enemy",
-    "evil", "fail", "failed", "failure", "false", "fear", "feared", "fed", "foolish",
-    "frightened", "fuss", "gave", "grief", "guilt", "guilty", "harm", "hate", "hated", "hates",
-    "hopeless", "horrible", "horrid", "hurt", "idiot", "ill", "impossible", "jealous", "lie",
-    "lied", "lies", "lonely", "lose", "lost", "lunatic", "lunatics", "mad", "mean", "miserable",
-    "misery", "mistake", "nasty", "nonsense", "nuisance", "pain", "painful", "pointless", "poor",
-    "quit", "refuse", "refused", "regret", "resent", "ridiculous", "rotten", "rubbish", "rude",
-    "sad", "sadder", "sadness", "scared", "shame", "sick", "silly", "sorry", "stupid", "suffer",
-    "terrible", "tired", "tiring", "trouble", "ugly", "unfair", "unhappy", "upset", "useless",
-    "vile", "waste", "wasted", "weak", "wearing", "worried", "worry", "worse", "worst",
-    "worthless", "wrong",
+    "appalling", "ashamed", "avoid", "awful", "bad", "badly", "ban", "banned", "bitter", "bore",
+    "bored", "boring", "broke", "broken", "cheat", "cheating", "cold", "complain", "confused",
+    "cried", "cross", "cruel", "cry", "cursed", "daft", "damn", "damned", "dangerous", "dead",
+    "deleted", "despise", "despised", "detest", "difficult", "dirty", "disagree", "disappointed",
+    "disaster", "disgusting", "dishonest", "dislike", "disliked", "dread", "dreadful", "dull",
+    "enemy", "evil", "fail", "failed", "failure", "false", "fear", "feared", "fed", "fool",
+    "foolish", "fools", "frightened", "fuss", "gave", "greedy", "grief", "guilt", "guilty",
+    "harm", "hate", "hated", "hates", "hopeless", "horrible", "horrid", "hurt", "idiot", "ill",
+    "impossible", "jealous", "lazy", "lie", "lied", "lies", "loathe", "loathed", "loathsome",
+    "lonely", "lose", "lost", "lunatic", "lunatics", "mad", "mean", "mess", "miserable", "misery",
+    "mistake", "nasty", "nightmare", "noisy", "nonsense", "nuisance", "pain", "painful",
+    "pointless", "poor", "quit", "refuse", "refused", "regret", "resent", "ridiculous", "risky",
+    "rot", "rotten", "rubbish", "rude", "ruin", "ruined", "sad", "sadder", "sadness", "scared",
+    "shame", "sick", "silly", "smelly", "sorry", "spoil", "spoiled", "stupid", "suffer",
+    "tedious", "terrible", "tired", "tiring", "trouble", "ugly", "unfair", "unhappy", "unkind",
+    "unsafe", "upset", "useless", "vile", "waste", "wasted", "weak", "wearing", "worried",
+    "worry", "worse", "worst", "worthless", "wretched", "wrong",
 };
 static const char *const negators[] = {
     "ain't", "aren't", "can't", "cannot", "couldn't", "didn't", "doesn't", "don't", "hadn't",
@@ -42,6 +49,7 @@ static const char *const negators[] = {
     "nor", "not", "nothing", "nowhere", "shan't", "shouldn't", "wasn't", "weren't", "without",
     "won't", "wouldn't",
 };
+/* clang-format on */
 
 static bool listed(const char *const *list, size_t count, const char *w, size_t n)
 {
@@ -56,7 +64,7 @@ static bool listed(const char *const *list, size_t count, const char *w, size_t 
     }
     return false;
 }
-#define LISTED(list, w, n) listed(list, sizeof list / sizeof list[0], w, n)
+#define LISTED(list, w, n) listed(list, sizeof(list) / sizeof *(list), w, n)
 
 int polarity_word(const char *w, size_t n)
 {

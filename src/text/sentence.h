@@ -15,12 +15,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define SENTENCE_MAX 120        /* tokens */
+#define SENTENCE_MAX 120 /* tokens */
 
 struct sentences;
-struct sentences *sentences_new(struct err *err);          /* NULL on error */
-int sentences_text(struct sentences *it, const char *s, size_t n);   /* s borrowed until the next */
+struct sentences *sentences_new(struct err *err);                  /* NULL on error */
+int sentences_text(struct sentences *it, const char *s, size_t n); /* s borrowed until the next */
 bool sentences_next(struct sentences *it, size_t *from, size_t *to);
-void sentences_free(struct sentences *it);                 /* accepts NULL */
+void sentences_free(struct sentences *it); /* accepts NULL */
 
 #endif

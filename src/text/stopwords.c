@@ -1,13 +1,14 @@
-/* English function words: articles, pronouns, auxiliaries, prepositions, conjunctions, question words
- * and fillers, with contractions as they are written with and without the apostrophe, and the older
- * forms of diaries and letters ("thou", "hath"). Nouns and verbs with a subject of their own stay out,
- * however frequent they are: the embedder learns from the corpus how little those say.
+/* English function words: articles, pronouns, auxiliaries, prepositions, conjunctions, question
+ * words and fillers, with contractions as they are written with and without the apostrophe, and the
+ * older forms of diaries and letters ("thou", "hath"). Nouns and verbs with a subject of their own
+ * stay out, however frequent they are: the embedder learns from the corpus how little those say.
  *
  * The list is kept in byte order for a binary search; tests/text/test_token.c checks the order. */
 #include "text/stopwords.h"
 
 #include <string.h>
 
+/* clang-format off */
 static const char *const words[] = {
     "'tis", "a", "about", "above", "across", "actually", "after", "again", "against", "ah",
     "ain't", "aint", "all", "almost", "along", "already", "also", "although", "always", "am",
@@ -50,6 +51,7 @@ static const char *const words[] = {
     "y'all", "ye", "yeah", "yep", "yes", "yet", "you", "you'd", "you'll", "you're", "you've",
     "your", "youre", "yours", "yourself", "yourselves", "youve",
 };
+/* clang-format on */
 
 #define N_WORDS (sizeof words / sizeof *words)
 

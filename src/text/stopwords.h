@@ -7,6 +7,6 @@
 
 bool stopword(const char *folded, size_t n);
 size_t stopwords_count(void);
-const char *stopwords_at(size_t i);      /* in order, for tests; static */
+const char *stopwords_at(size_t i); /* in order, for tests; static */
 
 #endif

@@ -111,9 +111,8 @@ static bool read_date(struct reader *r, struct wa_stamp *t)
 /* Between date and time: a comma, spaces, a little word ("at", "à", "às", "um", "a las"). */
 static bool read_gap(struct reader *r)
 {
-    static const char *const words[] = {
-    "at ", "à ", "às ", "um ", "a las ", "alle ", "alle ore ", "om ", "u ", "à ", NULL
-};
+    static const char *const words[] = { "at ",       "à ",  "às ", "um ", "a las ", "alle ",
+                                         "alle ore ", "om ", "u ",  "à ",  NULL };
     size_t from = r->i;
     if (r->i < r->n && r->p[r->i] == ',') r->i++;
     read_blank(r);
@@ -463,13 +462,23 @@ bool wa_phone(struct span name, char out[32])
 
 bool wa_chat_name(struct span stem, struct span *out)
 {
-    static const char *const before[] = {
-    "WhatsApp Chat with ", "WhatsApp Chat - ", "WhatsApp-Chat mit ", "WhatsApp-Chat - ",
-    "WhatsApp Chat mit ", "Chat de WhatsApp con ", "Chat de WhatsApp - ",
-    "Discussion WhatsApp avec ", "Discussion WhatsApp - ", "Chat WhatsApp con ",
-    "Chat WhatsApp - ", "WhatsApp-chat met ", "WhatsApp-chat - ", "Conversa do WhatsApp com ",
-    "Conversa do WhatsApp - ", "WhatsApp - ", NULL
-};
+    static const char *const before[] = { "WhatsApp Chat with ",
+                                          "WhatsApp Chat - ",
+                                          "WhatsApp-Chat mit ",
+                                          "WhatsApp-Chat - ",
+                                          "WhatsApp Chat mit ",
+                                          "Chat de WhatsApp con ",
+                                          "Chat de WhatsApp - ",
+                                          "Discussion WhatsApp avec ",
+                                          "Discussion WhatsApp - ",
+                                          "Chat WhatsApp con ",
+                                          "Chat WhatsApp - ",
+                                          "WhatsApp-chat met ",
+                                          "WhatsApp-chat - ",
+                                          "Conversa do WhatsApp com ",
+                                          "Conversa do WhatsApp - ",
+                                          "WhatsApp - ",
+                                          NULL };
     for (int i = 0; before[i]; i++) {
         size_t k = strlen(before[i]);
         if (stem.n <= k || !span_ieq((struct span){ stem.p, k }, before[i])) continue;

@@ -95,7 +95,7 @@ static void compare(struct bm25 *b, size_t k, bool (*keep)(void *, int64_t))
         terms[i] = (struct bm25_term){ key_of(words[i]), weights[i] };
         check_int(bm25_df(b, terms[i].stem), ref_df(words[i]));
     }
-    terms[6] = (struct bm25_term){ 12345, 1 };            /* in no document */
+    terms[6] = (struct bm25_term){ 12345, 1 }; /* in no document */
     struct err err = { 0 };
     size_t n = bm25_search(b, terms, 7, k, keep, NULL, h, &err), better = 0, matching = 0;
     bool in[DOCS] = { 0 };
@@ -106,8 +106,9 @@ static void compare(struct bm25 *b, size_t k, bool (*keep)(void *, int64_t))
         in[h[i].id] = true;
         double want = ref_score((uint32_t)h[i].id, words, weights, 6);
         check_near(h[i].score, want, 1e-4 * (want + 1));
-        if (i) assert_true(h[i - 1].score > h[i].score ||
-                           (h[i - 1].score == h[i].score && h[i - 1].id < h[i].id));
+        if (i)
+            assert_true(h[i - 1].score > h[i].score ||
+                        (h[i - 1].score == h[i].score && h[i - 1].id < h[i].id));
     }
     for (uint32_t d = 0; d < DOCS; d++) {
         if (!ref[d].there || (keep && !keep(NULL, d))) continue;
@@ -125,7 +126,7 @@ static void equals_reference(void **state)
     memset(ref, 0, sizeof ref);
     for (uint32_t d = 0; d < DOCS; d++) {
         add_text(b, d, 1);
-        if (d % 3 == 0) add_text(b, d, 0.3f);             /* context of the same chunk */
+        if (d % 3 == 0) add_text(b, d, 0.3f); /* context of the same chunk */
     }
     for (int round = 0; round < 40; round++) {
         size_t there = 0;
@@ -137,7 +138,7 @@ static void equals_reference(void **state)
         for (int i = 0; i < 25; i++) {
             uint32_t d = rnd(DOCS);
             if (i % 5 == 0) {
-                add_text(b, d, 1);                        /* old or new, more text */
+                add_text(b, d, 1); /* old or new, more text */
             } else {
                 check_int(bm25_remove(b, d), ref[d].there);
                 ref[d] = (struct ref){ 0 };
@@ -166,9 +167,9 @@ static void terms_of_a_question(void **state)
         check_near(t[i].weight, 1, 0);
     }
     assert_true(has_boat && has_anna);
-    assert_true(n <= 3);                                  /* boat once; no function words */
+    assert_true(n <= 3); /* boat once; no function words */
     check_int(bm25_terms(q, strlen(q), t, 1), 1);
-    check_int(bm25_terms("the of", 6, t, 8), 2);          /* nothing but function words: those */
+    check_int(bm25_terms("the of", 6, t, 8), 2); /* nothing but function words: those */
     check_int(bm25_terms("?!", 2, t, 8), 0);
     check_int(bm25_terms("", 0, t, 8), 0);
 }
@@ -180,7 +181,7 @@ static void edges(void **state)
     struct hit h[4];
     struct bm25_term t = { key_of(1), 1 };
     check_int(bm25_search(b, &t, 1, 4, NULL, NULL, h, &err), 0);
-    check_int(bm25_add(b, 9, "", 0, 1, &err), 0);         /* no words: counts, never found */
+    check_int(bm25_add(b, 9, "", 0, 1, &err), 0); /* no words: counts, never found */
     check_int(bm25_count(b), 1);
     check_int(bm25_search(b, &t, 1, 4, NULL, NULL, h, &err), 0);
     check_int(bm25_add(b, 9, "x", 1, 0, &err), ERR_INVAL);

@@ -21,11 +21,11 @@ static void fuses(void **state)
     size_t n = fuse_rankings(a, 3, b, 3, 0.5f, out, 6);
     check_int(n, 4);
     assert_true(descending(out, n));
-    check_int(out[0].id, 2);                  /* second and first beats first and last */
+    check_int(out[0].id, 2); /* second and first beats first and last */
     check_int(out[1].id, 1);
     for (size_t i = 0; i < n; i++) assert_true(out[i].score >= 0 && out[i].score <= 1);
     check_int(fuse_rankings(a, 3, b, 3, 1, out, 6), 4);
-    check_int(out[0].id, 1);                  /* all weight on a: a's order, then the rest */
+    check_int(out[0].id, 1); /* all weight on a: a's order, then the rest */
     check_int(out[2].id, 3);
     check_int(out[3].id, 4);
     check_near(out[0].score, 1, 1e-6);
@@ -82,15 +82,12 @@ static void long_lists(void **state)
 
 static float table[400][4];
 
-static const float *vec(void *ud, int64_t id)
-{
-    return id < 0 ? NULL : table[id];
-}
+static const float *vec(void *ud, int64_t id) { return id < 0 ? NULL : table[id]; }
 
 static void varies(void **state)
 {
     memcpy(table[0], (float[4]){ 1, 0, 0, 0 }, sizeof *table);
-    memcpy(table[1], (float[4]){ 1, 0, 0, 0 }, sizeof *table);        /* says the same as 0 */
+    memcpy(table[1], (float[4]){ 1, 0, 0, 0 }, sizeof *table); /* says the same as 0 */
     memcpy(table[2], (float[4]){ 0, 1, 0, 0 }, sizeof *table);
     memcpy(table[3], (float[4]){ 0, 0, 1, 0 }, sizeof *table);
     const struct hit from[] = { { 0, 0.9f }, { 1, 0.89f }, { 2, 0.8f }, { 3, 0.5f } };
@@ -99,14 +96,14 @@ static void varies(void **state)
     check_int(fuse_mmr(h, 4, 2, 0.5f, 4, vec, NULL), 2);
     check_int(h[0].id, 0);
     check_int(h[1].id, 2);
-    check_near(h[1].score, 0.8, 1e-6);                                /* scores stay */
-    check_int(h[2].id, 1);                                          /* the rest keeps its order */
+    check_near(h[1].score, 0.8, 1e-6); /* scores stay */
+    check_int(h[2].id, 1);             /* the rest keeps its order */
     check_int(h[3].id, 3);
     memcpy(h, from, sizeof h);
-    check_int(fuse_mmr(h, 4, 9, 1, 4, vec, NULL), 4);                 /* lambda 1: as it was */
+    check_int(fuse_mmr(h, 4, 9, 1, 4, vec, NULL), 4); /* lambda 1: as it was */
     for (int i = 0; i < 4; i++) check_int(h[i].id, from[i].id);
     check_int(fuse_mmr(h, 0, 3, 0.5f, 4, vec, NULL), 0);
-    h[1].id = -1;                                                     /* one without a vector */
+    h[1].id = -1; /* one without a vector */
     check_int(fuse_mmr(h, 4, 4, 0.5f, 4, vec, NULL), 4);
 }
 
@@ -131,11 +128,11 @@ static void adapts(void **state)
 {
     struct hit h[8];
     for (int i = 0; i < 8; i++) h[i] = (struct hit){ i, 0.9f - 0.1f * (float)i };
-    check_int(fuse_adaptive_k(h, 8, 0.15f, 3, 5), 5);     /* many above: k_max */
+    check_int(fuse_adaptive_k(h, 8, 0.15f, 3, 5), 5); /* many above: k_max */
     check_int(fuse_adaptive_k(h, 8, 0.45f, 3, 5), 5);
     check_int(fuse_adaptive_k(h, 8, 0.55f, 3, 5), 4);
     check_int(fuse_adaptive_k(h, 8, 0.65f, 3, 5), 3);
-    check_int(fuse_adaptive_k(h, 8, 0.75f, 3, 5), 5);     /* two above: too few, the best 5 */
+    check_int(fuse_adaptive_k(h, 8, 0.75f, 3, 5), 5); /* two above: too few, the best 5 */
     check_int(fuse_adaptive_k(h, 2, 0.75f, 3, 5), 2);
     check_int(fuse_adaptive_k(h, 0, 0.75f, 3, 5), 0);
 }

@@ -82,7 +82,7 @@ static void unit(float *v, int dim)
 struct world {
     struct vectors *ix;
     int dim;
-    size_t n;             /* ids 0 .. n-1 were added */
+    size_t n; /* ids 0 .. n-1 were added */
     bool (*keep)(void *ud, int64_t id);
 };
 
@@ -125,9 +125,8 @@ static void check_search(const struct world *w, const float *q, size_t k)
     check_int(got[k].id, 4242);
     for (size_t i = 0; i < n; i++)
         if (got[i].id != want[i].id || got[i].score != want[i].score)
-            fail_msg("hit %zu of %zu: id %lld (%.9g), want %lld (%.9g)", i, n,
-                     (long long)got[i].id, (double)got[i].score, (long long)want[i].id,
-                     (double)want[i].score);
+            fail_msg("hit %zu of %zu: id %lld (%.9g), want %lld (%.9g)", i, n, (long long)got[i].id,
+                     (double)got[i].score, (long long)want[i].id, (double)want[i].score);
     free(want);
     free(got);
 }
@@ -161,7 +160,7 @@ static void search_all_ways(struct world *w, enum kind kind)
         }
     memset(q, 0, sizeof q);
     w->keep = NULL;
-    check_search(w, q, 5);                    /* a zero query: all tie at 0 */
+    check_search(w, q, 5); /* a zero query: all tie at 0 */
 }
 
 static void equals_full_scan(void **state)
@@ -228,7 +227,7 @@ static void removes_and_replaces(void **state)
     for (int64_t id = 0; id < (int64_t)w.n; id++) vectors_remove(w.ix, id);
     check_int(vectors_count(w.ix), 0);
     check_search(&w, q, 5);
-    for (int64_t id = 0; id < 40000; id++) {          /* come and go: memory must not pile up */
+    for (int64_t id = 0; id < 40000; id++) { /* come and go: memory must not pile up */
         check_int(vectors_add(w.ix, 100000 + id, v, NULL), 0);
         check_int(vectors_remove(w.ix, 100000 + id), 1);
     }
@@ -274,7 +273,7 @@ static void allocates_nothing(void **state)
     struct hit h[64], *many = calloc(1000, sizeof *h);
     float q[384];
     make(CLUSTERED, q, 384, 3);
-    vectors_search(large.ix, q, 64, NULL, NULL, h);       /* starts the pool */
+    vectors_search(large.ix, q, 64, NULL, NULL, h); /* starts the pool */
     long before = atomic_load(&allocations);
     for (size_t k = 1; k <= 64; k++) {
         vectors_search(small.ix, q, k, NULL, NULL, h);
@@ -284,7 +283,7 @@ static void allocates_nothing(void **state)
     size_t n = vectors_search(small.ix, q, 1000, NULL, NULL, many);
     check_int(n, 1000);
     check_int(atomic_load(&allocations) - before, 1);
-    atomic_store(&fail_malloc, 1);                        /* short of memory: the best 64 */
+    atomic_store(&fail_malloc, 1); /* short of memory: the best 64 */
     n = vectors_search(small.ix, q, 1000, NULL, NULL, many);
     atomic_store(&fail_malloc, 0);
     check_int(n, 64);

@@ -17,10 +17,7 @@ static uint32_t rnd(void)
     return (uint32_t)(seed >> 16);
 }
 
-static float rnd_f(void)
-{
-    return (float)rnd() / 2147483648.0f - 1;
-}
+static float rnd_f(void) { return (float)rnd() / 2147483648.0f - 1; }
 
 /* Runs fn for every variant but generic. */
 static void each(void (*fn)(const struct kernels *k))
@@ -65,7 +62,7 @@ static void axpy_of(const struct kernels *k)
         k->axpy_f32(y + 3, 0.37f, x + 1, n);
         generic.axpy_f32(z + 3, 0.37f, x + 1, n);
         for (size_t i = 0; i < n; i++) check_near(y[i + 3], z[i + 3], 1e-6);
-        check_int(y[n + 3] == z[n + 3], 1);       /* nothing beyond the end */
+        check_int(y[n + 3] == z[n + 3], 1); /* nothing beyond the end */
     }
 }
 
@@ -110,8 +107,7 @@ static void quant_of(const struct kernels *k)
         float s = k->quant_i8(a, n, got), t = generic.quant_i8(a, n, want);
         assert_true(s == t);
         for (size_t i = 0; i <= n; i++) check_int(got[i], want[i]);
-        for (size_t i = 0; s > 0 && i < n; i++)
-            check_near(a[i] / s, want[i], 0.5001);
+        for (size_t i = 0; s > 0 && i < n; i++) check_near(a[i] / s, want[i], 0.5001);
     }
 }
 

@@ -8,8 +8,8 @@
 #include "kernels/kernels.h"
 #include "persona/ingest.h"
 
-#define SAMPLE_ME                                                                                    \
-    "Marit Penhallow,marit@penhallow.example.org,m.penhallow@tollickferries.example.com,"           \
+#define SAMPLE_ME                                                                                  \
+    "Marit Penhallow,marit@penhallow.example.org,m.penhallow@tollickferries.example.com,"          \
     "shop@secondwind.example.org,Marit at Second Wind,Marit P,Marit"
 
 struct test_home {
@@ -33,8 +33,12 @@ static inline void test_home_reopen(struct test_home *t, enum store_mode mode)
 static inline void test_home_open(struct test_home *t)
 {
     struct err err = { 0 };
-    struct persona_new n = { .name = "Marit", .kind = PERSONA_FICTIONAL, .consent_by = "the authors",
-                             .consent_to = "tests", .consent_at = 1, .chunk_overlap = -1 };
+    struct persona_new n = { .name = "Marit",
+                             .kind = PERSONA_FICTIONAL,
+                             .consent_by = "the authors",
+                             .consent_to = "tests",
+                             .consent_at = 1,
+                             .chunk_overlap = -1 };
     memset(t, 0, sizeof *t);
     setenv("LIKENESS_KDF", "fast", 1);
     kernels_init(NULL, NULL);

@@ -1,7 +1,8 @@
-/* kill -9 at random points of ingest, deletion and forget. A child does the work on a copy of a home and
- * writes a line down a pipe for everything it has acknowledged; the parent kills it after a random time,
- * opens the home again, lets the doctor repair it and look again, and checks: what was acknowledged is there,
- * nothing is half there, the doctor is content. CRASH_POINTS (200) says how many times in all; the seed is fixed. */
+/* kill -9 at random points of ingest, deletion and forget. A child does the work on a copy of a
+ * home and writes a line down a pipe for everything it has acknowledged; the parent kills it after
+ * a random time, opens the home again, lets the doctor repair it and look again, and checks: what
+ * was acknowledged is there, nothing is half there, the doctor is content. CRASH_POINTS (200) says
+ * how many times in all; the seed is fixed. */
 #include "persona_home.h"
 
 #include "persona/doctor.h"
@@ -15,9 +16,9 @@
 enum work { INGEST, DELETE, FORGET, N_WORKS };
 
 static struct test_home base;
-static int64_t doomed;                   /* the source that is deleted */
-static struct persona_counts whole;      /* of the base home */
-static double takes[N_WORKS];            /* seconds the undisturbed work took */
+static int64_t doomed;              /* the source that is deleted */
+static struct persona_counts whole; /* of the base home */
+static double takes[N_WORKS];       /* seconds the undisturbed work took */
 static unsigned seed = 20240229;
 static int points_killed, points_late, points_acked;
 
@@ -69,7 +70,8 @@ static void work(enum work w, const char *path)
     _exit(rc ? 2 : 0);
 }
 
-/* Does the work in a child that is killed after `after` seconds (< 0: never). How much it acknowledged. */
+/* Does the work in a child that is killed after `after` seconds (< 0: never). How much it
+ * acknowledged. */
 static int run(enum work w, const char *path, double after)
 {
     int fd[2], status, acks = 0;
@@ -147,7 +149,7 @@ static void check_forgotten(struct home *h, int acks)
         check_int(rc, ERR_NOTFOUND);
         return;
     }
-    check_ok(persona_counts(h, p, &now, &err), err);         /* not begun: all of it is there */
+    check_ok(persona_counts(h, p, &now, &err), err); /* not begun: all of it is there */
     check_int(now.pieces, whole.pieces);
     check_int(now.chunks, whole.chunks);
     persona_close(p);
@@ -170,7 +172,8 @@ static void after_crash(enum work w, const char *path, int acks)
     check_ok(source_each(h, p, 0, look, &s, &err), err);
     check_int(s.broken, 0);
     if (w == INGEST && s.journals < acks) fail_msg("%d acknowledged, %d there", acks, s.journals);
-    if (w == INGEST && s.journals > acks + 1) fail_msg("%d acknowledged, %d there", acks, s.journals);
+    if (w == INGEST && s.journals > acks + 1)
+        fail_msg("%d acknowledged, %d there", acks, s.journals);
     if (w == DELETE && acks) check_int(s.doomed, false);
     persona_close(p);
     home_close(h);
@@ -227,8 +230,9 @@ static void killed_anywhere(void **state)
         after_crash(w, path, acks);
         io_remove_tree(path, NULL);
     }
-    print_message("# %d killed at work, %d of them after something was acknowledged; %d had finished\n",
-                  points_killed, points_acked, points_late);
+    print_message(
+        "# %d killed at work, %d of them after something was acknowledged; %d had finished\n",
+        points_killed, points_acked, points_late);
     if (points >= 50) assert_true(points_killed * 2 > points && points_acked * 8 > points);
     io_remove_tree(base.dir, NULL);
 }

@@ -1,6 +1,7 @@
-/* What a thief of the folder sees. Every word of six letters or more in the sample person's files, and
- * every name and address, is looked for in every file of the home: in a copy without its key while the
- * persona is there, and after it was forgotten. Words that an empty home holds too (table names) are left out. */
+/* What a thief of the folder sees. Every word of six letters or more in the sample person's files,
+ * and every name and address, is looked for in every file of the home: in a copy without its key
+ * while the persona is there, and after it was forgotten. Words that an empty home holds too (table
+ * names) are left out. */
 #include "persona_home.h"
 
 #include "base/map.h"
@@ -9,12 +10,13 @@
 
 #include <ctype.h>
 
-static struct buf all;                   /* every byte of the home's files and file names */
+static struct buf all; /* every byte of the home's files and file names */
 
 static int gather(const char *folder)
 {
     char cmd[1200];
-    snprintf(cmd, sizeof cmd, "find '%s' -type f -exec cat {} + ; find '%s' -printf '%%f\\n'", folder, folder);
+    snprintf(cmd, sizeof cmd, "find '%s' -type f -exec cat {} + ; find '%s' -printf '%%f\\n'",
+             folder, folder);
     FILE *f = popen(cmd, "r");
     char tmp[65536];
     size_t n;
@@ -55,8 +57,9 @@ static int collect(void *ud, const char *path, struct err *err)
 
 static size_t found(const struct words *x, const char *when)
 {
-    static const char *const more[] = { "penhallow", "solveig", "@penhallow.example.org", "example.org",
-                                        "marit penhallow", "examples/person", "mail.mbox", "_chat.txt" };
+    static const char *const more[] = { "penhallow",   "solveig",         "@penhallow.example.org",
+                                        "example.org", "marit penhallow", "examples/person",
+                                        "mail.mbox",   "_chat.txt" };
     size_t n = 0;
     for (size_t i = 0; i < x->n; i++)
         if (x->w[i] && on_disk(x->w[i], strlen(x->w[i]))) {
@@ -86,7 +89,7 @@ static void nothing_readable(void **state)
             x.w[i] = NULL;
         }
     test_home_sample(&t);
-    assert_int_equal(gather(t.path), 0);               /* while open: log and all */
+    assert_int_equal(gather(t.path), 0); /* while open: log and all */
     check_int(found(&x, "open home"), 0);
     check_ok(persona_rename(t.home, t.persona, "Marit Penhallow", &err), err);
     persona_close(t.persona);
@@ -126,6 +129,7 @@ static void wrong_key(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest t[] = { cmocka_unit_test(nothing_readable), cmocka_unit_test(wrong_key) };
+    const struct CMUnitTest t[] = { cmocka_unit_test(nothing_readable),
+                                    cmocka_unit_test(wrong_key) };
     return check_run("persona/privacy", t);
 }

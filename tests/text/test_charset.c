@@ -22,8 +22,9 @@ static void plain_and_legacy(void **state)
     check_str(DETECT("plain ASCII text\n"), "UTF-8");
     check_str(DETECT("na\xC3\xAFve caf\xC3\xA9"), "UTF-8");
     check_str(DETECT("cut in a character: caf\xC3"), "UTF-8");
-    check_str(DETECT("un caf\xE9 tr\xE8s bon, \x93merci\x94 beaucoup, \xE0 bient\xF4t, ma ch\xE8re"),
-              "WINDOWS-1252");
+    check_str(
+        DETECT("un caf\xE9 tr\xE8s bon, \x93merci\x94 beaucoup, \xE0 bient\xF4t, ma ch\xE8re"),
+        "WINDOWS-1252");
 }
 
 static void binary(void **state)
@@ -48,10 +49,18 @@ static void check_conversion(const char *cs, const char *in, size_t n, const cha
 
 static void converts(void **state)
 {
-    check_conversion("WINDOWS-1252", "\x93" "caf\xE9\x94", 6, "\xE2\x80\x9C" "caf\xC3\xA9\xE2\x80\x9D");
+    check_conversion("WINDOWS-1252",
+                     "\x93"
+                     "caf\xE9\x94",
+                     6,
+                     "\xE2\x80\x9C"
+                     "caf\xC3\xA9\xE2\x80\x9D");
     check_conversion("UTF-16LE", "\xFF\xFEh\0\xE9\0", 6, "h\xC3\xA9");
     check_conversion("UTF-16LE", "h\0\x00\xD8i\0", 6, "h\xEF\xBF\xBDi");
-    check_conversion("UTF-8", "\xEF\xBB\xBF" "a\r\nb", 7, "a\nb");
+    check_conversion("UTF-8",
+                     "\xEF\xBB\xBF"
+                     "a\r\nb",
+                     7, "a\nb");
     check_conversion("KOI8-R", "\xF0\xD2\xC9\xD7\xC5\xD4", 6, "Привет");
     struct buf out = BUF_INIT(0);
     struct err err = { 0 };

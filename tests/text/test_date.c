@@ -61,9 +61,26 @@ static void languages(void **state)
 
 static void not_dates(void **state)
 {
-    static const char *const no[] = { "", "hello", "12", "2019", "3.4", "March", "On 4 March 2019 we sailed",
-        "31 February 2019", "29 Feb 2019", "13/13/2019", "4 March 2019 25:00", "4 March 2019 10:61",
-        "99999999999999", "4/3", "10:22", "March March 2019", "4 March 20199", "1.2.3.4", "--", "\xC3" };
+    static const char *const no[] = { "",
+                                      "hello",
+                                      "12",
+                                      "2019",
+                                      "3.4",
+                                      "March",
+                                      "On 4 March 2019 we sailed",
+                                      "31 February 2019",
+                                      "29 Feb 2019",
+                                      "13/13/2019",
+                                      "4 March 2019 25:00",
+                                      "4 March 2019 10:61",
+                                      "99999999999999",
+                                      "4/3",
+                                      "10:22",
+                                      "March March 2019",
+                                      "4 March 20199",
+                                      "1.2.3.4",
+                                      "--",
+                                      "\xC3" };
     int64_t t;
     for (size_t i = 0; i < sizeof no / sizeof *no; i++)
         if (date_parse(span_of(no[i]), -1, &t)) fail_msg("\"%s\" was taken for a date", no[i]);
@@ -105,7 +122,9 @@ static void helpers(void **state)
     check_int(date_month(span_of("jui")), 0);
     assert_true(date_weekday(span_of("Freitag")));
     check_int(date_ampm(span_of("p. m.")), 12);
-    check_int(date_ampm(span_of("\xE2\x80\xAF" "AM")), 0);
+    check_int(date_ampm(span_of("\xE2\x80\xAF"
+                                "AM")),
+              0);
     check_int(date_ampm(span_of("Uhr")), -1);
     check_int(date_hour12(12, 0), 0);
     check_int(date_hour12(12, 12), 12);
@@ -117,7 +136,7 @@ static void helpers(void **state)
 int main(void)
 {
     const struct CMUnitTest t[] = {
-        cmocka_unit_test(english), cmocka_unit_test(numbers), cmocka_unit_test(languages),
+        cmocka_unit_test(english),   cmocka_unit_test(numbers),  cmocka_unit_test(languages),
         cmocka_unit_test(not_dates), cmocka_unit_test(headings), cmocka_unit_test(file_names),
         cmocka_unit_test(helpers),
     };

@@ -10,9 +10,9 @@
 #include <sys/resource.h>
 #include <utime.h>
 
-#define NOW 1700000000             /* November 2023 */
-#define MTIME 1400000000           /* 2014-05-13 */
-#define MAX 64
+#define NOW   1700000000 /* November 2023 */
+#define MTIME 1400000000 /* 2014-05-13 */
+#define MAX   64
 
 /* What came out of a parse, copied. */
 struct got {
@@ -35,7 +35,8 @@ static struct format_opts opts = { .now = NOW, .day_first = -1 };
 static int on_piece(void *ud, const struct piece *p, struct err *err)
 {
     struct got *g = ud;
-    const char *const all[] = { p->text, p->author, p->author_id, p->title, p->thread, p->id, p->reply_to, p->quoted };
+    const char *const all[] = { p->text,   p->author, p->author_id, p->title,
+                                p->thread, p->id,     p->reply_to,  p->quoted };
     for (size_t i = 0; i < 8; i++) {
         assert_non_null(all[i]);
         assert_true(utf8_valid(all[i], strlen(all[i])));
@@ -91,7 +92,10 @@ static void read_bytes(struct got *g, const char *name, const void *p, size_t n)
     read_path(g, file_of(name, p, n), NULL);
 }
 
-static void read_text(struct got *g, const char *name, const char *s) { read_bytes(g, name, s, strlen(s)); }
+static void read_text(struct got *g, const char *name, const char *s)
+{
+    read_bytes(g, name, s, strlen(s));
+}
 
 static void drop(struct got *g)
 {
@@ -108,11 +112,14 @@ static void check_day(int64_t t, const char *want)
     check_str(clock_date(t, d), want);
 }
 
-/* ---- recognition ------------------------------------------------------------------------------ */
+/* ---- recognition ------------------------------------------------------------------------------
+ */
 
 static void recognises(void **state)
 {
-    static const struct { const char *name, *content, *format; } t[] = {
+    static const struct {
+        const char *name, *content, *format;
+    } t[] = {
         { "a.txt", "Just words.\n", "text" },
         { "noext", "Just words.\n", "text" },
         { "a.md", "Just words.\n", "markdown" },
@@ -123,16 +130,21 @@ static void recognises(void **state)
         { "a.jsonl", "{\"text\":\"x\"}\n", "jsonl" },
         { "rows", "{\"text\":\"x\"}\n{\"text\":\"y\"}\n", "jsonl" },
         { "a.json", "[{\"text\":\"x\"}]", "jsonl" },
-        { "result.json", "{\"name\":\"A\",\"type\":\"personal_chat\",\"id\":1,\"messages\":[{\"id\":1,\"type\":"
-                         "\"message\",\"from_id\":\"user1\",\"text\":\"x\"}]}", "telegram" },
-        { "prose.txt", "Dear all, I came, I saw, I left.\nThen, again, nothing.\nSo, well.\n", "text" },
+        { "result.json",
+          "{\"name\":\"A\",\"type\":\"personal_chat\",\"id\":1,\"messages\":[{\"id\":1,\"type\":"
+          "\"message\",\"from_id\":\"user1\",\"text\":\"x\"}]}",
+          "telegram" },
+        { "prose.txt", "Dear all, I came, I saw, I left.\nThen, again, nothing.\nSo, well.\n",
+          "text" },
     };
     for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
         struct got g;
         read_text(&g, t[i].name, t[i].content);
         check_ok(g.rc, g.err);
         check_str(g.f->name, t[i].format);
-        check_int(g.n, t[i].format[0] == 'c' && t[i].name[0] == 't' ? 2 : !strcmp(t[i].name, "rows") ? 2 : 1);
+        check_int(g.n, t[i].format[0] == 'c' && t[i].name[0] == 't' ? 2
+                       : !strcmp(t[i].name, "rows")                 ? 2
+                                                                    : 1);
         drop(&g);
     }
     assert_null(format_by_name("nonsense"));
@@ -141,7 +153,11 @@ static void recognises(void **state)
 
 static void refuses(void **state)
 {
-    static const struct { const char *name, *content; size_t n; const char *says; } t[] = {
+    static const struct {
+        const char *name, *content;
+        size_t n;
+        const char *says;
+    } t[] = {
         { "e.txt", "", 0, "empty" },
         { "b.txt", " \n\n ", 4, "empty" },
         { "x.zip", "PK\3\4zip", 7, "unpack" },
@@ -165,7 +181,8 @@ static void refuses(void **state)
     check_int(g.rc, ERR_INVAL);
 }
 
-/* ---- plain text ------------------------------------------------------------------------------- */
+/* ---- plain text -------------------------------------------------------------------------------
+ */
 
 static void plain_document(void **state)
 {
@@ -181,7 +198,7 @@ static void plain_document(void **state)
     check_int(g.p[0].at, MTIME);
     drop(&g);
     read_text(&g, "bergen.txt", "BERGEN, August 2024\n\nfish\n");
-    check_int(g.p[0].at, CLOCK_NONE);                     /* the future, seen from NOW */
+    check_int(g.p[0].at, CLOCK_NONE); /* the future, seen from NOW */
     check_str(g.skip[0], "date in the future");
     drop(&g);
 }
@@ -189,8 +206,9 @@ static void plain_document(void **state)
 static void plain_journal(void **state)
 {
     struct got g;
-    read_text(&g, "j.txt", "Monday, March 4, 2019\nDid things.\n\nMore.\n\n12 March 2019:\nSecond.\n"
-                           "2019-03-20\nOn 21 March 2019 nothing.\n");
+    read_text(&g, "j.txt",
+              "Monday, March 4, 2019\nDid things.\n\nMore.\n\n12 March 2019:\nSecond.\n"
+              "2019-03-20\nOn 21 March 2019 nothing.\n");
     check_int(g.n, 3);
     check_str(g.p[0].text, "Did things.\n\nMore.");
     check_day(g.p[0].at, "2019-03-04");
@@ -219,7 +237,8 @@ static void charsets(void **state)
     drop(&g);
 }
 
-/* ---- Markdown --------------------------------------------------------------------------------- */
+/* ---- Markdown ---------------------------------------------------------------------------------
+ */
 
 static void check_md(const char *md, const char *want)
 {
@@ -237,15 +256,18 @@ static void markdown_words(void **state)
     check_md("***both*** and *a **b** c* __x__\n", "both and a b c x");
     check_md("2 * 3 * 4, snake_case_name, a*b*c, \\*lit\\*, lone * star **\n",
              "2 * 3 * 4, snake_case_name, abc, *lit*, lone * star **");
-    check_md("[one *two*](http://a.b/(c) \"t\") ![alt](i.png) <http://x.y>\n", "one two alt http://x.y");
-    check_md("[ref][1] [short] [not] [[page|wiki]]\n\n[1]: http://a\n[SHORT]: <b>\n", "ref short [not] wiki");
+    check_md("[one *two*](http://a.b/(c) \"t\") ![alt](i.png) <http://x.y>\n",
+             "one two alt http://x.y");
+    check_md("[ref][1] [short] [not] [[page|wiki]]\n\n[1]: http://a\n[SHORT]: <b>\n",
+             "ref short [not] wiki");
     check_md("x &amp; y &#233; <b>z</b><!-- c -->[^1]\n\n[^1]: note\n", "x & y é z\n\nnote");
     check_md("soft\nbreak  \nhard\\\nharder\n", "soft break\nhard\nharder");
 }
 
 static void markdown_blocks(void **state)
 {
-    check_md("p\n\n- one\n* two\n  more\n+ [x] three\n3) four\n", "p\n\n- one\n- two more\n- three\n3. four");
+    check_md("p\n\n- one\n* two\n  more\n+ [x] three\n3) four\n",
+             "p\n\n- one\n- two more\n- three\n3. four");
     check_md("p\n\n```c\ncode\n```\n~~~\n# x\n~~~\nq\n", "p\n\nq");
     check_md("p\n\n***\n\n| a | b |\n|---|:-:|\n| 1 | 2 |\n", "p\n\na b\n1 2");
     check_md("p\n\n<div>html <i>x</i>\n<script>no()</script></div>\n\nq\n", "p\n\nhtml x\n\nq");
@@ -256,8 +278,9 @@ static void markdown_blocks(void **state)
 static void markdown_document(void **state)
 {
     struct got g;
-    read_text(&g, "n.md", "---\ntitle: \"A: title\"\ndate: 2019-03-02 10:00  # c\nauthors:\n  - Anna\n"
-                          "tags: [x, y]\n---\n\n# Head\n\nText.\n\n> their *words*\n> more\nmy answer\n");
+    read_text(&g, "n.md",
+              "---\ntitle: \"A: title\"\ndate: 2019-03-02 10:00  # c\nauthors:\n  - Anna\n"
+              "tags: [x, y]\n---\n\n# Head\n\nText.\n\n> their *words*\n> more\nmy answer\n");
     check_int(g.n, 1);
     check_str(g.p[0].title, "A: title");
     check_str(g.p[0].author, "Anna");
@@ -270,8 +293,9 @@ static void markdown_document(void **state)
     check_str(g.p[0].text, "Text");
     check_day(g.p[0].at, "2011-01-01");
     drop(&g);
-    read_text(&g, "j.md", "# Journal\n\n## 2019-03-02 - The boat\n\nShe leaks.\n\n### Why\n\nOld.\n\n"
-                          "## March 4, 2019\n\nDry.\n\n**5 March 2019**\n\nWet.\n");
+    read_text(&g, "j.md",
+              "# Journal\n\n## 2019-03-02 - The boat\n\nShe leaks.\n\n### Why\n\nOld.\n\n"
+              "## March 4, 2019\n\nDry.\n\n**5 March 2019**\n\nWet.\n");
     check_int(g.n, 3);
     check_str(g.p[0].title, "The boat");
     check_str(g.p[0].text, "She leaks.\n\nWhy\n\nOld.");
@@ -280,13 +304,16 @@ static void markdown_document(void **state)
     drop(&g);
 }
 
-/* ---- tables ----------------------------------------------------------------------------------- */
+/* ---- tables -----------------------------------------------------------------------------------
+ */
 
 static void csv_rows(void **state)
 {
     struct got g;
-    read_text(&g, "a.csv", "\xEF\xBB\xBFid;Datum;Von;Text;Chat\r\n1;04/03/2019 10:22;Anna;\"a; \"\"b\"\"\r\n c\";X\r\n"
-                           "2;25/03/2019;Bo;d;X\r\n\r\n3;1551400000;Bo;e;X\r\n4\r\n5;never;Bo;f;X");
+    read_text(
+        &g, "a.csv",
+        "\xEF\xBB\xBFid;Datum;Von;Text;Chat\r\n1;04/03/2019 10:22;Anna;\"a; \"\"b\"\"\r\n c\";X\r\n"
+        "2;25/03/2019;Bo;d;X\r\n\r\n3;1551400000;Bo;e;X\r\n4\r\n5;never;Bo;f;X");
     check_ok(g.rc, g.err);
     check_int(g.n, 4);
     check_str(g.p[0].text, "a; \"b\"\n c");
@@ -330,7 +357,8 @@ static void maps(void **state)
     read_text(&g, "a.csv", "x,y\n1,2\n");
     check_int(g.rc, ERR_INVAL);
     opts.map = "text=m.body,date=meta.date";
-    read_text(&g, "a.jsonl", "{\"m\":{\"body\":\"hi\"},\"meta\":{\"date\":\"2019-03-02\"},\"text\":\"no\"}\n");
+    read_text(&g, "a.jsonl",
+              "{\"m\":{\"body\":\"hi\"},\"meta\":{\"date\":\"2019-03-02\"},\"text\":\"no\"}\n");
     check_str(g.p[0].text, "hi");
     check_day(g.p[0].at, "2019-03-02");
     drop(&g);
@@ -340,9 +368,11 @@ static void maps(void **state)
 static void jsonl_rows(void **state)
 {
     struct got g;
-    read_text(&g, "a.jsonl", "{\"id\":7,\"date\":null,\"text\":\"a\\u00e9\\ud83d b\\n\",\"from\":\"Bo\"}\n\n{broken\n"
-                             "{\"id\":8,\"date\":1551520800000,\"text\":[\"x\",\"y\"]}\n{\"id\":9}\n"
-                             "{\"text\":\"t\",\"text\":\"u\"}\n{\"text\":\"z\",\"date\":\"2031-01-01\"}");
+    read_text(
+        &g, "a.jsonl",
+        "{\"id\":7,\"date\":null,\"text\":\"a\\u00e9\\ud83d b\\n\",\"from\":\"Bo\"}\n\n{broken\n"
+        "{\"id\":8,\"date\":1551520800000,\"text\":[\"x\",\"y\"]}\n{\"id\":9}\n"
+        "{\"text\":\"t\",\"text\":\"u\"}\n{\"text\":\"z\",\"date\":\"2031-01-01\"}");
     check_ok(g.rc, g.err);
     check_int(g.n, 3);
     check_str(g.p[0].text, "aé\xEF\xBF\xBD b\n");
@@ -371,28 +401,38 @@ static void jsonl_rows(void **state)
     drop(&g);
 }
 
-/* ---- Telegram --------------------------------------------------------------------------------- */
+/* ---- Telegram ---------------------------------------------------------------------------------
+ */
 
 static const char account[] =
     "{\"about\":\"x\",\"personal_information\":{\"user_id\":42,\"first_name\":\"M\"},"
     "\"contacts\":{\"list\":[{\"name\":\"messages\"}]},"
-    "\"chats\":{\"about\":\"\",\"list\":[{\"name\":\"Anna\",\"type\":\"personal_chat\",\"id\":7,\"messages\":["
+    "\"chats\":{\"about\":\"\",\"list\":[{\"name\":\"Anna\",\"type\":\"personal_chat\",\"id\":7,"
+    "\"messages\":["
     "{\"id\":1,\"type\":\"service\",\"date\":\"2019-02-16T08:01:55\",\"text\":\"\"},"
-    "{\"id\":2,\"type\":\"message\",\"date\":\"2019-02-16T08:02:10\",\"date_unixtime\":\"1550304130\",\"edited\":\"x\","
+    "{\"id\":2,\"type\":\"message\",\"date\":\"2019-02-16T08:02:10\",\"date_unixtime\":"
+    "\"1550304130\",\"edited\":\"x\","
     "\"from\":\"Anna\",\"from_id\":\"user7\",\"text\":\"Hi \\\"you\\\" ]}\"},"
-    "{\"id\":3,\"type\":\"message\",\"date\":\"2019-02-16T08:03:00\",\"from\":\"M\",\"from_id\":\"user42\","
+    "{\"id\":3,\"type\":\"message\",\"date\":\"2019-02-16T08:03:00\",\"from\":\"M\",\"from_id\":"
+    "\"user42\","
     "\"reply_to_message_id\":2,\"text\":[\"see \",{\"type\":\"bold\",\"text\":\"this\"},\"!\"]},"
-    "{\"id\":4,\"type\":\"message\",\"date_unixtime\":\"1550304200\",\"from\":\"M\",\"from_id\":\"user42\","
+    "{\"id\":4,\"type\":\"message\",\"date_unixtime\":\"1550304200\",\"from\":\"M\",\"from_id\":"
+    "\"user42\","
     "\"photo\":\"p.jpg\",\"text\":\"\"},"
-    "{\"id\":5,\"type\":\"message\",\"date_unixtime\":\"1550304200\",\"from\":\"M\",\"from_id\":\"user42\","
+    "{\"id\":5,\"type\":\"message\",\"date_unixtime\":\"1550304200\",\"from\":\"M\",\"from_id\":"
+    "\"user42\","
     "\"photo\":\"p.jpg\",\"text\":\"caption\"},"
-    "{\"id\":6,\"type\":\"message\",\"date_unixtime\":\"1550304200\",\"from\":\"M\",\"from_id\":\"user42\","
+    "{\"id\":6,\"type\":\"message\",\"date_unixtime\":\"1550304200\",\"from\":\"M\",\"from_id\":"
+    "\"user42\","
     "\"forwarded_from\":null,\"text\":\"not mine\"},"
     "{\"id\":7,\"type\":\"message\",\"text\":\"x\",\"text\":\"y\"},"
-    "{\"id\":8,\"type\":\"message\",\"date_unixtime\":\"1550304200\",\"from\":null,\"from_id\":\"user9\",\"text\":\"gone\"}"
-    "]},{\"type\":\"saved_messages\",\"id\":42,\"messages\":[{\"id\":1,\"type\":\"message\",\"from\":\"M\","
+    "{\"id\":8,\"type\":\"message\",\"date_unixtime\":\"1550304200\",\"from\":null,\"from_id\":"
+    "\"user9\",\"text\":\"gone\"}"
+    "]},{\"type\":\"saved_messages\",\"id\":42,\"messages\":[{\"id\":1,\"type\":\"message\","
+    "\"from\":\"M\","
     "\"from_id\":\"user42\",\"date_unixtime\":\"1550304200\",\"text\":\"milk\"}]}]},"
-    "\"left_chats\":{\"list\":[{\"name\":\"Club\",\"type\":\"private_group\",\"id\":9,\"messages\":[]}]}}";
+    "\"left_chats\":{\"list\":[{\"name\":\"Club\",\"type\":\"private_group\",\"id\":9,\"messages\":"
+    "[]}]}}";
 
 static void telegram_account(void **state)
 {
@@ -436,7 +476,8 @@ static void telegram_cut(void **state)
     }
 }
 
-/* ---- size ------------------------------------------------------------------------------------- */
+/* ---- size -------------------------------------------------------------------------------------
+ */
 
 static void one_huge_line(void **state)
 {
@@ -445,7 +486,7 @@ static void one_huge_line(void **state)
     char *path = file_of("huge.txt", "x", 1), block[65536];
     FILE *f = fopen(path, "w");
     memset(block, 'a', sizeof block);
-    for (int i = 0; i < 1024; i++) fwrite(block, 1, sizeof block, f);        /* 64 MiB */
+    for (int i = 0; i < 1024; i++) fwrite(block, 1, sizeof block, f); /* 64 MiB */
     fclose(f);
     utime(path, &(struct utimbuf){ MTIME, MTIME });
     getrusage(RUSAGE_SELF, &before);
@@ -476,16 +517,23 @@ static void long_document_continues(void **state)
     buf_free(&b);
 }
 
-
-
 int main(void)
 {
     const struct CMUnitTest t[] = {
-        cmocka_unit_test(recognises), cmocka_unit_test(refuses), cmocka_unit_test(plain_document),
-        cmocka_unit_test(plain_journal), cmocka_unit_test(charsets), cmocka_unit_test(markdown_words),
-        cmocka_unit_test(markdown_blocks), cmocka_unit_test(markdown_document), cmocka_unit_test(csv_rows),
-        cmocka_unit_test(maps), cmocka_unit_test(jsonl_rows), cmocka_unit_test(telegram_account),
-        cmocka_unit_test(telegram_cut), cmocka_unit_test(one_huge_line),
+        cmocka_unit_test(recognises),
+        cmocka_unit_test(refuses),
+        cmocka_unit_test(plain_document),
+        cmocka_unit_test(plain_journal),
+        cmocka_unit_test(charsets),
+        cmocka_unit_test(markdown_words),
+        cmocka_unit_test(markdown_blocks),
+        cmocka_unit_test(markdown_document),
+        cmocka_unit_test(csv_rows),
+        cmocka_unit_test(maps),
+        cmocka_unit_test(jsonl_rows),
+        cmocka_unit_test(telegram_account),
+        cmocka_unit_test(telegram_cut),
+        cmocka_unit_test(one_huge_line),
         cmocka_unit_test(long_document_continues),
     };
     snprintf(dir, sizeof dir, "%s", check_tmp_dir());

@@ -53,14 +53,16 @@ static void quotes(void **state)
 static void left_out(void **state)
 {
     check_text("<head><title>t</title><style>x{}</style></head><script>evil()</script>a", "a", "");
-    check_text("<p>a</p><p hidden>b</p><p style='color:red; display : none'>c</p><nav>menu</nav>", "a", "");
+    check_text("<p>a</p><p hidden>b</p><p style='color:red; display : none'>c</p><nav>menu</nav>",
+               "a", "");
     check_text("<p style='display:block'>shown</p><!-- comment -->", "shown", "");
 }
 
 static void title_and_date(void **state)
 {
-    static const char page[] = "<title> A \n title </title><meta property='article:published_time' "
-                               "content='2019-03-02T10:00:00+01:00'><h1>Head</h1><time datetime=2001-01-01>x";
+    static const char page[] =
+        "<title> A \n title </title><meta property='article:published_time' "
+        "content='2019-03-02T10:00:00+01:00'><h1>Head</h1><time datetime=2001-01-01>x";
     struct page p;
     char iso[32];
     check_ok(read_page(&p, page, sizeof page - 1), p.err);
@@ -76,8 +78,10 @@ static void title_and_date(void **state)
 /* 100,000 elements inside each other: neither the stack nor the clock may run out. */
 static void deep(void **state)
 {
-    static const char *const tags[] = { "<div>", "<b>", "<a x>", "<span><i>", "<table><tr><td>",
-                                        "<font size=1><p>", "<b><div></b>", "<ul><li>" };
+    static const char *const tags[] = { "<div>",           "<b>",
+                                        "<a x>",           "<span><i>",
+                                        "<table><tr><td>", "<font size=1><p>",
+                                        "<b><div></b>",    "<ul><li>" };
     for (size_t k = 0; k < sizeof tags / sizeof *tags; k++) {
         struct buf b = { 0 };
         struct page p;
@@ -105,8 +109,9 @@ static void many_paragraphs_stay(void **state)
 int main(void)
 {
     const struct CMUnitTest t[] = {
-        cmocka_unit_test(blocks), cmocka_unit_test(quotes), cmocka_unit_test(left_out),
-        cmocka_unit_test(title_and_date), cmocka_unit_test(deep), cmocka_unit_test(many_paragraphs_stay),
+        cmocka_unit_test(blocks),   cmocka_unit_test(quotes),
+        cmocka_unit_test(left_out), cmocka_unit_test(title_and_date),
+        cmocka_unit_test(deep),     cmocka_unit_test(many_paragraphs_stay),
     };
     return check_run("text/html", t);
 }
