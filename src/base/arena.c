@@ -35,7 +35,8 @@ static struct block *block_add(struct arena *a, size_t n)
     if (!b) return NULL;
     b->used = 0;
     b->cap = cap;
-    /* A block made for one large thing goes behind the head, which may still have room. */
+    /* A block made for one large thing goes behind the head, which may still have room. (The first
+     * block is the last of the list and the one that arena_reset keeps.) */
     if (a->head && n > BLOCK_SIZE) {
         b->next = a->head->next;
         a->head->next = b;
@@ -62,7 +63,8 @@ void *arena_alloc(struct arena *a, size_t n)
 
 char *arena_strndup(struct arena *a, const char *s, size_t n)
 {
-    char *p = arena_alloc(a, n + 1);
+    if (!s) n = 0;
+    char *p = n < SIZE_MAX ? arena_alloc(a, n + 1) : NULL;
     if (p && n) memcpy(p, s, n);
     return p;
 }

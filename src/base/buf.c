@@ -13,11 +13,13 @@ int buf_reserve(struct buf *b, size_t more)
 {
     if (b->failed) return b->failed;
     size_t max = b->max ? b->max : BUF_MAX_DEFAULT;
+    if (max > SIZE_MAX / 4) max = SIZE_MAX / 4;
     if (more > max || b->n > max - more) return b->failed = ERR_LIMIT;
     size_t need = b->n + more + 1;
     if (need <= b->cap) return 0;
     size_t cap = b->cap ? b->cap : 64;
     while (cap < need) cap *= 2;
+    if (cap > max + 1) cap = max + 1;
     char *p = malloc(cap);
     if (!p) return b->failed = ERR_NOMEM;
     if (b->p) {
@@ -78,7 +80,7 @@ int buf_u64(struct buf *b, uint64_t v)
 int buf_lstr(struct buf *b, const char *s, size_t n)
 {
     if (!s) n = 0;
-    if (n > UINT32_MAX) return b->failed = ERR_LIMIT;
+    if (n > UINT32_MAX) return b->failed ? b->failed : (b->failed = ERR_LIMIT);
     buf_u32(b, (uint32_t)n);
     return buf_add(b, s, n);
 }

@@ -26,7 +26,7 @@ int64_t clock_from_civil(int year, int month, int day, int hour, int min, int se
 
 void clock_to_civil(int64_t t, int *year, int *month, int *day)
 {
-    int64_t z = (t >= 0 ? t : t - 86399) / 86400 + 719468;
+    int64_t z = t / 86400 - (t % 86400 < 0) + 719468;
     int64_t era = (z >= 0 ? z : z - 146096) / 146097, doe = z - era * 146097;
     int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
     int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
@@ -67,7 +67,7 @@ static bool number(const char **p, const char *end, int digits, int *out)
 
 static bool mark(const char **p, const char *end, const char *any)
 {
-    if (*p >= end || !strchr(any, **p)) return false;
+    if (*p >= end || !**p || !strchr(any, **p)) return false;
     ++*p;
     return true;
 }
@@ -79,30 +79,46 @@ static bool parse_zone(const char **p, const char *end, int *offset)
     if (mark(p, end, "Zz")) return *p == end;
     int sign = **p == '-' ? -1 : 1, h, m = 0;
     if (!mark(p, end, "+-") || !number(p, end, 2, &h)) return false;
-    mark(p, end, ":");
-    if (*p < end && !number(p, end, 2, &m)) return false;
+    if ((mark(p, end, ":") || *p < end) && !number(p, end, 2, &m)) return false;
     *offset = sign * (h * 3600 + m * 60);
-    return *p == end;
+    return *p == end && h <= 15 && m <= 59;
+}
+
+static int days_in(int year, int month)
+{
+    static const int len[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+    bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    return len[month - 1] + (month == 2 && leap);
+}
+
+/* HH:MM[:SS[.f]][zone] up to end. 24:00 ends a day, :60 is a leap second. */
+static bool parse_time(const char *p, const char *end, int *seconds, int *offset)
+{
+    int h, m, s = 0;
+    if (!number(&p, end, 2, &h) || !mark(&p, end, ":") || !number(&p, end, 2, &m)) return false;
+    if (mark(&p, end, ":")) {
+        if (!number(&p, end, 2, &s)) return false;
+        if (mark(&p, end, ".,")) {
+            if (p >= end || *p < '0' || *p > '9') return false;
+            while (p < end && *p >= '0' && *p <= '9') p++;
+        }
+    }
+    *seconds = h * 3600 + m * 60 + s;
+    return parse_zone(&p, end, offset) && m <= 59 && s <= 60 && (h < 24 || *seconds == 86400);
 }
 
 bool clock_parse_iso(struct span s, int64_t *out)
 {
-    static const int len[] = { 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
     const char *p = s.p, *end = s.p + s.n;
-    int y, mo = 1, d = 1, h = 0, mi = 0, sec = 0, off = 0;
+    int y, mo = 1, d = 1, sec = 0, off = 0;
     if (!s.n || !number(&p, end, 4, &y)) return false;
     if (p < end && (!mark(&p, end, "-") || !number(&p, end, 2, &mo))) return false;
-    if (p < end && (!mark(&p, end, "-") || !number(&p, end, 2, &d))) return false;
+    if (mo < 1 || mo > 12) return false;
     if (p < end) {
-        if (!mark(&p, end, "Tt ") || !number(&p, end, 2, &h) || !mark(&p, end, ":") ||
-            !number(&p, end, 2, &mi))
-            return false;
-        if (p < end && *p == ':' && (p++, !number(&p, end, 2, &sec))) return false;
-        if (mark(&p, end, ".,"))
-            while (p < end && *p >= '0' && *p <= '9') p++;
-        if (!parse_zone(&p, end, &off)) return false;
+        if (!mark(&p, end, "-") || !number(&p, end, 2, &d)) return false;
+        if (d < 1 || d > days_in(y, mo)) return false;
     }
-    if (p != end || mo < 1 || mo > 12 || d < 1 || d > len[mo - 1] || h > 24 || mi > 59 || sec > 60) return false;
-    *out = clock_from_civil(y, mo, d, h, mi, sec) - off;
+    if (p < end && (!mark(&p, end, "Tt ") || !parse_time(p, end, &sec, &off))) return false;
+    *out = clock_from_civil(y, mo, d, 0, 0, sec) - off;
     return true;
 }

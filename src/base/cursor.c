@@ -19,7 +19,7 @@ struct span cursor_bytes(struct cursor *c, size_t n, const char *field)
 {
     if (!c->bad && n > c->n - c->at) cursor_fail(c, field);
     if (c->bad) return (struct span){ NULL, 0 };
-    struct span s = { (const char *)c->p + c->at, n };
+    struct span s = { c->p ? (const char *)c->p + c->at : NULL, n };
     c->at += n;
     return s;
 }

@@ -1,17 +1,29 @@
-/* Errors. See err.h for the idiom. Messages are cut, not grown: an error path must not allocate. */
+/* Errors. See err.h for the idiom. Messages are cut, not grown: an error path must not allocate.
+ * They are cut between characters, since programs read them as JSON too. */
 #include "base/err.h"
+
+#include "base/str.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+/* After snprintf that wanted n bytes: mend a character that was cut in two. */
+static void end_whole(char *s, size_t cap, int n)
+{
+    if (n < 0 || (size_t)n < cap) return;
+    size_t at = cap - 1;
+    while (at && ((unsigned char)s[at - 1] & 0xC0) == 0x80) at--;
+    if (at && (unsigned char)s[at - 1] >= 0xC0 && !utf8_valid(s + at - 1, cap - at)) s[at - 1] = 0;
+}
+
 static int err_vset(struct err *err, int code, const char *fmt, va_list ap)
 {
     if (!err) return code;
     /* Formatted aside first: an argument may be err->msg itself. */
     char tmp[sizeof err->msg];
-    vsnprintf(tmp, sizeof tmp, fmt, ap);
+    end_whole(tmp, sizeof tmp, vsnprintf(tmp, sizeof tmp, fmt, ap));
     memcpy(err->msg, tmp, sizeof tmp);
     err->code = code;
     return code;
@@ -49,7 +61,8 @@ int err_errno(struct err *err, const char *fmt, ...)
     va_end(ap);
     if (err) {
         size_t n = strlen(err->msg);
-        snprintf(err->msg + n, sizeof err->msg - n, ": %s", strerror(e));
+        size_t left = sizeof err->msg - n;
+        end_whole(err->msg + n, left, snprintf(err->msg + n, left, ": %s", strerror(e)));
     }
     return code;
 }
@@ -63,8 +76,8 @@ int err_prefix(struct err *err, int code, const char *fmt, ...)
     va_start(ap, fmt);
     err_vset(err, code, fmt, ap);
     va_end(ap);
-    size_t n = strlen(err->msg);
-    snprintf(err->msg + n, sizeof err->msg - n, ": %s", old);
+    size_t n = strlen(err->msg), left = sizeof err->msg - n;
+    end_whole(err->msg + n, left, snprintf(err->msg + n, left, ": %s", old));
     return code;
 }
 

@@ -1,27 +1,71 @@
-/* Files. Replacing a file is always: write beside it, fsync, rename, fsync the folder; so a crash or a
- * full disk leaves the old file. Reading has a limit, always. */
+/* Files. Replacing a file is always: write beside it, fsync, rename, fsync the folder; so a crash or
+ * a full disk leaves the old file. Reading has a limit, always. */
 #include "base/io.h"
 
+#include "base/map.h"
 #include "base/str.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
+
+#define WRITER_WAIT_MS 3000
+
+/* The first byte of a pipe goes to out. A silent writer is waited for; a pipe that has none would be
+ * read for ever, so after WRITER_WAIT_MS without one it is given up. */
+static int await_writer(int fd, const char *path, struct buf *out, struct err *err)
+{
+    struct pollfd p = { .fd = fd, .events = POLLIN };
+    char c;
+    for (int ms = 0; ms < WRITER_WAIT_MS;) {
+        ssize_t n = read(fd, &c, 1);
+        if (n > 0) return buf_add(out, &c, 1) ? err_nomem(err) : 0;
+        if (n < 0 && errno != EAGAIN && errno != EINTR)
+            return err_errno(err, "cannot read %s", path);
+        if (n < 0) {
+            poll(&p, 1, -1);
+            continue;
+        }
+        if (poll(&p, 1, 0) > 0 && (p.revents & POLLHUP)) return 0;      /* it came and went */
+        nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
+        ms += 20;
+    }
+    return err_set(err, ERR_IO, "nothing comes out of the pipe %s: give a file", path);
+}
+
+/* A folder, or a pipe without a writer, is an error at once or soon. */
+static int open_to_read(const char *path, int *fd, struct buf *out, struct err *err)
+{
+    struct stat st;
+    int rc = 0;
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (*fd < 0) return err_errno(err, "cannot open %s", path);
+    if (fstat(*fd, &st)) rc = err_errno(err, "cannot read %s", path);
+    else if (S_ISDIR(st.st_mode)) rc = err_set(err, ERR_INVAL, "%s is a folder, not a file", path);
+    else if (S_ISFIFO(st.st_mode)) rc = await_writer(*fd, path, out, err);
+    if (!rc && fcntl(*fd, F_SETFL, 0)) rc = err_errno(err, "cannot read %s", path);
+    if (rc) close(*fd);
+    return rc;
+}
 
 int io_read_file(const char *path, size_t max, struct buf *out, struct err *err)
 {
     bool in = !strcmp(path, "-");
-    int rc = 0, fd = in ? 0 : open(path, O_RDONLY | O_CLOEXEC);
+    size_t before = out->n;
+    int fd = 0, rc = in ? 0 : open_to_read(path, &fd, out, err);
     char tmp[65536];
-    size_t total = 0;
-    if (fd < 0) return err_errno(err, "cannot open %s", path);
+    size_t total = out->n - before;
+    if (rc) return rc;
     for (;;) {
         ssize_t n = read(fd, tmp, sizeof tmp);
         if (n < 0 && errno == EINTR) continue;
@@ -33,7 +77,9 @@ int io_read_file(const char *path, size_t max, struct buf *out, struct err *err)
             break;
         }
         if (buf_add(out, tmp, (size_t)n)) {
-            rc = err_nomem(err);
+            rc = out->failed == ERR_LIMIT
+                     ? err_set(err, ERR_LIMIT, "%s is larger than is allowed here", path)
+                     : err_nomem(err);
             break;
         }
     }
@@ -97,6 +143,7 @@ int io_mkdirs(const char *path, unsigned mode, struct err *err)
     char t[PATH_MAX];
     if (snprintf(t, sizeof t, "%s", path) >= (int)sizeof t)
         return err_set(err, ERR_INVAL, "the path %s is too long", path);
+    if (!*t) return err_set(err, ERR_INVAL, "the name of a folder is empty");
     for (char *p = t + 1;; p++) {
         char c = *p;
         if (c && c != '/') continue;
@@ -126,74 +173,116 @@ uint64_t io_file_size(const char *path)
     return stat(path, &st) == 0 && S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
 }
 
-/* The folders from the root of the walk to here, so that a link back up is seen. */
-struct trail {
-    const struct trail *up;
-    dev_t dev;
-    ino_t ino;
-};
+/* ---- whole folders ----
+ *
+ * One buffer holds the path at hand and every folder is listed, and closed, before it is entered:
+ * so neither the stack nor the open files grow with the depth. */
 
 struct walk {
+    char path[PATH_MAX];
+    size_t n;
+    struct map seen;                  /* folders that were entered: hash of device and number */
     int (*fn)(void *ud, const char *path, struct err *err);
     void *ud;
+    struct err *err;
 };
 
-static int visible(const struct dirent *d) { return d->d_name[0] != '.'; }
-
-static int walk_at(const struct walk *w, const char *path, const struct trail *up, struct err *err)
+static int walk_init(struct walk *w, const char *path, struct err *err)
 {
-    struct stat st;
-    if (stat(path, &st)) {
-        if (up && errno == ELOOP) return 0;
-        if (up && errno == ENOENT) return 0;          /* a dangling link inside a folder */
-        return err_errno(err, "cannot open %s", path);
-    }
-    if (!S_ISDIR(st.st_mode)) {
-        if (!S_ISREG(st.st_mode) && up) return 0;     /* sockets, devices inside a folder */
-        return w->fn(w->ud, path, err);
-    }
-    for (const struct trail *t = up; t; t = t->up)
-        if (t->dev == st.st_dev && t->ino == st.st_ino) return 0;
-    struct trail here = { up, st.st_dev, st.st_ino };
+    w->n = strlen(path);
+    w->err = err;
+    if (w->n >= sizeof w->path) return err_set(err, ERR_INVAL, "the path %s is too long", path);
+    memcpy(w->path, path, w->n + 1);
+    return 0;
+}
+
+static int visible(const struct dirent *d) { return d->d_name[0] != '.'; }
+static int real(const struct dirent *d) { return strcmp(d->d_name, ".") && strcmp(d->d_name, ".."); }
+
+/* By bytes: the order must not depend on the user's language. */
+static int by_bytes(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+/* Calls step with every entry's path in w->path. */
+static int each_entry(struct walk *w, int (*keep)(const struct dirent *), int (*step)(struct walk *))
+{
     struct dirent **e = NULL;
-    int n = scandir(path, &e, visible, alphasort), rc = 0;
-    if (n < 0) return err_errno(err, "cannot list folder %s", path);
-    for (int i = 0; i < n; i++) {
-        char sub[PATH_MAX];
-        const char *sep = str_ends(path, "/") ? "" : "/";
-        if (!rc && snprintf(sub, sizeof sub, "%s%s%s", path, sep, e[i]->d_name) < (int)sizeof sub)
-            rc = walk_at(w, sub, &here, err);
-        free(e[i]);
+    size_t was = w->n;
+    int n = scandir(w->path, &e, keep, by_bytes), rc = 0;
+    if (n < 0) return err_errno(w->err, "cannot list folder %s", w->path);
+    for (int i = 0; i < n; free(e[i++])) {
+        const char *sep = was && w->path[was - 1] == '/' ? "" : "/";
+        int more = rc ? 0 : snprintf(w->path + was, PATH_MAX - was, "%s%s", sep, e[i]->d_name);
+        if (!rc && (size_t)more >= PATH_MAX - was) {
+            w->path[was] = 0;
+            rc = err_set(w->err, ERR_LIMIT, "the folders below %s are too deep", w->path);
+        }
+        if (rc) continue;
+        w->n = was + (size_t)more;
+        rc = step(w);
+        w->path[w->n = was] = 0;
     }
     free(e);
     return rc;
 }
 
+static int walk_here(struct walk *w, bool top);
+static int walk_entry(struct walk *w) { return walk_here(w, false); }
+
+static int walk_here(struct walk *w, bool top)
+{
+    struct stat st;
+    if (stat(w->path, &st)) {
+        if (top) return err_errno(w->err, "cannot open %s", w->path);
+        return errno == ELOOP || errno == ENOENT ? 0 : w->fn(w->ud, w->path, w->err);
+    }
+    if (!S_ISDIR(st.st_mode))                       /* sockets, pipes, devices inside a folder */
+        return top || S_ISREG(st.st_mode) ? w->fn(w->ud, w->path, w->err) : 0;
+    uint64_t id[2] = { (uint64_t)st.st_dev, (uint64_t)st.st_ino };
+    uint64_t *seen = map_slot(&w->seen, hash64(id, sizeof id, 0));
+    if (!seen) return err_nomem(w->err);
+    if (*seen) return 0;
+    *seen = 1;
+    if (!top && access(w->path, R_OK | X_OK)) return w->fn(w->ud, w->path, w->err);
+    return each_entry(w, visible, walk_entry);
+}
+
 int io_walk(const char *path, int (*fn)(void *, const char *, struct err *), void *ud, struct err *err)
 {
-    struct walk w = { fn, ud };
-    return walk_at(&w, path, NULL, err);
+    struct walk *w = calloc(1, sizeof *w);
+    if (!w) return err_nomem(err);
+    int rc = walk_init(w, path, err);
+    w->fn = fn;
+    w->ud = ud;
+    if (!rc) rc = walk_here(w, true);
+    map_free(&w->seen);
+    free(w);
+    return rc;
+}
+
+static int remove_here(struct walk *w)
+{
+    struct stat st;
+    if (lstat(w->path, &st))
+        return errno == ENOENT ? 0 : err_errno(w->err, "cannot remove %s", w->path);
+    int rc = S_ISDIR(st.st_mode) ? each_entry(w, real, remove_here) : 0;
+    if (!rc && remove(w->path)) rc = err_errno(w->err, "cannot remove %s", w->path);
+    return rc;
 }
 
 int io_remove_tree(const char *path, struct err *err)
 {
-    struct stat st;
-    if (lstat(path, &st)) return errno == ENOENT ? 0 : err_errno(err, "cannot remove %s", path);
-    if (S_ISDIR(st.st_mode)) {
-        DIR *d = opendir(path);
-        if (!d) return err_errno(err, "cannot remove %s", path);
-        int rc = 0;
-        for (struct dirent *e; !rc && (e = readdir(d));) {
-            char sub[PATH_MAX];
-            if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..")) continue;
-            if (snprintf(sub, sizeof sub, "%s/%s", path, e->d_name) < (int)sizeof sub)
-                rc = io_remove_tree(sub, err);
-        }
-        closedir(d);
-        if (rc) return rc;
-    }
-    return remove(path) ? err_errno(err, "cannot remove %s", path) : 0;
+    struct walk *w = calloc(1, sizeof *w);
+    if (!w) return err_nomem(err);
+    int rc = walk_init(w, path, err);
+    if (!rc) rc = remove_here(w);
+    free(w);
+    return rc;
 }
+
+/* ---- terminals ---- */
 
 bool io_on_terminal(FILE *f) { return isatty(fileno(f)); }
 
@@ -206,29 +295,69 @@ int io_columns(void)
     return e && str_i64(span_of(e), &n) && n >= 20 && n <= 1000 ? (int)n : 80;
 }
 
+/* Signals that end or stop a program while it asks: the terminal is given back before they act. */
+static const int ending[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP };
+#define N_ENDING (sizeof ending / sizeof *ending)
+static volatile sig_atomic_t caught;
+
+static void catch(int sig) { caught = sig; }
+
+/* One line without its end. 0, ERR_CANCEL at end of input or when a signal came, ERR_IO. */
+static int read_line(int fd, struct buf *out, struct err *err)
+{
+    size_t before = out->n;
+    char c = 0;
+    for (;;) {
+        ssize_t n = caught ? -1 : read(fd, &c, 1);
+        if (caught) return err_set(err, ERR_CANCEL, "interrupted");
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return err_errno(err, "cannot read from the terminal");
+        if (!n && out->n == before) return err_set(err, ERR_CANCEL, "nothing was typed");
+        if (!n || c == '\n') break;
+        buf_addc(out, c);
+    }
+    explicit_bzero(&c, 1);
+    return 0;
+}
+
+static int ask_once(int fd, const char *prompt, struct buf *out, struct err *err)
+{
+    struct sigaction now = { .sa_handler = catch }, was[N_ENDING];
+    struct termios old, quiet;
+    size_t before = out->n;
+    if (tcgetattr(fd, &old)) return err_errno(err, "cannot set up the terminal");
+    quiet = old;
+    quiet.c_lflag &= ~(tcflag_t)(ECHO | ECHONL);
+    sigfillset(&now.sa_mask);                   /* and no SA_RESTART: the read has to end */
+    caught = 0;
+    for (size_t i = 0; i < N_ENDING; i++) sigaction(ending[i], &now, &was[i]);
+    tcsetattr(fd, TCSAFLUSH, &quiet);
+    dprintf(fd, "%s", prompt);
+    int rc = read_line(fd, out, err), sig = caught;
+    tcsetattr(fd, TCSAFLUSH, &old);
+    dprintf(fd, "\n");
+    for (size_t i = 0; i < N_ENDING; i++) sigaction(ending[i], &was[i], NULL);
+    if (!sig) return rc;
+    explicit_bzero(out->p ? out->p + before : out->p, out->n - before);
+    if (out->p) out->p[out->n = before] = 0;
+    raise(sig);                                 /* whoever handles it, or nobody: the end */
+    return rc;
+}
+
 int io_ask_secret(const char *prompt, struct buf *out, struct err *err)
 {
-    struct termios was, quiet;
-    int rc = 0, fd = open("/dev/tty", O_RDWR | O_CLOEXEC);
-    if (fd < 0 || tcgetattr(fd, &was)) {
+    int rc, fd = open("/dev/tty", O_RDWR | O_CLOEXEC);
+    if (fd < 0 || !isatty(fd)) {
         if (fd >= 0) close(fd);
         return err_set(err, ERR_INVAL,
                        "a passphrase is needed and there is no terminal to ask on: set "
                        "LIKENESS_PASSPHRASE_FILE or use --passphrase-file FILE");
     }
-    quiet = was;
-    quiet.c_lflag &= ~(tcflag_t)(ECHO | ECHONL);
-    tcsetattr(fd, TCSAFLUSH, &quiet);
-    dprintf(fd, "%s", prompt);
-    for (char c;;) {
-        ssize_t n = read(fd, &c, 1);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0 || c == '\n') break;
-        buf_addc(out, c);
-    }
-    tcsetattr(fd, TCSAFLUSH, &was);
-    dprintf(fd, "\n");
+    do rc = ask_once(fd, prompt, out, err);     /* again when the user comes back from Ctrl-Z */
+    while (rc == ERR_CANCEL && caught == SIGTSTP);
     close(fd);
-    if (out->failed) rc = err_nomem(err);
+    if (!rc && out->failed)
+        rc = out->failed == ERR_LIMIT ? err_set(err, ERR_LIMIT, "that is too long for a passphrase")
+                                      : err_nomem(err);
     return rc;
 }

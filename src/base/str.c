@@ -1,6 +1,9 @@
 /* Strings. Unicode facts (folding, letters) come from ICU in text/; here is only what needs no tables
- * beyond Latin: base depends on nothing. utf8_fold therefore covers Latin-1, Latin Extended-A, Greek
- * and Cyrillic case, and drops the combining marks U+0300-U+036F; other scripts pass unchanged. */
+ * beyond Latin: base depends on nothing. utf8_fold therefore covers the Latin blocks, Greek with its
+ * accents, Cyrillic case, and drops the combining marks U+0300-U+036F; other scripts pass unchanged.
+ *
+ * Case is ASCII case everywhere else, by hand: what the C library does with it depends on the
+ * locale, and a file must read the same in Istanbul. */
 #include "base/str.h"
 
 #include "base/err.h"
@@ -8,33 +11,36 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 struct span span_of(const char *s) { return (struct span){ s, s ? strlen(s) : 0 }; }
 
-/* Bytes of white space or invisible mark at p, 0 if it is something else. */
-static size_t blank_at(const unsigned char *p, size_t n)
+/* Spaces of Unicode, line and paragraph separators, zero-width characters, bidi marks, BOM. */
+static bool blank(uint32_t c)
 {
-    if (n && (p[0] == ' ' || (p[0] >= 9 && p[0] <= 13))) return 1;
-    if (n >= 2 && p[0] == 0xC2 && p[1] == 0xA0) return 2;                        /* NBSP */
-    if (n >= 3 && p[0] == 0xEF && p[1] == 0xBB && p[2] == 0xBF) return 3;        /* BOM */
-    if (n >= 3 && p[0] == 0xE2 && p[1] == 0x80 &&
-        ((p[2] >= 0x8B && p[2] <= 0x8F) || (p[2] >= 0xAA && p[2] <= 0xAF)))
-        return 3;                                /* zero width, bidi marks, narrow NBSP */
-    return 0;
+    return c == ' ' || (c >= 9 && c <= 13) || c == 0x85 || c == 0xA0 || c == 0xFEFF ||
+           (c >= 0x2000 && c <= 0x200F) || (c >= 0x2028 && c <= 0x202F) ||
+           (c >= 0x205F && c <= 0x2069) || c == 0x3000;
+}
+
+/* Bytes of the blank character at p, 0 if it is something else. */
+static size_t blank_at(const char *p, size_t n)
+{
+    const char *at = p;
+    if (!n || !blank(utf8_next(&at, p + n))) return 0;
+    return (size_t)(at - p);
 }
 
 struct span span_trim(struct span s)
 {
     size_t k;
-    while ((k = blank_at((const unsigned char *)s.p, s.n))) {
+    while ((k = blank_at(s.p, s.n))) {
         s.p += k;
         s.n -= k;
     }
     while (s.n) {
         k = 1;
         while (k < 3 && k < s.n && ((unsigned char)s.p[s.n - k] & 0xC0) == 0x80) k++;
-        if (blank_at((const unsigned char *)s.p + s.n - k, k) != k) break;
+        if (blank_at(s.p + s.n - k, k) != k) break;
         s.n -= k;
     }
     return s;
@@ -46,28 +52,38 @@ bool span_eq(struct span a, const char *s)
     return a.n == n && (!n || !memcmp(a.p, s, n));
 }
 
+static int lower(char c) { return c >= 'A' && c <= 'Z' ? c + 32 : c; }
+
+static bool same(const char *a, const char *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (lower(a[i]) != lower(b[i])) return false;
+    return true;
+}
+
 bool span_ieq(struct span a, const char *s)
 {
     size_t n = strlen(s);
-    return a.n == n && (!n || !strncasecmp(a.p, s, n));
+    return a.n == n && same(a.p, s, n);
 }
 
 bool str_ends(const char *s, const char *suffix)
 {
     size_t n = strlen(s), k = strlen(suffix);
-    return n >= k && !strcasecmp(s + n - k, suffix);
+    return n >= k && same(s + n - k, suffix, k);
 }
 
 bool str_starts(const char *s, const char *prefix)
 {
-    return !strncasecmp(s, prefix, strlen(prefix));
+    size_t k = strlen(prefix);
+    return strnlen(s, k) == k && same(s, prefix, k);
 }
 
 const char *span_ifind(struct span hay, const char *needle)
 {
     size_t k = strlen(needle);
     for (size_t i = 0; k <= hay.n && i <= hay.n - k; i++)
-        if (!strncasecmp(hay.p + i, needle, k)) return hay.p + i;
+        if (same(hay.p + i, needle, k)) return hay.p + i;
     return NULL;
 }
 
@@ -76,7 +92,11 @@ uint32_t utf8_next(const char **p, const char *end)
     const unsigned char *s = (const unsigned char *)*p;
     size_t left = (size_t)(end - *p);
     uint32_t c = s[0];
-    int n = c < 0x80 ? 0 : c >= 0xC2 && c < 0xE0 ? 1 : (c & 0xF0) == 0xE0 ? 2 : c >= 0xF0 && c < 0xF5 ? 3 : -1;
+    int n = c < 0x80                ? 0
+            : c >= 0xC2 && c < 0xE0 ? 1
+            : (c & 0xF0) == 0xE0    ? 2
+            : c >= 0xF0 && c < 0xF5 ? 3
+                                    : -1;
     if (n == 0) {
         *p += 1;
         return c;
@@ -121,7 +141,10 @@ int utf8_put(char out[4], uint32_t cp)
 }
 
 /* A decoded U+FFFD is a broken sequence unless the three bytes of a real U+FFFD stand there. */
-static bool broken(uint32_t cp, const char *from, const char *to) { return cp == 0xFFFD && to - from != 3; }
+static bool broken(uint32_t cp, const char *from, const char *to)
+{
+    return cp == 0xFFFD && to - from != 3;
+}
 
 bool utf8_valid(const char *s, size_t n)
 {
@@ -148,7 +171,8 @@ size_t utf8_clean(struct buf *out, const char *s, size_t n)
         const char *put = NULL;
         if (broken(cp, was, p)) put = "\xEF\xBF\xBD", bad++;
         else if (cp == '\r') put = p < end && *p == '\n' ? "" : "\n";
-        else if ((cp < 0x20 && cp != '\n' && cp != '\t') || (cp >= 0x7F && cp < 0xA0)) put = "", bad++;
+        else if ((cp < 0x20 && cp != '\n' && cp != '\t') || (cp >= 0x7F && cp < 0xA0))
+            put = "", bad++;
         if (put) {
             buf_add(out, run, (size_t)(was - run));
             buf_adds(out, put);
@@ -159,33 +183,71 @@ size_t utf8_clean(struct buf *out, const char *s, size_t n)
     return bad;
 }
 
-/* Latin letters with marks, U+00C0..U+017F, as their plain letter; 0: two letters or not a letter. */
-static const char latin[] =
-    "aaaaaa\0ceeeeiiii\0nooooo\0ouuuuy\0\0aaaaaa\0ceeeeiiii\0nooooo\0ouuuuy\0y"
-    "aaaaaaccccccccddddeeeeeeeeeegggggggghhhhiiiiiiiiii\0\0jjkkkllllllllllnnnnnnnnnoooooo\0\0"
-    "rrrrrrssssssssttttttuuuuuuuuuuuuwwyyyzzzzzzs";
+/* Letters with marks as their plain letter; '.': two letters, or none of this kind. */
+static const char latin[] =                                        /* U+00C0 .. U+024F */
+    "aaaaaa.ceeeeiiiidnooooo.ouuuuy..aaaaaa.ceeeeiiiidnooooo.ouuuuy.y"
+    "aaaaaaccccccccddddeeeeeeeeeegggggggghhhhiiiiiiiiii..jjkkkllllllllllnnnnnnnnnoooooo.."
+    "rrrrrrssssssssttttttuuuuuuuuuuuuwwyyyzzzzzzs"
+    "................................oo.............uu............................aaiioouuuu"
+    "uuuuuu.aaaa....ggkkoooo..j...gg..nnaa....aaaaeeeeiiiioooorrrruuuusstt..hh......aaeeoooo"
+    "ooooyy............................";
+static const char latin_more[] =                                   /* U+1E00 .. U+1EFF */
+    "aabbbbbbccddddddddddeeeeeeeeeeffgghhhhhhhhhhiiiikkkkkkllllllllmmmmmmnnnnnnnnoooooooopppp"
+    "rrrrrrrrssssssssssttttttttuuuuuuuuuuvvvvwwwwwwwwwwxxxxyyzzzzzzhtwy......aaaaaaaaaaaaaaaa"
+    "aaaaaaaaeeeeeeeeeeeeeeeeiiiioooooooooooooooooooooooouuuuuuuuuuuuuuyyyyyyyy......";
+_Static_assert(sizeof latin - 1 == 0x250 - 0xC0 && sizeof latin_more - 1 == 0x100, "tables");
+
+static const char *two_letters(uint32_t c)
+{
+    switch (c) {
+    case 0xC6: case 0xE6: return "ae";
+    case 0xDE: case 0xFE: return "th";
+    case 0xDF: case 0x1E9E: return "ss";
+    case 0x132: case 0x133: return "ij";
+    case 0x152: case 0x153: return "oe";
+    default: return NULL;
+    }
+}
+
+static uint32_t fold_greek(uint32_t c)
+{
+    static const struct {
+        uint16_t from, to;
+    } accent[] = {
+        { 0x386, 0x3B1 }, { 0x388, 0x3B5 }, { 0x389, 0x3B7 }, { 0x38A, 0x3B9 }, { 0x38C, 0x3BF },
+        { 0x38E, 0x3C5 }, { 0x38F, 0x3C9 }, { 0x390, 0x3B9 }, { 0x3AA, 0x3B9 }, { 0x3AB, 0x3C5 },
+        { 0x3AC, 0x3B1 }, { 0x3AD, 0x3B5 }, { 0x3AE, 0x3B7 }, { 0x3AF, 0x3B9 }, { 0x3B0, 0x3C5 },
+        { 0x3C2, 0x3C3 }, { 0x3CA, 0x3B9 }, { 0x3CB, 0x3C5 }, { 0x3CC, 0x3BF }, { 0x3CD, 0x3C5 },
+        { 0x3CE, 0x3C9 },
+    };
+    for (size_t i = 0; i < sizeof accent / sizeof *accent; i++)
+        if (accent[i].from == c) return accent[i].to;
+    return c >= 0x391 && c <= 0x3A9 ? c + 32 : c;
+}
+
+static uint32_t fold_one(uint32_t c)
+{
+    if (c >= 0xC0 && c < 0x250 && latin[c - 0xC0] != '.') return (unsigned char)latin[c - 0xC0];
+    if (c >= 0x1E00 && c < 0x1F00 && latin_more[c - 0x1E00] != '.')
+        return (unsigned char)latin_more[c - 0x1E00];
+    if (c >= 0x386 && c < 0x3D0) return fold_greek(c);
+    if (c >= 0x410 && c <= 0x42F) return c + 32;
+    if (c >= 0x400 && c <= 0x40F) return c + 80;
+    if (c == 0x2018 || c == 0x2019 || c == 0x2BC) return '\'';
+    return c;
+}
 
 void utf8_fold(struct buf *out, const char *s, size_t n)
 {
     const char *end = s + n;
     for (const char *p = s; p < end;) {
         uint32_t cp = utf8_next(&p, end);
-        if (cp < 0x80) {
-            buf_addc(out, (char)(cp >= 'A' && cp <= 'Z' ? cp + 32 : cp));
-            continue;
-        }
-        if (cp >= 0x300 && cp <= 0x36F) continue;
-        if (cp == 0x2018 || cp == 0x2019 || cp == 0x2BC) cp = '\'';
-        else if (cp == 0xDF) { buf_adds(out, "ss"); continue; }
-        else if (cp == 0xC6 || cp == 0xE6) { buf_adds(out, "ae"); continue; }
-        else if (cp == 0x152 || cp == 0x153) { buf_adds(out, "oe"); continue; }
-        else if (cp == 0xDE || cp == 0xFE) { buf_adds(out, "th"); continue; }
-        else if (cp == 0xD0 || cp == 0xF0) cp = 'd';
-        else if (cp >= 0xC0 && cp <= 0x17F && latin[cp - 0xC0]) cp = (unsigned char)latin[cp - 0xC0];
-        else if ((cp >= 0x391 && cp <= 0x3A9) || (cp >= 0x410 && cp <= 0x42F)) cp += 32;
-        else if (cp >= 0x400 && cp <= 0x40F) cp += 80;
+        const char *two;
         char t[4];
-        buf_add(out, t, (size_t)utf8_put(t, cp));
+        if (cp < 0x80) buf_addc(out, (char)lower((char)cp));
+        else if (cp >= 0x300 && cp <= 0x36F) continue;
+        else if ((two = two_letters(cp))) buf_adds(out, two);
+        else buf_add(out, t, (size_t)utf8_put(t, fold_one(cp)));
     }
 }
 
@@ -202,13 +264,14 @@ int utf8_width(const char *s, size_t n)
     for (const char *p = s, *end = s + n; p < end;) {
         uint32_t c = utf8_next(&p, end);
         if (c < 0x20 || (c >= 0x300 && c <= 0x36F) || (c >= 0x200B && c <= 0x200F) ||
-            (c >= 0xFE00 && c <= 0xFE0F))
+            (c >= 0x202A && c <= 0x202E) || (c >= 0x2060 && c <= 0x2069) ||
+            (c >= 0xFE00 && c <= 0xFE0F) || c == 0xFEFF)
             continue;
-        w += (c >= 0x1100 && c <= 0x115F) || (c >= 0x2E80 && c <= 0xA4CF) || (c >= 0xAC00 && c <= 0xD7A3) ||
-                     (c >= 0xF900 && c <= 0xFAFF) || (c >= 0xFE30 && c <= 0xFE6F) ||
-                     (c >= 0xFF00 && c <= 0xFF60) || (c >= 0x1F300 && c <= 0x1FAFF)
-                 ? 2
-                 : 1;
+        bool wide = (c >= 0x1100 && c <= 0x115F) || (c >= 0x2E80 && c <= 0xA4CF) ||
+                    (c >= 0xAC00 && c <= 0xD7A3) || (c >= 0xF900 && c <= 0xFAFF) ||
+                    (c >= 0xFE30 && c <= 0xFE6F) || (c >= 0xFF00 && c <= 0xFF60) ||
+                    (c >= 0x1F300 && c <= 0x1FAFF);
+        w += wide ? 2 : 1;
     }
     return w;
 }
@@ -231,6 +294,8 @@ bool str_f64(struct span s, double *out)
 {
     char t[64], *end;
     if (!s.n || s.n >= sizeof t) return false;
+    for (size_t i = 0; i < s.n; i++)     /* no blanks, no hexadecimal, no words */
+        if (!strchr("0123456789+-.eE", s.p[i]) || !s.p[i]) return false;
     memcpy(t, s.p, s.n);
     t[s.n] = 0;
     double v = strtod(t, &end);

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 struct span span_of(const char *s);                       /* s may be NULL */
-struct span span_trim(struct span s);                     /* ASCII space, NBSP, BOM and bidi marks */
+struct span span_trim(struct span s);                     /* Unicode space, BOM, zero width, bidi marks */
 bool span_eq(struct span a, const char *s);
 bool span_ieq(struct span a, const char *s);              /* ASCII case ignored */
 bool str_ends(const char *s, const char *suffix);         /* ASCII case ignored */

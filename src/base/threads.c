@@ -1,9 +1,13 @@
 /* The pool. One job at a time: a mutex guards the job slot, a condition wakes the sleepers, parts are
  * taken with an atomic counter so that a slow part does not hold up the rest. A caller that finds
- * the pool busy does its own work alone, so nested and concurrent use cannot deadlock. */
+ * the pool busy does its own work alone, so nested and concurrent use cannot deadlock.
+ *
+ * The sleepers block all signals: Ctrl-C belongs to the main thread, which may be asking something
+ * and has to see its read interrupted. A child of fork has none of them and starts anew. */
 #include "base/threads.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <unistd.h>
@@ -71,6 +75,34 @@ int threads_count(void)
     return threads_count();
 }
 
+static void in_child(void)
+{
+    pthread_mutex_init(&pool.busy, NULL);
+    pthread_mutex_init(&pool.m, NULL);
+    pthread_cond_init(&pool.wake, NULL);
+    pthread_cond_init(&pool.done, NULL);
+    pool.running = pool.working = 0;
+    pool.stop = false;
+    pool.fn = NULL;
+}
+
+static void hook_fork(void) { pthread_atfork(NULL, NULL, in_child); }
+
+/* Up to `want` threads with the caller; the caller holds busy and m. */
+static void start_sleepers(int want)
+{
+    static pthread_once_t hooked = PTHREAD_ONCE_INIT;
+    sigset_t all, was;
+    if (pool.running >= want - 1) return;
+    pthread_once(&hooked, hook_fork);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &was);
+    while (pool.running < want - 1 &&
+           !pthread_create(&pool.t[pool.running], NULL, sleeper, NULL))
+        pool.running++;
+    pthread_sigmask(SIG_SETMASK, &was, NULL);
+}
+
 void threads_run(int n_parts, void (*fn)(void *, int), void *ud)
 {
     int want = threads_count();
@@ -79,9 +111,7 @@ void threads_run(int n_parts, void (*fn)(void *, int), void *ud)
         return;
     }
     pthread_mutex_lock(&pool.m);
-    while (pool.running < want - 1 &&
-           !pthread_create(&pool.t[pool.running], NULL, sleeper, NULL))
-        pool.running++;
+    start_sleepers(want);
     atomic_store(&pool.next, 0);
     pool.fn = fn;
     pool.ud = ud;
@@ -105,7 +135,9 @@ void threads_stop(void)
     pthread_cond_broadcast(&pool.wake);
     pthread_mutex_unlock(&pool.m);
     for (int i = 0; i < pool.running; i++) pthread_join(pool.t[i], NULL);
+    pthread_mutex_lock(&pool.m);
     pool.running = 0;
     pool.stop = false;
+    pthread_mutex_unlock(&pool.m);
     pthread_mutex_unlock(&pool.busy);
 }
