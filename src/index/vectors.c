@@ -310,7 +310,7 @@ static void score(struct part *p, size_t from, size_t to)
 static void prune(struct part *p)
 {
     size_t k = p->s->k;
-    if (p->n >= k) {
+    if (p->n && p->n >= k) {
         select_best(p->s->ix, p->c, p->n, k);
         raise_floor(p->s, p->c[k - 1].lo);
     }

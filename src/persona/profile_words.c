@@ -47,8 +47,8 @@ static void count_words(struct buf *out, uint64_t n)
 {
     if (n >= 1000000) buf_printf(out, "%.1f million", (double)n / 1e6);
     else if (n >= 10000)
-        buf_printf(out, "%llu,%03llu", (unsigned long long)(n / 1000),
-                   (unsigned long long)(n % 1000 / 100 * 100));
+        buf_printf(out, "%llu,%03llu", (unsigned long long)n / 1000,
+                   (unsigned long long)n % 1000 / 100 * 100);
     else buf_printf(out, "%llu", (unsigned long long)n);
 }
 

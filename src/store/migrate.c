@@ -54,6 +54,9 @@ static int (*const STEPS[])(struct store *, struct err *) = { step_1_to_2 };
 int store_migrate(struct store *st, int64_t from, struct err *err)
 {
     char text[64];
+    if (from < 1)
+        return err_set(err, ERR_VERSION, "%s has no schema %lld: this is not a store of Likeness",
+                       st->home, (long long)from);
     for (int64_t v = from; v < STORE_SCHEMA; v++) {
         int rc = sql_exec(st, "BEGIN IMMEDIATE", err);
         if (rc) return rc;

@@ -225,6 +225,20 @@ static int map_columns(const struct csv *c, const struct table_map *m, const cha
     return col[TABLE_TEXT] < 0 ? no_text_column(c, name, false, err) : 0;
 }
 
+/* The first two numbers of "03/04/2019 10:22": false when it begins otherwise, or with a time. */
+static bool two_numbers(const char *s, int *a, int *b)
+{
+    int *const to[] = { a, b };
+    while (*s == ' ') s++;
+    for (int i = 0; i < 2; i++) {
+        if (i && (!*s || *s++ == ':')) return false;
+        if (*s < '0' || *s > '9') return false;
+        *to[i] = *s++ - '0';
+        if (*s >= '0' && *s <= '9') *to[i] = *to[i] * 10 + *s++ - '0';
+    }
+    return true;
+}
+
 /* First pass: is the day first in 03/04/2019? Leaves the file where it was found. */
 static int solve_dates(struct format_in *in, char delim, int column, struct err *err)
 {
@@ -237,9 +251,8 @@ static int solve_dates(struct format_in *in, char delim, int column, struct err 
     if (!(c->lines = lines_new(in, NULL, err))) goto out;
     for (bool header = true; (rc = next_record(c, err)) > 0; header = false) {
         int a, b;
-        char sep;
         if (header) continue;
-        if (sscanf(field(c, column), " %2d%c%2d", &a, &sep, &b) != 3 || sep == ':') {
+        if (!two_numbers(field(c, column), &a, &b)) {
             if (*field(c, column)) break; /* not that kind of date at all */
             continue;
         }
@@ -282,7 +295,7 @@ static int parse(struct format_in *in, const struct format_opts *o, const struct
 {
     struct table_map map = { 0 };
     struct buf head = BUF_INIT(FORMAT_HEAD * 4);
-    int rc, rows, col[TABLE_ROLES], day_first = o->day_first;
+    int rc, rows, col[TABLE_ROLES] = { 0 }, day_first = o->day_first;
     struct csv *c = calloc(1, sizeof *c);
     if (!c) return err_nomem(err);
     c->rec.max = FORMAT_PIECE_MAX;

@@ -169,7 +169,8 @@ static int parse_list(struct jsonl *s, struct format_in *in, struct err *err)
     struct buf item = BUF_INIT(FORMAT_PIECE_MAX);
     struct jscan *j = malloc(sizeof *j);
     uint64_t rows = 0, texts = 0;
-    int rc = j ? jscan_init(j, in, s->sink, err) : err_nomem(err);
+    if (!j) return err_nomem(err);
+    int rc = jscan_init(j, in, s->sink, err);
     if (!rc) rc = jscan_enter(j, '[', err);
     while (!rc && (rc = jscan_item(j, err)) > 0) {
         if ((rc = jscan_value(j, &item, err))) break;

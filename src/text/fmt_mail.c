@@ -348,7 +348,7 @@ static int parse(struct format_in *in, const struct format_opts *o, const struct
         good += !r.broken;
         if ((rc = read_range(&b, &r, err)) || (rc = fmt_consumed(sink, r.end, err))) break;
     }
-    if (rc < 0 && rc == ERR_IO) err_prefix(err, rc, "%s", in->name);
+    if (rc == ERR_IO) err_prefix(err, rc, "%s", in->name);
     if (!rc && !good)
         rc = err_set(
             err, ERR_PARSE,

@@ -190,7 +190,7 @@ out:
 int vault_peek(const char *home, struct vault_info *info, struct err *err)
 {
     struct buf b = BUF_INIT(4097);
-    struct head h;
+    struct head h = { 0 };
     int rc = vault_ready(err);
     if (!rc) rc = read_head(home, &b, &h, err);
     if (!rc) {
@@ -244,7 +244,7 @@ int vault_unlock(const char *home, const struct secret *s, struct vault **out, s
 {
     struct buf b = BUF_INIT(4097);
     struct vault *v = NULL;
-    struct head h;
+    struct head h = { 0 };
     int rc = vault_ready(err);
     *out = NULL;
     if (!rc) rc = read_head(home, &b, &h, err);
