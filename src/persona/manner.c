@@ -8,6 +8,9 @@
 
 #include <string.h>
 
+static const char *const month[] = { "January", "February", "March", "April", "May", "June", "July",
+                                     "August", "September", "October", "November", "December" };
+
 static bool contracts(const struct profile *p) { return !p || !p->words || p->contractions > 0.008f; }
 static bool formal(const struct profile *p) { return p && p->words && p->formality > 0.6f; }
 
@@ -35,10 +38,16 @@ void manner_unknown(const struct profile *p, const char *question, struct buf *o
 
 void manner_before(const struct profile *p, int64_t then, struct buf *out)
 {
-    static const char *const month[] = { "January", "February", "March", "April", "May", "June", "July",
-                                         "August", "September", "October", "November", "December" };
     int y, m, d;
     clock_to_civil(then, &y, &m, &d);
     buf_adds(out, contracts(p) ? "I didn't always see it that way." : "I did not always see it so.");
     buf_printf(out, " In %s %d I wrote:", month[m - 1], y);
+}
+
+void manner_when(const struct profile *p, int64_t then, struct buf *out)
+{
+    int y, m, d;
+    clock_to_civil(then, &y, &m, &d);
+    buf_printf(out, contracts(p) ? "That's from %d %s %d, when I wrote:" : "That is from %d %s %d, when I wrote:", d,
+               month[m - 1], y);
 }

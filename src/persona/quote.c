@@ -1,101 +1,144 @@
 /* The quote voice: answers with the person's own sentences, and needs no model.
  *
  *  1. The question becomes weighted terms (question.c); retrieval brings PASSAGES passages.
- *  2. Every own sentence in them is scored by how much of the question it answers (sentences.c).
- *  3. Weak evidence: when no sentence covers enough of the question's weight, the answer says that
- *     nothing was written about it, in the person's manner (manner.c), and quotes nothing.
+ *  2. Every own sentence in them is matched (sentences.c) and scored (evidence.c).
+ *  3. Weak evidence: when nothing supports an answer, the answer says that nothing was written about it,
+ *     in the person's manner (manner.c), and quotes nothing.
  *  4. A change of mind (stance.c): the newest view first, then what was thought before, and when.
- *  5. Otherwise the best sentence, and up to MORE others that add something, each with the sentence it
- *     leans on. Sentences of one piece stand together in their own order; pieces follow in order of time. */
+ *  5. Otherwise the best sentence as an excerpt: with the one it leans on ("It ..." needs what went
+ *     before) and what follows it in the same paragraph; then other sentences that answer nearly as
+ *     well and add something, as excerpts of their own. Newest piece first; a piece keeps its own order.
+ *
+ * A follow-up without a subject of its own ("And why?") is answered from beside what was quoted, and
+ * never by a repetition; "When was that?" by the date of it. */
 #include "persona/quote.h"
 
 #include "base/str.h"
+#include "text/token.h"
 
 #include <string.h>
 
 #define PASSAGES 24
-#define MORE 3
+#define PICKS 8
+#define EXCERPTS 4
 #define WORDS_MAX 110
-#define COVER_FLOOR 0.5f               /* of the question's weight, to answer at all */
-#define OWN_FLOOR 0.3f                 /* of it in the sentence's own words, or the question it answered */
+#define EXCERPT_WORDS 55               /* of an excerpt, before it is added to */
+#define SHORT 9                        /* words: such a sentence is given with the one before it */
+#define NEARLY 0.62f                   /* of the best score, for a further excerpt */
 
 struct composing {
     const struct voice_in *in;
     struct question q;
     struct passages ps;
-    struct sentence *s;
-    size_t n;
-    size_t pick[MORE + 3];             /* indices into s, in the order they are said */
-    size_t n_pick;
+    struct candidates c;
+    const struct sentence *pick[PICKS];    /* in the order they are said */
+    size_t n_pick, words;
     struct answer *out;
     struct buf text;
 };
 
 /* ---- choosing ---- */
 
-static bool answers(const struct sentence *s)
+static bool picked(const struct composing *c, const struct sentence *s)
 {
-    return s->cover >= COVER_FLOOR && (s->own >= OWN_FLOOR || *s->asked);
-}
-
-/* The best sentence that really answers; -1: none does. */
-static long best_of(const struct composing *c)
-{
-    for (size_t i = 0; i < c->n; i++)
-        if (answers(&c->s[i]) && c->s[i].score >= 0.32f) return (long)i;
-    return -1;
-}
-
-static size_t words_picked(const struct composing *c)
-{
-    size_t w = 0;
-    for (size_t i = 0; i < c->n_pick; i++) w += c->s[c->pick[i]].n_words;
-    return w;
+    for (size_t i = 0; i < c->n_pick; i++)
+        if (c->pick[i]->piece == s->piece && c->pick[i]->offset == s->offset) return true;
+    return false;
 }
 
 static bool adds_something(const struct composing *c, const struct sentence *s)
 {
     for (size_t i = 0; i < c->n_pick; i++)
-        if (sentences_overlap(s, &c->s[c->pick[i]]) > 0.6f) return false;
-    return words_picked(c) + s->n_words <= WORDS_MAX;
+        if (sentences_overlap(s, c->pick[i]) > 0.6f) return false;
+    return true;
 }
 
-static bool picked(const struct composing *c, size_t k)
+static bool was_said(const struct composing *c, const struct sentence *s)
 {
-    for (size_t i = 0; i < c->n_pick; i++)
-        if (c->pick[i] == k) return true;
+    uint64_t h = hash64(s->text, s->n, 0);
+    for (size_t i = 0; i < c->in->n_said; i++)
+        if (c->in->said[i].sentence == h) return true;
     return false;
 }
 
+static bool room(const struct composing *c, const struct sentence *s)
+{
+    return c->n_pick < PICKS && c->words + s->n_words <= WORDS_MAX;
+}
+
+static void pick(struct composing *c, const struct sentence *s)
+{
+    c->pick[c->n_pick++] = s;
+    c->words += s->n_words;
+}
+
+/* Does it begin with a word that points back? */
+static bool points_back(const struct sentence *s)
+{
+    static const char *const words[] = { "it", "it's", "it'll", "it'd", "he", "she", "they", "that", "that's", "this",
+                                         "these", "those", "and", "but", "so", "then", "which", "he's", "she's",
+                                         "they're", "his", "her", "him", "or", "because" };
+    struct tokens t = tokens_of(s->text, s->n);
+    if (!tokens_next(&t) || !t.is_word) return false;
+    struct token_word w = token_word(s->text + t.start, t.end - t.start);
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (!strcmp(w.fold, words[i])) return true;
+    return false;
+}
+
+static bool quotable(const struct composing *c, const struct sentence *s)
+{
+    return s && !s->heading && s->n_words && !picked(c, s) && !was_said(c, s) && room(c, s);
+}
+
+/* The sentence, with the one it leans on and up to `more` that follow it in its paragraph. */
+static void pick_excerpt(struct composing *c, const struct sentence *s, int more)
+{
+    size_t before = c->words;
+    bool leans = points_back(s) || s->n_words < SHORT;
+    const struct sentence *b = s->prev;
+    if (b && c->n_pick + 2 <= PICKS && !s->opens && !s->item && leans && b->piece == s->piece && quotable(c, b) &&
+        b->n_words + s->n_words <= EXCERPT_WORDS && b->text[b->n - 1] != '?')
+        pick(c, b);
+    pick(c, s);
+    for (s = s->next; more-- > 0 && quotable(c, s) && !s->opens && !s->item; s = s->next) {
+        if (c->words - before + s->n_words > EXCERPT_WORDS || s->text[s->n - 1] == '?') break;
+        pick(c, s);
+    }
+}
+
+/* Further sentences that answer nearly as well. */
 static void pick_more(struct composing *c, float share)
 {
-    float best = c->s[c->pick[0]].score;
-    size_t want = c->n_pick + MORE;
-    for (size_t i = 0; i < c->n && c->n_pick < want; i++) {
-        const struct sentence *s = &c->s[i];
-        if (picked(c, i) || !answers(s) || s->score < share * best) continue;
-        if (s->n_words >= 4 && adds_something(c, s)) c->pick[c->n_pick++] = i;
+    float best = c->c.best[0]->score;
+    size_t n = 1;
+    for (size_t i = 1; i < c->c.n_best && n < EXCERPTS; i++) {
+        const struct sentence *s = c->c.best[i];
+        if (s->score < share * best || s->support < EVIDENCE_ENOUGH || s->n_words < 4) continue;
+        if (!quotable(c, s) || !adds_something(c, s)) continue;
+        pick_excerpt(c, s, 0);
+        n++;
     }
 }
 
 /* ---- order ---- */
 
-/* Newest piece last, but the piece of the best sentence first. */
-static bool before(const struct composing *c, size_t a, size_t b, int64_t lead)
+/* Newest piece first; inside a piece as it was written. */
+static bool before(const struct sentence *x, const struct sentence *y)
 {
-    const struct sentence *x = &c->s[a], *y = &c->s[b];
     if (x->piece == y->piece) return x->offset < y->offset;
-    if (x->piece == lead || y->piece == lead) return x->piece == lead;
-    if (x->written_at != y->written_at) return x->written_at < y->written_at;
+    if (x->passage == y->passage && x->seg != y->seg && x->written_at - y->written_at < 86400 &&
+        y->written_at - x->written_at < 86400)
+        return x->seg < y->seg;            /* messages of one exchange keep their order */
+    if (x->written_at != y->written_at) return x->written_at > y->written_at;
     return x->piece < y->piece;
 }
 
-static void put_in_order(struct composing *c, size_t from)
+static void put_in_order(struct composing *c)
 {
-    int64_t lead = c->s[c->pick[0]].piece;
-    for (size_t i = from + 1; i < c->n_pick; i++)
-        for (size_t k = i; k > from && before(c, c->pick[k], c->pick[k - 1], lead); k--) {
-            size_t t = c->pick[k];
+    for (size_t i = 1; i < c->n_pick; i++)
+        for (size_t k = i; k && before(c->pick[k], c->pick[k - 1]); k--) {
+            const struct sentence *t = c->pick[k];
             c->pick[k] = c->pick[k - 1];
             c->pick[k - 1] = t;
         }
@@ -125,7 +168,7 @@ static int cite(struct composing *c, const struct sentence *s)
     x = &g[a->n_cites];
     *x = (struct answer_cite){ .source = p->source, .chunk = p->chunk, .piece = s->piece,
                                .written_at = s->written_at, .similarity = p->similarity };
-    x->support = s->cover > 1 ? 1 : s->cover;
+    x->support = s->support;
     const char *title = *p->text.title ? p->text.title : retriever_title(c->in->retriever, p->source);
     x->title = arena_strdup(a->mem, title);
     x->sentence = arena_strndup(a->mem, s->text, s->n);
@@ -133,15 +176,12 @@ static int cite(struct composing *c, const struct sentence *s)
     return x->title && x->sentence && x->question ? (int)a->n_cites++ : -1;
 }
 
-/* Line breaks inside a quoted sentence become spaces; a fragment gets its full stop. */
+/* Line breaks inside a quoted sentence become spaces; one without an end gets its full stop. */
 static char *tidy(struct arena *mem, const struct sentence *s)
 {
     char *t = arena_alloc(mem, s->n + 2);
     size_t n = 0;
     const char *from = s->text, *end = s->text + s->n;
-    if (s->n > 2 && strchr("-*#>", from[0]) && (from[1] == ' ' || from[1] == '#')) {
-        while (from < end && strchr("-*#> ", *from)) from++;
-    }
     for (; t && from < end; from++) {
         char ch = *from == '\n' || *from == '\t' ? ' ' : *from;
         if (ch == ' ' && n && t[n - 1] == ' ') continue;
@@ -151,9 +191,8 @@ static char *tidy(struct arena *mem, const struct sentence *s)
     return t;
 }
 
-static int say_sentence(struct composing *c, size_t k)
+static int say_sentence(struct composing *c, const struct sentence *s)
 {
-    const struct sentence *s = &c->s[k];
     int at = cite(c, s);
     char *t = tidy(c->out->mem, s);
     return at < 0 || !t ? ERR_NOMEM : say(c, t, true, at);
@@ -172,7 +211,25 @@ static int join(struct composing *c)
     return c->text.failed || !a->text ? ERR_NOMEM : 0;
 }
 
-/* ---- the three kinds of answer ---- */
+/* ---- the kinds of answer ---- */
+
+static int say_picked(struct composing *c)
+{
+    int rc = 0;
+    put_in_order(c);
+    for (size_t i = 0; i < c->n_pick && !rc; i++) rc = say_sentence(c, c->pick[i]);
+    return rc;
+}
+
+static int say_phrase(struct composing *c, void (*phrase)(const struct profile *, int64_t, struct buf *),
+                      int64_t when)
+{
+    struct buf b = BUF_INIT(4096);
+    phrase(c->in->profile, when, &b);
+    int rc = b.failed ? b.failed : say(c, buf_str(&b), false, -1);
+    buf_free(&b);
+    return rc;
+}
 
 static int say_unknown(struct composing *c)
 {
@@ -184,48 +241,69 @@ static int say_unknown(struct composing *c)
     return rc;
 }
 
-static int say_changed(struct composing *c, size_t newer, size_t older)
+/* Does it say the same as the newer view: of that side, of the same subject, after the older one? */
+static bool sides_with(const struct composing *c, const struct sentence *s, const struct sentence *older)
 {
-    struct buf b = BUF_INIT(4096);
-    int rc = 0;
-    c->out->kind = ANSWER_CHANGED;
-    c->pick[c->n_pick++] = newer;
-    for (size_t i = 0; i < c->n && c->n_pick < 2; i++) {      /* one more from the newer piece */
-        const struct sentence *s = &c->s[i];
-        if (i != newer && s->piece == c->s[newer].piece && s->cover >= COVER_FLOOR &&
-            s->n_words >= 4 && adds_something(c, s))
-            c->pick[c->n_pick++] = i;
-    }
-    put_in_order(c, 0);
-    for (size_t i = 0; i < c->n_pick && !rc; i++) rc = say_sentence(c, c->pick[i]);
-    manner_before(c->in->profile, c->s[older].written_at, &b);
-    if (!rc) rc = b.failed ? b.failed : say(c, buf_str(&b), false, -1);
-    if (!rc) rc = say_sentence(c, older);
-    buf_free(&b);
-    return rc;
+    if (s->written_at == CLOCK_NONE || s->written_at < older->written_at + 45 * 86400) return false;
+    if (s->support < EVIDENCE_ENOUGH || s->score < 0.5f * c->c.best[0]->score || s->n_words < 4) return false;
+    bool opposed = s->stance * older->stance < 0 && (s->stance - older->stance > 0.9f || older->stance - s->stance > 0.9f);
+    return (opposed || s->explicit_change >= 0.75f) && s->own_heavy >= 0.45f;
 }
 
-static int say_found(struct composing *c, size_t best)
+/* The newer view, with up to two more sentences that take the same side; then the older one. */
+static int say_changed(struct composing *c, const struct sentence *newer, const struct sentence *older)
 {
-    int rc = 0;
+    c->out->kind = ANSWER_CHANGED;
+    c->words = older->n_words;
+    pick_excerpt(c, newer, 0);
+    size_t most = c->n_pick + 2;
+    for (size_t i = 0; i < c->c.n_best && c->n_pick < most; i++) {
+        const struct sentence *s = c->c.best[i];
+        if (s != older && sides_with(c, s, older) && quotable(c, s)) pick(c, s);
+    }
+    int rc = say_picked(c);
+    if (!rc) rc = say_phrase(c, manner_before, older->written_at);
+    return rc ? rc : say_sentence(c, older);
+}
+
+static int say_found(struct composing *c)
+{
     c->out->kind = ANSWER_FOUND;
-    c->pick[c->n_pick++] = best;
-    pick_more(c, 0.72f);
-    put_in_order(c, 0);
-    for (size_t i = 0; i < c->n_pick && !rc; i++) rc = say_sentence(c, c->pick[i]);
-    return rc;
+    pick_excerpt(c, c->c.best[0], 2);
+    pick_more(c, NEARLY);
+    return say_picked(c);
+}
+
+/* "When was that?": the date of what was quoted last. */
+static const struct sentence *last_said(const struct composing *c)
+{
+    for (size_t k = c->in->n_said; k-- > 0;)
+        for (size_t i = 0; i < c->c.n; i++) {
+            const struct sentence *s = &c->c.all[i];
+            if (s->piece == c->in->said[k].piece && s->written_at != CLOCK_NONE &&
+                hash64(s->text, s->n, 0) == c->in->said[k].sentence)
+                return s;
+        }
+    return NULL;
+}
+
+static int say_when(struct composing *c, const struct sentence *s)
+{
+    c->out->kind = ANSWER_FOUND;
+    int rc = say_phrase(c, manner_when, s->written_at);
+    return rc ? rc : say_sentence(c, s);
 }
 
 static int compose(struct composing *c)
 {
-    size_t newer, older;
-    long best = best_of(c);
-    float floor = best < 0 ? 0 : COVER_FLOOR > 0.7f * c->s[best].cover ? COVER_FLOOR : 0.7f * c->s[best].cover;
+    struct sentence *newer, *older;
+    const struct sentence *s = c->c.n_best ? c->c.best[0] : NULL, *said;
     int rc;
-    if (best < 0) rc = say_unknown(c);
-    else if (!c->q.elliptical && stance_changed(&c->q, c->s, c->n, floor, &newer, &older))
-        rc = say_changed(c, newer, older);
-    else rc = say_found(c, (size_t)best);
+    bool enough = s && (s->support >= EVIDENCE_ENOUGH || (c->q.bare && s->near_said)) && s->score > 0;
+    if (c->q.bare && c->q.kind == ASKS_WHEN && (said = last_said(c))) rc = say_when(c, said);
+    else if (!enough) rc = say_unknown(c);
+    else if (stance_changed(&c->q, &c->c, &newer, &older)) rc = say_changed(c, newer, older);
+    else rc = say_found(c);
     return rc ? rc : join(c);
 }
 
@@ -234,10 +312,10 @@ static int quote_answer(const struct voice_in *in, struct answer *out, struct er
     struct composing c = { .in = in, .out = out, .text = BUF_INIT(1 << 20) };
     struct bm25_term extra[QUESTION_TERMS * 2];
     struct query q = in->query;
+    struct arena *work = arena_new(0);
     double start = clock_mono();
     *out = (struct answer){ .mem = arena_new(0), .text = "" };
-    int rc = out->mem ? 0 : err_nomem(err);
-    if (rc) return rc;
+    int rc = out->mem && work ? 0 : err_nomem(err);
     question_read(in->question, in->before, retriever_words(in->retriever), &c.q);
     q.text = in->question;
     q.before = c.q.elliptical ? in->before : NULL;
@@ -246,10 +324,12 @@ static int quote_answer(const struct voice_in *in, struct answer *out, struct er
     q.diversity = 0;
     q.extra = extra;
     q.n_extra = question_expand(&c.q, extra, QUESTION_TERMS * 2);
-    rc = retrieve(in->retriever, &q, &c.ps, err);
-    if (!rc) rc = sentences_rank(in, &c.q, &c.ps, out->mem, &c.s, &c.n, err);
+    if (!rc) rc = retrieve(in->retriever, &q, &c.ps, err);
+    if (!rc) rc = sentences_read(in, &c.q, &c.ps, work, &c.c, err);
+    if (!rc) rc = evidence_rank(in, &c.q, &c.ps, work, &c.c, err);
     if (!rc && compose(&c)) rc = err_nomem(err);
     passages_clear(&c.ps);
+    arena_free(work);
     buf_free(&c.text);
     if (rc) answer_clear(out);
     out->seconds = clock_mono() - start;

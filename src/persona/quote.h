@@ -1,8 +1,10 @@
 /* Inside of the quote voice: the sentences that could answer, how well each does, and which way it leans.
  *
- *     struct sentence *s; size_t n;
- *     sentences_rank(in, &q, &passages, mem, &s, &n, err);     best first
- *     changed_mind(s, n, &newer, &older)                       did they change their mind? */
+ *     struct candidates c;
+ *     sentences_read(in, &q, &passages, mem, &c, err);         every own sentence, matched
+ *     evidence_rank(in, &q, &passages, mem, &c, err);          scored; c.best[0] is the best
+ *     if (c.n_best && c.best[0]->support >= EVIDENCE_ENOUGH) it answers
+ *     stance_changed(&q, &c, &newer, &older)                   did they change their mind? */
 #ifndef LK_PERSONA_QUOTE_H
 #define LK_PERSONA_QUOTE_H
 
@@ -10,38 +12,62 @@
 #include "persona/question.h"
 #include "persona/voice.h"
 
+#define EVIDENCE_ENOUGH 0.5f
+#define SENTENCE_STEMS 40
+
 struct sentence {
-    const char *text;                /* in the passages' memory, NUL-terminated copy in mem */
+    const char *text;                /* in the passages' memory, n bytes, no list mark */
     size_t n;
     size_t passage, seg, order;      /* where it stands: passage, segment, sentence number in the segment */
     int64_t piece, written_at;
     size_t offset;                   /* byte offset in the piece */
     const char *asked;               /* what somebody asked just before, or "" */
+    struct sentence *prev, *next;    /* in reading order, in the same run of own words; NULL at its ends */
+    bool heading, item, opens;       /* a heading; a list item; the first of its paragraph */
+    bool near_said;                  /* beside what an earlier turn quoted, or in the same piece */
+    bool twice;                      /* the same words stand elsewhere and are ranked there */
     float match[QUESTION_TERMS];     /* of its own words */
-    float own;                       /* coverage of the question by its own words */
-    float cover;                     /* with its surroundings: sentence before, question asked, title */
+    float own, own_heavy;            /* coverage of the question by its own words; without light terms */
+    float cover, cover_heavy;        /* with its surroundings: sentence before, question asked, title */
+    float asked_cover;               /* of the question by what somebody asked just before, without light terms */
+    float phrase;                    /* 0..1: pairs of words of the question stand side by side here too */
+    float lead;                      /* 0..1: how early the subject comes */
     float cosine;                    /* with the question */
+    float fit;                       /* the kind of answer that was asked for, 0..1 */
     float score;                     /* what it is ranked by */
+    float support;                   /* 0..1: the evidence that it answers at all */
     float stance;                    /* -1 .. 1, 0: no view */
     float explicit_change;           /* 0 .. 1: says itself that a view changed */
-    uint64_t stems[48];              /* of content words, for overlap */
+    uint64_t stems[SENTENCE_STEMS];  /* of content words, for overlap */
     size_t n_stems, n_words;
 };
 
+struct candidates {
+    struct sentence *all;            /* in reading order, passage by passage */
+    size_t n;
+    struct sentence **best;          /* the best few, best first */
+    size_t n_best;
+};
+
 /* mem owns the result. Passages must outlive it. */
-int sentences_rank(const struct voice_in *in, const struct question *q, const struct passages *ps,
-                   struct arena *mem, struct sentence **out, size_t *n_out, struct err *err);
+int sentences_read(const struct voice_in *in, const struct question *q, const struct passages *ps,
+                   struct arena *mem, struct candidates *out, struct err *err);
 /* Share of the smaller one's content stems that both have. */
 float sentences_overlap(const struct sentence *a, const struct sentence *b);
 
-/* Stance of a sentence by everyday words and negation; see stance.c. */
-void stance_read(const char *s, size_t n, float *stance, float *explicit_change);
-/* Among ranked sentences that answer (cover >= floor), the pair that shows a change of mind: newer and
- * older view of the same subject. False if there is none. */
-bool stance_changed(const struct question *q, const struct sentence *s, size_t n, float floor,
-                    size_t *newer, size_t *older);
+/* Scores what was read and fills best. */
+int evidence_rank(const struct voice_in *in, const struct question *q, const struct passages *ps,
+                  struct arena *mem, struct candidates *c, struct err *err);
+
+/* Stance towards the question's subject, by everyday words and negation; q NULL: of the whole sentence. */
+void stance_read(const struct question *q, const char *s, size_t n, float *stance, float *explicit_change);
+/* The pair among the best that shows a change of mind: newer and older view of the same subject. False if
+ * there is none. */
+bool stance_changed(const struct question *q, const struct candidates *c, struct sentence **newer,
+                    struct sentence **older);
 
 /* Connecting phrases in the persona's manner; profile may be NULL. Each appends one sentence. */
 void manner_unknown(const struct profile *p, const char *question, struct buf *out);
 void manner_before(const struct profile *p, int64_t then, struct buf *out);
+void manner_when(const struct profile *p, int64_t then, struct buf *out);
 #endif

@@ -1,10 +1,14 @@
 /* Which way a sentence leans, and whether two of them show a change of mind.
  *
- * Stance is counted, not understood: leaning words (text/polarity.h), turned round by a negation in the three
- * words before; a negation without a leaning word ("I will never live in a city") leans against; a
- * plain first-person statement leans slightly for. A change of mind is a pair of sentences, from different pieces at
- * least MONTH_AND_A_HALF apart, that both speak of the question's main words and lean opposite ways,
- * or whose newer one says so itself ("I was wrong about", "I used to think"). */
+ * Stance is counted, not understood, in the clause that holds the question's subject ("I can't trust him and
+ * I'd sooner know it than hope" is about trust, not hope): leaning words (text/polarity.h) and a few
+ * idioms, turned round by a negation before them; a negation without a leaning word ("I will never
+ * live in a city") leans against; a plain first-person statement leans slightly for.
+ *
+ * A change of mind is a pair of sentences among those that answer nearly as well as the best, from different pieces
+ * at least APART seconds apart, both speaking of the same subject in their own words, that lean
+ * opposite ways; or whose newer one says so itself ("I was wrong about") of a subject on which the
+ * older one clearly leans. A wrong pair is worse than none: without a clear one there is no change. */
 #include "persona/quote.h"
 
 #include "base/str.h"
@@ -15,6 +19,11 @@
 #include <string.h>
 
 #define APART (45 * 86400)
+#define PAIRS_FROM 16                  /* of the best sentences */
+#define NEAR_BEST 0.72f                /* of the best score, for one of the two */
+#define OTHER_NEAR 0.5f                /* for the other */
+#define SUPERSEDED 0.4f                /* against a newer view that was itself given up later */
+#define CLAUSES 12
 
 static const struct {
     const char *words;
@@ -22,22 +31,35 @@ static const struct {
 } marks[] = {
     { "changed my mind", 1 }, { "change of mind", 1 }, { "i was wrong", 1 }, { "i've been wrong", 0.8f },
     { "was wrong about", 1 }, { "i take it back", 1 }, { "i take back", 0.9f }, { "i used to", 0.8f },
-    { "no longer", 0.7f }, { "not any more", 0.7f }, { "anymore", 0.6f }, { "any more", 0.4f },
+    { "no longer", 0.7f }, { "not any more", 0.7f }, { " anymore", 0.7f }, { " any more", 0.6f },
     { "these days", 0.5f }, { "nowadays", 0.5f }, { "i've come round", 1 }, { "came round to", 0.9f },
-    { "come round to", 0.9f }, { "i'm converted", 1 }, { "converted", 0.6f }, { "i swore", 0.8f },
-    { "i said i'd never", 1 }, { "i said never", 1 }, { "i said i would never", 1 }, { "said i'd never", 1 },
-    { "eat my words", 1 }, { "ate my words", 1 }, { "turns out", 0.4f }, { "turned out", 0.4f },
-    { "i've given up", 0.6f }, { "given up", 0.5f }, { "i've stopped", 0.6f }, { "i gave up", 0.5f },
-    { "once thought", 0.9f }, { "i never thought", 0.7f }, { "who'd have thought", 0.7f },
-    { " again", 0.25f }, { " now", 0.3f }, { "on every ride now", 0.6f }, { "deleted", 0.4f },
+    { "come round to", 0.9f }, { "converted", 0.7f }, { "i swore", 0.8f }, { "i said i'd never", 1 },
+    { "i said never", 1 }, { "i said i would never", 1 }, { "said i'd never", 1 }, { "eat my words", 1 },
+    { "ate my words", 1 }, { "turns out", 0.5f }, { "turned out", 0.4f }, { "given up", 0.6f },
+    { "i gave up", 0.6f }, { "i've stopped", 0.7f }, { "once thought", 0.9f }, { "i never thought", 0.7f },
+    { "who'd have thought", 0.7f }, { " again", 0.2f }, { " now", 0.35f },
 };
 
-/* Lower-cased, apostrophes made plain, one leading space: for looking up phrases. */
-static void plain(const char *s, size_t n, struct buf *out)
-{
-    buf_addc(out, ' ');
-    utf8_fold(out, s, n);
-}
+/* What was thought or said once: the leaning after it is not today's. */
+static const char *const reported[] = { " i said", " i used to", " i swore", " i was against", " i never thought",
+                                        " i once ", " i was wrong", " i've been wrong", " i told everybody" };
+/* "I don't think it's worth": the negation reaches over the whole clause. */
+static const char *const thinking[] = { "think", "believe", "suppose", "reckon", "expect", "see", "imagine" };
+
+/* Idioms that lean as a whole; 0 takes the leaning out of a word that has one by itself. */
+static const struct {
+    const char *words;
+    int polarity;
+} idioms[] = {
+    { "give up", -1 }, { "given up", -1 }, { "gave up", -1 }, { "giving up", -1 }, { "go without", -1 },
+    { "had enough", -1 }, { "fed up", -1 }, { "sick of", -1 }, { "tired of", -1 }, { "no use", -1 },
+    { "no good", -1 }, { "wearing me", -1 }, { "wears me", -1 }, { "wore me", -1 }, { "waste of", -1 },
+    { "not for me", -1 }, { "i was wrong", 0 }, { "been wrong", 0 }, { "was wrong", 0 }, { "i'm afraid", 0 },
+    { "look forward", 1 }, { "in favour", 1 }, { "wouldn't be without", 1 }, { "can't do without", 1 },
+    { "couldn't do without", 1 }, { "for the best", 1 }, { "as well", 0 }, { "like a", 0 }, { "kind of", 0 },
+    { "pretty much", 0 }, { "good deal", 0 }, { "would rather", 0 }, { "stopped", -1 }, { "keep away", -1 },
+    { "get rid", -1 }, { "put off", -1 }, { "over my dead body", -1 }, { "right of way", 0 }, { "right away", 0 },
+};
 
 static float change_marks(const char *folded)
 {
@@ -47,79 +69,200 @@ static float change_marks(const char *folded)
     return best;
 }
 
-void stance_read(const char *s, size_t n, float *stance, float *explicit_change)
+/* ---- clauses ---- */
+
+struct clause {
+    size_t from, to;                   /* bytes of the folded sentence */
+    float subject;                     /* how much of the question's subject it holds */
+};
+
+static bool joins(const char *w, size_t n, const char *rest)
+{
+    static const char *const always[] = { "but", "because", "though", "although", "whereas", "unless" };
+    static const char *const who[] = { " i ", " i'", " he ", " she ", " it ", " we ", " they ", " you ", " it's " };
+    for (size_t i = 0; i < sizeof always / sizeof always[0]; i++)
+        if (strlen(always[i]) == n && !memcmp(w, always[i], n)) return true;
+    if (!(n == 3 && !memcmp(w, "and", 3)) && !(n == 2 && !memcmp(w, "so", 2))) return false;
+    for (size_t i = 0; i < sizeof who / sizeof who[0]; i++)
+        if (str_starts(rest, who[i])) return true;
+    return false;
+}
+
+/* Cuts the folded sentence s into clauses. */
+static size_t clauses_of(const struct question *q, const char *s, size_t n, struct clause *out)
 {
     struct tokens t = tokens_of(s, n);
-    struct buf b = BUF_INIT(1 << 20);
-    float sum = 0;
-    int since_negation = 99, leaning = 0, negations = 0;
-    bool first_person = false, question = n && s[n - 1] == '?';
+    size_t k = 0;
+    float match[QUESTION_TERMS] = { 0 };
+    out[0] = (struct clause){ 0, n, 0 };
     while (tokens_next(&t)) {
-        char f[64];
-        if (!t.is_word) {
-            if (t.end - t.start == 1 && strchr(",;:.", s[t.start])) since_negation = 99;
+        bool mark = !t.is_word && t.end - t.start == 1 && strchr(",;:.!()", s[t.start]);
+        bool dash = !t.is_word && t.end - t.start == 3 && !memcmp(s + t.start, "\xe2\x80", 2);
+        if (mark || dash || (t.is_word && joins(s + t.start, t.end - t.start, s + t.end))) {
+            if (q) out[k].subject = question_cover_heavy(q, match);
+            if (k + 1 == CLAUSES) return k + 1;
+            out[k].to = t.start;
+            out[++k] = (struct clause){ t.start, n, 0 };
+            memset(match, 0, sizeof match);
             continue;
         }
-        size_t k = token_fold(s + t.start, t.end - t.start, f, sizeof f);
-        int p = polarity_word(f, k);
-        first_person |= !strcmp(f, "i") || !strncmp(f, "i'", 2) || !strcmp(f, "my") || !strcmp(f, "we");
-        if (polarity_negates(f, k)) {
-            since_negation = 0;
+        if (!q || !t.is_word) continue;
+        struct token_word w = token_word(s + t.start, t.end - t.start);
+        if (!w.stop) question_match(q, &w, match);
+    }
+    if (q) out[k].subject = question_cover_heavy(q, match);
+    return k + 1;
+}
+
+/* The idiom that begins at s, or -1. */
+static int idiom_at(const char *s)
+{
+    for (size_t i = 0; i < sizeof idioms / sizeof idioms[0]; i++) {
+        size_t n = strlen(idioms[i].words);
+        if (!strncmp(s, idioms[i].words, n) && (!s[n] || strchr(" ,.;:!?)", s[n]))) return (int)i;
+    }
+    return -1;
+}
+
+static bool is_subject(const struct question *q, const char *word, size_t n)
+{
+    struct token_word w = token_word(word, n);
+    float match[QUESTION_TERMS] = { 0 };
+    if (!w.stop) question_match(q, &w, match);
+    return question_cover_heavy(q, match) > 0;
+}
+
+/* Leaning of one clause. */
+static float clause_leaning(const struct question *q, const char *s, const struct clause *c)
+{
+    struct tokens t = tokens_of(s + c->from, c->to - c->from);
+    const char *base = s + c->from;
+    float sum = 0;
+    int since = 99, reach = 2, words = 0, subject_at = 0, leaning = 0, negations = 0;
+    bool first_person = false, about_me = false;
+    size_t skip = 0;
+    while (tokens_next(&t)) {
+        if (!t.is_word || t.start < skip) continue;
+        const char *w = base + t.start;
+        size_t n = t.end - t.start;
+        int idiom = idiom_at(w), p = idiom >= 0 ? idioms[idiom].polarity : polarity_word(w, n);
+        words++;
+        if (idiom >= 0) skip = t.start + strlen(idioms[idiom].words);
+        first_person |= (n == 1 && *w == 'i') || (n > 1 && !memcmp(w, "i'", 2)) || (n == 2 && !memcmp(w, "we", 2));
+        about_me |= (n == 2 && (!memcmp(w, "me", 2) || !memcmp(w, "my", 2))) || (n == 6 && !memcmp(w, "myself", 6));
+        if (idiom < 0 && polarity_negates(w, n)) {
+            since = 0;
             negations++;
             continue;
         }
-        since_negation++;
-        if (p) {
-            sum += since_negation <= 4 ? -0.8f * (float)p : (float)p;
-            leaning++;
-        }
+        since++;
+        if (q && !subject_at && is_subject(q, w, n)) subject_at = words;
+        for (size_t i = 0; since == 1 && i < sizeof thinking / sizeof thinking[0]; i++)
+            if (strlen(thinking[i]) == n && !memcmp(w, thinking[i], n)) reach = 14;
+        if (!p) continue;
+        sum += since <= reach ? -0.8f * (float)p : (float)p;
+        leaning++;
     }
-    if (!leaning) sum = negations ? -0.7f : first_person ? 0.3f : 0;
-    *stance = question ? 0 : tanhf(sum);
-    plain(s, n, &b);
-    *explicit_change = question ? 0 : change_marks(buf_str(&b));
+    if (!leaning) sum = negations ? -0.7f : first_person ? 0.35f : 0;
+    /* Neither the person nor the subject at its head: what leans here is something else. */
+    return first_person || about_me || !q || (subject_at && subject_at <= 4) ? sum : 0.4f * sum;
+}
+
+void stance_read(const struct question *q, const char *s, size_t n, float *stance, float *explicit_change)
+{
+    struct clause c[CLAUSES];
+    struct buf b = BUF_INIT(1 << 20);
+    *stance = *explicit_change = 0;
+    buf_addc(&b, ' ');
+    utf8_fold(&b, s, n);
+    const char *f = buf_str(&b);
+    if (b.failed || !n || s[n - 1] == '?') {
+        buf_free(&b);
+        return;
+    }
+    size_t k = clauses_of(q, f, b.n, c), best = 0;
+    float sum = 0, own = 0;
+    for (size_t i = 0; i < k; i++) {
+        float l = clause_leaning(q, f, &c[i]);
+        sum += fabsf(l) > 0.4f ? l : 0;
+        if (c[i].subject > c[best].subject || !i) best = i, own = l;
+    }
+    /* The subject's clause decides; where it has no leaning the whole sentence counts, for less. */
+    if (c[best].subject <= 0 || !q) own = k == 1 ? own : sum;
+    else if (fabsf(own) < 0.4f && sum != 0) own = fmaxf(-0.4f, fminf(0.4f, sum));
+    *stance = tanhf(own);
+    *explicit_change = change_marks(f);
+    for (size_t i = 0; i < sizeof reported / sizeof reported[0] && *explicit_change >= 0.75f; i++) {
+        const char *at = strstr(f, reported[i]);
+        if (at && (size_t)(at - f) < c[best].to && own < 0.4f) *stance = 0;
+    }
     buf_free(&b);
 }
 
-/* Both speak of the same: every heavy term that one matches, the other matches too. */
+/* ---- a pair ---- */
+
+/* Both speak of the same: share of the subject that both have, in the question's very words. */
 static float shared_subject(const struct question *q, const struct sentence *a, const struct sentence *b)
 {
-    float both = 0, subject = 0;
-    for (size_t i = 0; i < q->n; i++) {
-        if (q->term[i].light) continue;
-        subject += q->term[i].weight;
-        both += q->term[i].weight * fminf(a->match[i], b->match[i]);
-    }
-    return subject > 0 ? both / subject : 0;
+    float both = 0;
+    for (size_t i = 0; i < q->n; i++)
+        if (!q->term[i].light && a->match[i] >= 0.9f && b->match[i] >= 0.9f) both += q->term[i].weight;
+    return q->heavy > 0 ? both / q->heavy : 0;
+}
+
+/* A fragment or a long report tells no view clearly. */
+static bool can_tell(const struct sentence *s)
+{
+    if (s->n_words < 4 || s->n_words > 32) return false;
+    return fabsf(s->stance) >= 0.5f || s->explicit_change >= 0.3f || s->n_words <= 14;
 }
 
 /* How well (older, newer) shows a change; 0: it does not. */
-static float change_of(const struct question *q, const struct sentence *older,
-                       const struct sentence *newer)
+static float change_of(const struct question *q, const struct sentence *older, const struct sentence *newer)
 {
-    if (older->piece == newer->piece || older->written_at == CLOCK_NONE ||
+    if (!can_tell(older) || !can_tell(newer) || older->piece == newer->piece || older->written_at == CLOCK_NONE ||
         newer->written_at == CLOCK_NONE || newer->written_at - older->written_at < APART)
         return 0;
     float subject = shared_subject(q, older, newer);
-    if (subject < 0.45f) return 0;
+    if (subject < 0.45f || fabsf(older->stance) < 0.5f || older->explicit_change >= 0.75f) return 0;
     float against = older->stance * newer->stance < 0 ? fabsf(older->stance - newer->stance) : 0;
     float told = newer->explicit_change;
-    if (against < 0.55f && told < 0.75f) return 0;
-    if (fabsf(older->stance) < 0.2f) return 0;
-    float overlap = sentences_overlap(older, newer);
-    return subject * (0.5f * against + 0.6f * told + 0.5f * overlap) * (older->score + newer->score);
+    bool opposed = against >= 0.9f, says_so = told >= 0.75f && older->stance * newer->stance <= 0;
+    if (!opposed && !says_so) return 0;
+    return newer->score + older->score + 0.25f * subject + 0.4f * against + 0.15f * told +
+           0.2f * sentences_overlap(older, newer) + 0.5f * fminf(older->phrase, newer->phrase);
 }
 
-bool stance_changed(const struct question *q, const struct sentence *s, size_t n, float floor,
-                    size_t *newer, size_t *older)
+/* Did they take the other side again, later? */
+static bool superseded(const struct question *q, const struct candidates *c, size_t most,
+                       const struct sentence *newer)
 {
-    float best = 0;
-    size_t most = n > 24 ? 24 : n;
+    for (size_t i = 0; i < most; i++) {
+        const struct sentence *s = c->best[i];
+        if (s->written_at == CLOCK_NONE || s->written_at - newer->written_at < APART) continue;
+        if (s->score < OTHER_NEAR * c->best[0]->score || fabsf(s->stance) < 0.5f) continue;
+        if (s->stance * newer->stance < 0 && s->phrase >= 0.5f * newer->phrase &&
+            shared_subject(q, s, newer) >= 0.45f)
+            return true;
+    }
+    return false;
+}
+
+bool stance_changed(const struct question *q, const struct candidates *c, struct sentence **newer,
+                    struct sentence **older)
+{
+    float best = 0, top = c->n_best ? c->best[0]->score : 0;
+    size_t most = c->n_best < PAIRS_FROM ? c->n_best : PAIRS_FROM;
+    if (!q->opinion) return false;
     for (size_t i = 0; i < most; i++)
         for (size_t k = 0; k < most; k++) {
-            if (i == k || s[i].cover < floor || s[k].cover < floor) continue;
-            float c = change_of(q, &s[i], &s[k]);
-            if (c > best) best = c, *older = i, *newer = k;
+            struct sentence *o = c->best[i], *w = c->best[k];
+            float strong = fmaxf(o->score, w->score), weak = fminf(o->score, w->score);
+            if (i == k || strong < NEAR_BEST * top || weak < OTHER_NEAR * top) continue;
+            if (o->support < EVIDENCE_ENOUGH || w->support < EVIDENCE_ENOUGH) continue;
+            float change = change_of(q, o, w);
+            if (change > 0 && superseded(q, c, most, w)) change -= SUPERSEDED;
+            if (change > best) best = change, *older = o, *newer = w;
         }
-    return best > 0.25f;
+    return best > 0;
 }

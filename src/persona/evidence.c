@@ -1,0 +1,242 @@
+/* How well a sentence answers, and whether what was found is enough to answer at all.
+ *
+ * Two numbers are kept apart. `score` ranks: coverage of the question by the sentence and its surroundings, the
+ * cosine of both, words that adjoin in both, the kind of answer that was asked for, and whether the
+ * sentence can stand alone. `support` judges: a logistic of the evidence, whose weights are set by hand,
+ *
+ *     z = BIAS + 4.6 cover_heavy + 2.4 own_heavy (or what was asked) + 1.2 cosine + 0.7 phrase + 0.5 fit - 2.2 unseen
+ *
+ * where heavy leaves the light words out ("think", "good") and unseen is the share of the question's
+ * weight in words that the person's whole corpus does not have, in any form. Half of the subject in the
+ * sentence's own words, with the rest around it, is enough; the same with the rest never seen is not.
+ *
+ * Everything that costs (cosine, kind of answer, stance) is worked out only for the BEST by the cheap
+ * part, and only settles close calls. */
+#include "persona/quote.h"
+
+#include "base/str.h"
+#include "kernels/kernels.h"
+#include "text/token.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BEST 40
+#define BIAS -3.6f
+
+/* ---- the kind of answer ---- */
+
+static bool holds_any(const char *folded, const char *const *list)
+{
+    for (; *list; list++)
+        if (strstr(folded, *list)) return true;
+    return false;
+}
+
+static bool holds_digit(const char *s)
+{
+    for (; *s; s++)
+        if (isdigit((unsigned char)*s)) return true;
+    return false;
+}
+
+static const char *const because[] = { " because", " since ", " so that", " reason", "that's why", "which is why",
+    " in order to", " for the sake", " so i ", "makes me", "made me", " as it ", " if you ", "can't bear",
+    "couldn't bear", "what i love", "what i hate", " why", " sooner ", NULL };
+static const char *const when[] = { " ago", "yesterday", "last year", "last week", "morning", "january",
+    "february", " march ", "april", " june", " july", "august", "september", "october", "november",
+    "december", "in 19", "in 20", "years old", "when i was", NULL };
+static const char *const numbers[] = { " one ", " two ", " three ", " four ", " five ", " six ", " seven ",
+    " eight ", " nine ", " ten ", " eleven", " twelve", "teen ", "twenty", "thirty", "forty", "fifty", "sixty",
+    "seventy", "eighty", "ninety", "hundred", "thousand", " half", "dozen", " none", NULL };
+static const char *const often[] = { " every ", " each ", " once", " twice", " times", " daily", " weekly",
+    " always", " never", " whenever", " most ", "days", "sundays", "mondays", NULL };
+static const char *const view[] = { " i think", " i love", " i like", " i hate", " i believe", " i don't", " i never",
+    " i will", " i'd ", " i'm ", " i was wrong", " should", " i prefer", " i can't", " i trust", " i want",
+    " i won't", " i wouldn't", " best ", " worst ", " better ", NULL };
+static const char *const place[] = { " in ", " at ", " near ", " by the ", " street", " road", " on the ", NULL };
+static const char *const rule[] = { " you ", " your ", " always ", " never ", " first ", " then ", " if ", NULL };
+
+/* Does it begin like an instruction: "Oil your chain", "Never quote"? */
+static bool imperative(const struct sentence *s)
+{
+    struct tokens t = tokens_of(s->text, s->n);
+    if (!tokens_next(&t) || !t.is_word) return false;
+    struct token_word w = token_word(s->text + t.start, t.end - t.start);
+    if (!strcmp(w.fold, "don't") || !strcmp(w.fold, "never") || !strcmp(w.fold, "always")) return true;
+    if (w.stop || str_ends(w.fold, "s") || str_ends(w.fold, "ed") || str_ends(w.fold, "ing")) return false;
+    if (!tokens_next(&t) || !t.is_word) return false;
+    w = token_word(s->text + t.start, t.end - t.start);
+    return !strcmp(w.fold, "the") || !strcmp(w.fold, "your") || !strcmp(w.fold, "it") ||
+           !strcmp(w.fold, "a") || !strcmp(w.fold, "them") || !strcmp(w.fold, "for");
+}
+
+/* A capital inside the sentence, or a word of kin. */
+static bool names_someone(const struct sentence *s)
+{
+    for (size_t i = 1; i + 1 < s->n; i++)
+        if (s->text[i - 1] == ' ' && isupper((unsigned char)s->text[i]) && islower((unsigned char)s->text[i + 1]))
+            return true;
+    return false;
+}
+
+/* A view: a word that tells one, or a leaning; best in the first person. */
+static float view_fit(const struct sentence *s, const char *folded)
+{
+    bool first_person = strstr(folded, " i ") || strstr(folded, " i'") || strstr(folded, " my ");
+    float fit = first_person ? 0.3f : 0;
+    if (holds_any(folded, view)) fit = 0.7f;
+    if (fabsf(s->stance) >= 0.5f) fit = fmaxf(fit, first_person ? 0.9f : 0.7f);
+    return fit;
+}
+
+static float kind_fit(const struct question *q, const struct sentence *s, const char *folded)
+{
+    float fit = 0;
+    switch (q->kind) {
+    case ASKS_WHY: fit = holds_any(folded, because); break;
+    case ASKS_WHEN: fit = holds_any(folded, when) || holds_digit(folded); break;
+    case ASKS_HOW_MANY:
+        fit = holds_digit(folded) || holds_any(folded, numbers) ? 0.8f : 0;
+        if (holds_any(folded, often)) fit = fmaxf(fit, 0.6f) + 0.2f;
+        break;
+    case ASKS_WHO: fit = names_someone(s) ? 0.6f : 0; break;
+    case ASKS_WHERE: fit = holds_any(folded, place) ? 0.4f : 0; break;
+    case ASKS_HOW:
+        if (q->method) fit = imperative(s) ? 0.9f : holds_any(folded, rule) ? 0.5f : 0;
+        break;
+    default: break;
+    }
+    if (q->opinion) fit = fmaxf(fit, view_fit(s, folded));
+    return fit;
+}
+
+/* Is it fit to be quoted on its own? 0..1. */
+static float fitness(const struct sentence *s, const char *folded)
+{
+    float f = 1;
+    if (s->n && s->text[s->n - 1] == '?') f *= 0.4f;
+    if (s->n_words < 3) f *= 0.45f;
+    else if (s->n_words < 5) f *= 0.85f;
+    if (s->n_words > 60) f *= 0.75f;
+    size_t commas = 0;
+    for (size_t i = 0; i < s->n; i++) commas += s->text[i] == ',';
+    if (commas > 2 && commas * 3 >= s->n_words) f *= 0.6f;         /* a bare list */
+    if (strstr(folded, "http://") || strstr(folded, "https://")) f *= 0.4f;
+    if (str_starts(folded, " dear ") || str_starts(folded, " hi ") || str_starts(folded, " hello "))
+        f *= 0.4f;
+    return f;
+}
+
+/* ---- earlier turns ---- */
+
+static bool was_said(const struct voice_in *in, const struct sentence *s)
+{
+    uint64_t h = s ? hash64(s->text, s->n, 0) : 0;
+    for (size_t i = 0; s && i < in->n_said; i++)
+        if (in->said[i].sentence == h) return true;
+    return false;
+}
+
+/* What was quoted already is not said again; for a follow-up, what stands near it is wanted, and most of
+ * all the sentence after it. */
+static float said_effect(const struct voice_in *in, const struct question *q, struct sentence *s)
+{
+    float same_piece = q->bare ? 0.3f : 0.08f;
+    if (!in->n_said) return 0;
+    if (was_said(in, s)) return q->change ? 0 : q->elliptical ? -2 : -0.05f;
+    if (!q->elliptical) return 0;
+    for (size_t i = 0; i < in->n_said; i++) s->near_said |= in->said[i].piece == s->piece;
+    float effect = s->near_said ? same_piece : 0, beside = 0;
+    if (was_said(in, s->prev)) beside = 0.3f;
+    else if (was_said(in, s->next)) beside = 0.2f;
+    else if (s->prev && was_said(in, s->prev->prev)) beside = 0.15f;
+    s->near_said |= beside > 0;
+    return effect + (q->bare ? beside : 0);
+}
+
+/* ---- scores ---- */
+
+static float base_score(const struct sentence *s, const struct passage *p)
+{
+    return 0.27f * s->cover + 0.23f * s->cover_heavy + 0.07f * s->own + 0.21f * s->phrase + 0.085f * s->lead +
+           0.28f * p->score + 0.22f * s->asked_cover;
+}
+
+static float unseen_share(const struct question *q)
+{
+    float sum = 0;
+    for (size_t i = 0; i < q->n; i++)
+        if (!q->term[i].light && !q->term[i].seen) sum += q->term[i].weight;
+    return q->heavy > 0 ? sum / q->heavy : 0;
+}
+
+static float support(const struct question *q, const struct sentence *s)
+{
+    float z = BIAS + 4.6f * s->cover_heavy + 2.4f * fmaxf(s->own_heavy, 0.8f * s->asked_cover) + 1.2f * fmaxf(0, s->cosine) +
+              0.7f * s->phrase + 0.5f * s->fit - 2.2f * unseen_share(q);
+    if (q->opinion) z += 0.6f * s->fit - (s->fit > 0 ? 0.3f : 1.5f);
+    if (q->taste && s->fit < 0.5f) z -= 2;
+    return 1 / (1 + expf(-z));
+}
+
+static int by_score(const void *a, const void *b)
+{
+    const struct sentence *x = *(struct sentence *const *)a, *y = *(struct sentence *const *)b;
+    if (x->score != y->score) return x->score < y->score ? 1 : -1;
+    return x->piece != y->piece ? (x->piece < y->piece ? -1 : 1) : x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
+/* What costs more: once for each of the best. */
+static int look_closer(const struct voice_in *in, const struct question *q, const float *qv, struct sentence *s,
+                       struct buf *folded)
+{
+    struct embedder *e = retriever_embedder(in->retriever);
+    float v[e->kind->dim];
+    if (embed_text(e, s->text, s->n, v)) return ERR_NOMEM;
+    s->cosine = kernels.dot_f32(qv, v, (size_t)e->kind->dim);
+    buf_clear(folded);
+    buf_addc(folded, ' ');
+    utf8_fold(folded, s->text, s->n);
+    const char *f = buf_str(folded);
+    if (folded->failed) return ERR_NOMEM;
+    stance_read(q, s->text, s->n, &s->stance, &s->explicit_change);
+    s->fit = kind_fit(q, s, f);
+    /* A few words that are all in the question have a high cosine and say nothing. */
+    float cosine = fmaxf(0, s->cosine) * fminf(1, (float)s->n_words / 6);
+    s->score += 0.23f * cosine + (0.07f + 0.15f * (q->bare ? 1 : s->cover)) * s->fit;
+    s->score *= fitness(s, f);
+    s->score += said_effect(in, q, s);
+    s->support = support(q, s);
+    return 0;
+}
+
+int evidence_rank(const struct voice_in *in, const struct question *q, const struct passages *ps,
+                  struct arena *mem, struct candidates *c, struct err *err)
+{
+    struct embedder *e = retriever_embedder(in->retriever);
+    struct buf folded = BUF_INIT(1 << 20);
+    float qv[e->kind->dim];
+    size_t n = 0;
+    int rc = 0;
+    struct sentence **all = arena_alloc(mem, (c->n + 1) * sizeof(struct sentence *));
+    if (!all || embed_text(e, in->question, strlen(in->question), qv)) return err_nomem(err);
+    for (size_t i = 0; i < c->n; i++) {
+        struct sentence *s = &c->all[i];
+        if (s->twice || s->heading || !s->n_words) continue;
+        s->score = base_score(s, &ps->p[s->passage]) + (q->bare ? said_effect(in, q, s) : 0);
+        all[n++] = s;
+    }
+    qsort(all, n, sizeof *all, by_score);
+    c->best = all;
+    c->n_best = n < BEST ? n : BEST;
+    for (size_t i = 0; i < c->n_best && !rc; i++) {
+        all[i]->score = base_score(all[i], &ps->p[all[i]->passage]);
+        if (look_closer(in, q, qv, all[i], &folded)) rc = err_nomem(err);
+    }
+    qsort(all, c->n_best, sizeof *all, by_score);
+    buf_free(&folded);
+    return rc;
+}
