@@ -1,5 +1,5 @@
-/* Batch questions: reads one question a line from standard input, writes one answer a line, tab-separated:
- * kind, seconds, number of sources, answer.
+/* Batch questions: reads one question a line from standard input, writes one answer a line,
+ * tab-separated: kind, seconds, number of sources, answer.
  *
  *     ./batch HOME KEYFILE PERSONA < questions.txt */
 #include <likeness.h>

@@ -8,9 +8,12 @@
 #include <time.h>
 
 static const char *const letters[][2] = {
-    { "Boats", "I bought the boat in spring. She leaks at the stern, but I love her. A boat teaches you patience." },
-    { "Bread", "I bake on Saturdays. The secret of good bread is time: I let the dough rest for a whole night." },
-    { "The city", "I moved to the city for the work, and I stayed because of the people on my stairs." },
+    { "Boats", "I bought the boat in spring. She leaks at the stern, but I love her. A boat "
+               "teaches you patience." },
+    { "Bread", "I bake on Saturdays. The secret of good bread is time: I let the dough rest for a "
+               "whole night." },
+    { "The city",
+      "I moved to the city for the work, and I stayed because of the people on my stairs." },
 };
 
 static int failed(const char *what, const lk_error *err)
@@ -29,7 +32,8 @@ int main(int argc, char **argv)
 
     if (lk_home_create(path, &secret, &err)) return failed("create", &err);
     if (lk_home_open(path, &secret, LK_WRITE, &home, &err)) return failed("open", &err);
-    if (lk_persona_create(home, "Ann", "fictional", "the author of this example", "a demonstration", &p, &err))
+    if (lk_persona_create(home, "Ann", "fictional", "the author of this example", "a demonstration",
+                          &p, &err))
         return failed("persona", &err);
 
     for (size_t i = 0; i < sizeof letters / sizeof letters[0]; i++)

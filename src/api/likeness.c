@@ -1,12 +1,15 @@
-/* The public library: a thin, stable face over persona/. It holds no logic of its own: it turns public
- * structs into inner ones and back, and keeps a persona's retriever open between questions, since opening it
- * reads every vector. The codes of likeness.h repeat base/err.h; the assertions below hold them together. */
+/* The public library: a thin, stable face over persona/. It holds no logic of its own: it turns
+ * public structs into inner ones and back, and keeps a persona's retriever open between questions,
+ * since opening it reads every vector. The codes of likeness.h repeat base/err.h; the assertions
+ * below hold them together. Arguments that must not be NULL are answered with LK_INVAL, never with
+ * a crash. */
 #include "likeness.h"
 
 #include "base/str.h"
 #include "kernels/kernels.h"
 #include "persona/converse.h"
 #include "persona/ingest.h"
+#include "text/format.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -14,12 +17,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SAME(name) static_assert((int)LK_##name == (int)ERR_##name, "codes differ")
-SAME(NOMEM); SAME(INVAL); SAME(IO); SAME(FULL); SAME(NOTFOUND); SAME(EXISTS); SAME(PARSE); SAME(KEY);
-SAME(SEAL); SAME(VERSION); SAME(BUSY); SAME(LIMIT); SAME(CANCEL); SAME(CONSENT); SAME(INTERNAL);
+#define SAME(name)          static_assert((int)LK_##name == (int)ERR_##name, "codes differ")
+#define X(name, code, text) SAME(name);
+ERR_LIST(X)
+#undef X
 static_assert(LK_TIME_NONE == CLOCK_NONE, "times differ");
 static_assert((int)LK_FOUND == (int)ANSWER_FOUND && (int)LK_CHANGED == (int)ANSWER_CHANGED &&
-              (int)LK_NONE == (int)ANSWER_NONE, "kinds differ");
+                  (int)LK_NONE == (int)ANSWER_NONE,
+              "kinds differ");
 
 struct lk_home {
     struct home *h;
@@ -28,8 +33,9 @@ struct lk_home {
 struct lk_persona {
     struct lk_home *home;
     struct persona *p;
-    struct retriever *r;               /* opened by the first question, dropped when words are added */
-    struct conversation *c;            /* of questions asked with `remember` */
+    struct retriever *r;       /* opened by the first question, dropped when words are added */
+    struct conversation *c;    /* of questions asked with `remember` */
+    const struct voice *voice; /* that c speaks with */
 };
 
 struct lk_answer {
@@ -54,10 +60,13 @@ static int give(lk_error *out, const struct err *e, int rc)
     return rc;
 }
 
-static void start(void)
+static int missing(lk_error *out, const char *what)
 {
-    kernels_init(NULL, NULL);
+    struct err e = { 0 };
+    return give(out, &e, err_set(&e, ERR_INVAL, "%s is missing (NULL)", what));
 }
+
+static void start(void) { kernels_init(NULL, NULL); }
 
 static void start_once(void)
 {
@@ -85,21 +94,24 @@ int lk_home_create(const char *path, const lk_secret *s, lk_error *err)
     struct err e = { 0 };
     struct secret sec = secret_of(s);
     if (!path || (!sec.key_file && !sec.passphrase))
-        return give(err, &e, err_set(&e, ERR_INVAL, "a path and a key file or passphrase are needed"));
+        return missing(err, "a path, or a key file or passphrase,");
     start_once();
     return give(err, &e, home_create(path, &sec, &e));
 }
 
-int lk_home_open(const char *path, const lk_secret *s, enum lk_mode mode, lk_home **out, lk_error *err)
+int lk_home_open(const char *path, const lk_secret *s, enum lk_mode mode, lk_home **out,
+                 lk_error *err)
 {
     struct err e = { 0 };
     struct secret sec = secret_of(s);
+    if (!out) return missing(err, "where the home goes");
     *out = NULL;
     if (!path || (!sec.key_file && !sec.passphrase))
-        return give(err, &e, err_set(&e, ERR_INVAL, "a path and a key file or passphrase are needed"));
+        return missing(err, "a path, or a key file or passphrase,");
     start_once();
     lk_home *h = calloc(1, sizeof *h);
-    int rc = h ? home_open(path, &sec, mode == LK_WRITE ? STORE_WRITE : STORE_READ, &h->h, &e) : err_nomem(&e);
+    enum store_mode m = mode == LK_WRITE ? STORE_WRITE : STORE_READ;
+    int rc = h ? home_open(path, &sec, m, &h->h, &e) : err_nomem(&e);
     if (rc) free(h);
     else *out = h;
     return give(err, &e, rc);
@@ -132,9 +144,13 @@ int lk_persona_create(lk_home *h, const char *name, const char *kind, const char
 {
     struct err e = { 0 };
     struct persona *p = NULL;
-    struct persona_new n = { .name = name ? name : "", .kind = persona_kind_parse(kind ? kind : ""),
-                             .consent_by = consent_by ? consent_by : "", .consent_to = consent_to ? consent_to : "",
-                             .consent_at = clock_now(), .chunk_overlap = -1 };
+    struct persona_new n = { .name = name ? name : "",
+                             .kind = persona_kind_parse(kind ? kind : ""),
+                             .consent_by = consent_by ? consent_by : "",
+                             .consent_to = consent_to ? consent_to : "",
+                             .consent_at = clock_now(),
+                             .chunk_overlap = -1 };
+    if (!h || !out) return missing(err, "the home, or where the persona goes,");
     *out = NULL;
     int rc = persona_create(h->h, &n, &p, &e);
     if (!rc) rc = wrap(h, p, out, &e);
@@ -145,6 +161,7 @@ int lk_persona_open(lk_home *h, const char *name, lk_persona **out, lk_error *er
 {
     struct err e = { 0 };
     struct persona *p = NULL;
+    if (!h || !out) return missing(err, "the home, or where the persona goes,");
     *out = NULL;
     int rc = persona_open(h->h, name, &p, &e);
     if (!rc) rc = wrap(h, p, out, &e);
@@ -172,15 +189,16 @@ const char *lk_persona_name(const lk_persona *p) { return p->p->name; }
 int lk_persona_forget(lk_home *h, const char *name, lk_error *err)
 {
     struct err e = { 0 };
+    if (!h) return missing(err, "the home");
     return give(err, &e, persona_forget(h->h, name, &e));
 }
 
 int lk_persona_me(lk_persona *p, const char *aliases, lk_error *err)
 {
     struct err e = { 0 };
-    int rc = persona_alias_add(p->home->h, p->p, aliases ? aliases : "", &e);
+    if (!p || !aliases) return missing(err, "the persona, or the list of aliases,");
     drop_retriever(p);
-    return give(err, &e, rc);
+    return give(err, &e, persona_alias_add(p->home->h, p->p, aliases, &e));
 }
 
 /* ---- adding ---- */
@@ -188,17 +206,32 @@ int lk_persona_me(lk_persona *p, const char *aliases, lk_error *err)
 int lk_add(lk_persona *p, const char *path, const char *format, lk_added *added, lk_error *err)
 {
     struct err e = { 0 };
-    struct ingest in = { .home = p->home->h, .persona = p->p, .as = format, .day_first = -1 };
     struct ingest_totals t;
+    if (!p || !path) return missing(err, "the persona, or the path,");
+    if (added) *added = (lk_added){ 0 };
+    if (format && !format_by_name(format))
+        return give(err, &e,
+                    err_set(&e, ERR_INVAL,
+                            "there is no format of that name; NULL "
+                            "recognises it"));
+    struct ingest in = { .home = p->home->h, .persona = p->p, .as = format, .day_first = -1 };
     drop_retriever(p);
     int rc = ingest_paths(&in, &path, 1, &t, &e);
-    if (added) *added = (lk_added){ t.files, t.failed, t.added, t.known, t.voice, t.context };
+    if (added)
+        *added = (lk_added){ .files = t.files,
+                             .failed = t.failed,
+                             .added = t.added,
+                             .known = t.known,
+                             .voice = t.voice,
+                             .context = t.context };
     return give(err, &e, rc);
 }
 
-int lk_add_text(lk_persona *p, const char *title, const char *text, size_t n, int64_t written_at, lk_error *err)
+int lk_add_text(lk_persona *p, const char *title, const char *text, size_t n, int64_t written_at,
+                lk_error *err)
 {
     struct err e = { 0 };
+    if (!p || !text) return missing(err, "the persona, or the text,");
     drop_retriever(p);
     return give(err, &e, ingest_text(p->home->h, p->p, title, text, n, written_at, &e));
 }
@@ -206,6 +239,7 @@ int lk_add_text(lk_persona *p, const char *title, const char *text, size_t n, in
 int lk_settle(lk_persona *p, lk_error *err)
 {
     struct err e = { 0 };
+    if (!p) return missing(err, "the persona");
     drop_retriever(p);
     return give(err, &e, p->p->stale ? persona_settle(p->home->h, p->p, NULL, &e) : 0);
 }
@@ -238,24 +272,35 @@ static int fill_answer(lk_answer *a, struct err *e)
     if (!a->source) return err_nomem(e);
     for (size_t i = 0; i < a->a.n_cites; i++) {
         const struct answer_cite *c = &a->a.cite[i];
-        a->source[i] = (lk_source){ c->source, c->written_at, (double)c->similarity, c->title, c->sentence };
+        a->source[i] =
+            (lk_source){ c->source, c->written_at, (double)c->similarity, c->title, c->sentence };
     }
     return 0;
+}
+
+/* The conversation that this question goes on with, or a new one. */
+static int need_conversation(lk_persona *p, const lk_options *o, struct err *e)
+{
+    const struct voice *v = voice_by_name(o && o->voice ? o->voice : "quote");
+    bool goes_on = o && o->remember && p->c && p->voice == v;
+    int rc = need_retriever(p, e);
+    if (rc || goes_on) return rc;
+    conversation_close(p->c);
+    p->c = NULL;
+    p->voice = v;
+    return conversation_open(p->r, o && o->voice ? o->voice : "quote", 0, false, &p->c, e);
 }
 
 int lk_ask(lk_persona *p, const char *question, const lk_options *o, lk_answer **out, lk_error *err)
 {
     struct err e = { 0 };
     struct query q = query_of(question, o);
-    lk_answer *a = calloc(1, sizeof *a);
+    if (!p || !question || !out)
+        return missing(err, "the persona, question or place of the answer");
     *out = NULL;
-    int rc = a ? need_retriever(p, &e) : err_nomem(&e);
-    if (!rc && !(o && o->remember)) {
-        conversation_close(p->c);
-        p->c = NULL;
-    }
-    if (!rc && !p->c) rc = conversation_open(p->r, o ? o->voice : NULL, 0, false, &p->c, &e);
-    if (!rc) rc = conversation_ask(p->c, question ? question : "", &q, &a->a, NULL, &e);
+    lk_answer *a = calloc(1, sizeof *a);
+    int rc = a ? need_conversation(p, o, &e) : err_nomem(&e);
+    if (!rc) rc = conversation_ask(p->c, question, &q, &a->a, NULL, &e);
     if (!rc) rc = fill_answer(a, &e);
     if (rc) lk_answer_free(a);
     else *out = a;
@@ -279,32 +324,49 @@ void lk_answer_free(lk_answer *a)
     free(a);
 }
 
-int lk_search(lk_persona *p, const char *query, const lk_options *o, lk_results **out, lk_error *err)
+static int fill_results(lk_persona *p, lk_results *r, struct err *e)
 {
-    struct err e = { 0 };
-    struct query q = query_of(query ? query : "", o);
-    lk_results *r = calloc(1, sizeof *r);
-    *out = NULL;
-    int rc = r ? need_retriever(p, &e) : err_nomem(&e);
-    if (!rc) rc = retrieve(p->r, &q, &r->ps, &e);
-    if (!rc && (!(r->mem = arena_new(0)) || !(r->source = calloc(r->ps.n + 1, sizeof *r->source)))) rc = err_nomem(&e);
-    for (size_t i = 0; i < r->ps.n && !rc; i++) {
+    r->mem = arena_new(0);
+    r->source = calloc(r->ps.n + 1, sizeof *r->source);
+    if (!r->mem || !r->source) return err_nomem(e);
+    for (size_t i = 0; i < r->ps.n; i++) {
         const struct passage *x = &r->ps.p[i];
+        lk_source *s = &r->source[i];
         struct buf b = BUF_INIT(0);
         chunk_plain(&x->text, true, &b);
-        r->source[i] = (lk_source){ x->source, x->written_at, (double)x->similarity,
-                                    arena_strdup(r->mem, retriever_title(p->r, x->source)),
-                                    arena_strndup(r->mem, buf_str(&b), b.n) };
-        if (b.failed || !r->source[i].title || !r->source[i].text) rc = err_nomem(&e);
+        *s = (lk_source){ .source = x->source,
+                          .written_at = x->written_at,
+                          .similarity = (double)x->similarity,
+                          .title = arena_strdup(r->mem, retriever_title(p->r, x->source)),
+                          .text = b.failed ? NULL : arena_strndup(r->mem, buf_str(&b), b.n) };
         buf_free(&b);
+        if (!s->title || !s->text) return err_nomem(e);
     }
+    return 0;
+}
+
+int lk_search(lk_persona *p, const char *query, const lk_options *o, lk_results **out,
+              lk_error *err)
+{
+    struct err e = { 0 };
+    struct query q = query_of(query, o);
+    if (!p || !query || !out) return missing(err, "the persona, query or place of the results");
+    *out = NULL;
+    lk_results *r = calloc(1, sizeof *r);
+    int rc = r ? need_retriever(p, &e) : err_nomem(&e);
+    if (!rc) rc = retrieve(p->r, &q, &r->ps, &e);
+    if (!rc) rc = fill_results(p, r, &e);
     if (rc) lk_results_free(r);
     else *out = r;
     return give(err, &e, rc);
 }
 
 size_t lk_results_count(const lk_results *r) { return r->ps.n; }
-const lk_source *lk_results_get(const lk_results *r, size_t i) { return i < r->ps.n ? &r->source[i] : NULL; }
+
+const lk_source *lk_results_get(const lk_results *r, size_t i)
+{
+    return i < r->ps.n ? &r->source[i] : NULL;
+}
 
 void lk_results_free(lk_results *r)
 {

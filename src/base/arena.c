@@ -1,4 +1,5 @@
-/* Arena: a list of blocks, bump allocation, zeroed on the way out because it holds personal text. */
+/* Arena: a list of blocks, bump allocation, zeroed on the way out because it holds personal text.
+ */
 #include "base/arena.h"
 
 #include <stdarg.h>
@@ -16,7 +17,7 @@ struct block {
 };
 
 struct arena {
-    struct block *head;   /* newest first */
+    struct block *head; /* newest first */
     size_t total, max;
 };
 

@@ -10,12 +10,12 @@
 
 struct arena;
 
-struct arena *arena_new(size_t max);      /* max bytes in all, 0: 4 GiB; NULL when out of memory */
-void *arena_alloc(struct arena *a, size_t n);                   /* zeroed, 16-byte aligned; NULL */
-char *arena_strndup(struct arena *a, const char *s, size_t n);  /* s NULL -> "" */
-char *arena_strdup(struct arena *a, const char *s);             /* s NULL -> NULL */
+struct arena *arena_new(size_t max); /* max bytes in all, 0: 4 GiB; NULL when out of memory */
+void *arena_alloc(struct arena *a, size_t n);                  /* zeroed, 16-byte aligned; NULL */
+char *arena_strndup(struct arena *a, const char *s, size_t n); /* s NULL -> "" */
+char *arena_strdup(struct arena *a, const char *s);            /* s NULL -> NULL */
 char *arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void arena_reset(struct arena *a);        /* frees all but the first block */
-void arena_free(struct arena *a);         /* accepts NULL */
+void arena_reset(struct arena *a); /* frees all but the first block */
+void arena_free(struct arena *a);  /* accepts NULL */
 
 #endif

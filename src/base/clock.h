@@ -10,7 +10,7 @@
 #define CLOCK_NONE INT64_MIN
 
 int64_t clock_now(void);
-double clock_mono(void);                                /* seconds, monotonic, for durations */
+double clock_mono(void); /* seconds, monotonic, for durations */
 
 /* Proleptic Gregorian, any year; month 1-12, day 1-31. */
 int64_t clock_from_civil(int year, int month, int day, int hour, int min, int sec);

@@ -89,7 +89,8 @@ int err_nomem(struct err *err)
 const char *err_name(int code)
 {
     switch (code) {
-#define X(name, num, text) case num: return #name;
+#define X(name, num, text)                                                                         \
+    case num: return #name;
         ERR_LIST(X)
 #undef X
     default: return code == 0 ? "OK" : "INTERNAL";
@@ -99,7 +100,8 @@ const char *err_name(int code)
 const char *err_text(int code)
 {
     switch (code) {
-#define X(name, num, text) case num: return text;
+#define X(name, num, text)                                                                         \
+    case num: return text;
         ERR_LIST(X)
 #undef X
     default: return code == 0 ? "no error" : "internal error";

@@ -7,27 +7,28 @@
  *         ...
  *
  * Functions return 0 or a negative code from this list; `err` may be NULL. A message names the
- * file, the place and the remedy; it never holds personal text (message bodies, names, passphrases). */
+ * file, the place and the remedy; it never holds personal text (message bodies, names,
+ * passphrases). */
 #ifndef LK_BASE_ERR_H
 #define LK_BASE_ERR_H
 
 /* X(NAME, code, "what it means"). The codes are public (likeness.h repeats them) and are also what
  * the program's exit status is made from; add at the end, never renumber. */
-#define ERR_LIST(X)                                                     \
-    X(NOMEM, -1, "out of memory")                                       \
-    X(INVAL, -2, "an argument is not usable")                           \
-    X(IO, -3, "reading or writing failed")                              \
-    X(FULL, -4, "the disk is full or read-only")                        \
-    X(NOTFOUND, -5, "there is no such thing")                           \
-    X(EXISTS, -6, "it exists already")                                  \
-    X(PARSE, -7, "the input is not in the format it should be")         \
-    X(KEY, -8, "wrong or missing key or passphrase")                    \
-    X(SEAL, -9, "sealed data was changed or belongs elsewhere")         \
-    X(VERSION, -10, "made by a newer version")                          \
-    X(BUSY, -11, "in use by another process")                           \
-    X(LIMIT, -12, "a limit was reached")                                \
-    X(CANCEL, -13, "cancelled")                                         \
-    X(CONSENT, -14, "consent is missing")                               \
+#define ERR_LIST(X)                                                                                \
+    X(NOMEM, -1, "out of memory")                                                                  \
+    X(INVAL, -2, "an argument is not usable")                                                      \
+    X(IO, -3, "reading or writing failed")                                                         \
+    X(FULL, -4, "the disk is full or read-only")                                                   \
+    X(NOTFOUND, -5, "there is no such thing")                                                      \
+    X(EXISTS, -6, "it exists already")                                                             \
+    X(PARSE, -7, "the input is not in the format it should be")                                    \
+    X(KEY, -8, "wrong or missing key or passphrase")                                               \
+    X(SEAL, -9, "sealed data was changed or belongs elsewhere")                                    \
+    X(VERSION, -10, "made by a newer version")                                                     \
+    X(BUSY, -11, "in use by another process")                                                      \
+    X(LIMIT, -12, "a limit was reached")                                                           \
+    X(CANCEL, -13, "cancelled")                                                                    \
+    X(CONSENT, -14, "consent is missing")                                                          \
     X(INTERNAL, -15, "internal error")
 
 enum err_code {

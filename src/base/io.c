@@ -1,5 +1,5 @@
-/* Files. Replacing a file is always: write beside it, fsync, rename, fsync the folder; so a crash or
- * a full disk leaves the old file. Reading has a limit, always. */
+/* Files. Replacing a file is always: write beside it, fsync, rename, fsync the folder; so a crash
+ * or a full disk leaves the old file. Reading has a limit, always. */
 #include "base/io.h"
 
 #include "base/map.h"
@@ -21,8 +21,8 @@
 
 #define WRITER_WAIT_MS 3000
 
-/* The first byte of a pipe goes to out. A silent writer is waited for; a pipe that has none would be
- * read for ever, so after WRITER_WAIT_MS without one it is given up. */
+/* The first byte of a pipe goes to out. A silent writer is waited for; a pipe that has none would
+ * be read for ever, so after WRITER_WAIT_MS without one it is given up. */
 static int await_writer(int fd, const char *path, struct buf *out, struct err *err)
 {
     struct pollfd p = { .fd = fd, .events = POLLIN };
@@ -36,7 +36,7 @@ static int await_writer(int fd, const char *path, struct buf *out, struct err *e
             poll(&p, 1, -1);
             continue;
         }
-        if (poll(&p, 1, 0) > 0 && (p.revents & POLLHUP)) return 0;      /* it came and went */
+        if (poll(&p, 1, 0) > 0 && (p.revents & POLLHUP)) return 0; /* it came and went */
         nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
         ms += 20;
     }
@@ -181,7 +181,7 @@ uint64_t io_file_size(const char *path)
 struct walk {
     char path[PATH_MAX];
     size_t n;
-    struct map seen;                  /* folders that were entered: hash of device and number */
+    struct map seen; /* folders that were entered: hash of device and number */
     int (*fn)(void *ud, const char *path, struct err *err);
     void *ud;
     struct err *err;
@@ -197,7 +197,10 @@ static int walk_init(struct walk *w, const char *path, struct err *err)
 }
 
 static int visible(const struct dirent *d) { return d->d_name[0] != '.'; }
-static int real(const struct dirent *d) { return strcmp(d->d_name, ".") && strcmp(d->d_name, ".."); }
+static int real(const struct dirent *d)
+{
+    return strcmp(d->d_name, ".") && strcmp(d->d_name, "..");
+}
 
 /* By bytes: the order must not depend on the user's language. */
 static int by_bytes(const struct dirent **a, const struct dirent **b)
@@ -206,7 +209,8 @@ static int by_bytes(const struct dirent **a, const struct dirent **b)
 }
 
 /* Calls step with every entry's path in w->path. */
-static int each_entry(struct walk *w, int (*keep)(const struct dirent *), int (*step)(struct walk *))
+static int each_entry(struct walk *w, int (*keep)(const struct dirent *),
+                      int (*step)(struct walk *))
 {
     struct dirent **e = NULL;
     size_t was = w->n;
@@ -238,7 +242,7 @@ static int walk_here(struct walk *w, bool top)
         if (top) return err_errno(w->err, "cannot open %s", w->path);
         return errno == ELOOP || errno == ENOENT ? 0 : w->fn(w->ud, w->path, w->err);
     }
-    if (!S_ISDIR(st.st_mode))                       /* sockets, pipes, devices inside a folder */
+    if (!S_ISDIR(st.st_mode)) /* sockets, pipes, devices inside a folder */
         return top || S_ISREG(st.st_mode) ? w->fn(w->ud, w->path, w->err) : 0;
     uint64_t id[2] = { (uint64_t)st.st_dev, (uint64_t)st.st_ino };
     uint64_t *seen = map_slot(&w->seen, hash64(id, sizeof id, 0));
@@ -249,7 +253,8 @@ static int walk_here(struct walk *w, bool top)
     return each_entry(w, visible, walk_entry);
 }
 
-int io_walk(const char *path, int (*fn)(void *, const char *, struct err *), void *ud, struct err *err)
+int io_walk(const char *path, int (*fn)(void *, const char *, struct err *), void *ud,
+            struct err *err)
 {
     struct walk *w = calloc(1, sizeof *w);
     if (!w) return err_nomem(err);
@@ -300,7 +305,7 @@ static const int ending[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP };
 #define N_ENDING (sizeof ending / sizeof *ending)
 static volatile sig_atomic_t caught;
 
-static void catch(int sig) { caught = sig; }
+static void catch (int sig) { caught = sig; }
 
 /* One line without its end. 0, ERR_CANCEL at end of input or when a signal came, ERR_IO. */
 static int read_line(int fd, struct buf *out, struct err *err)
@@ -328,7 +333,7 @@ static int ask_once(int fd, const char *prompt, struct buf *out, struct err *err
     if (tcgetattr(fd, &old)) return err_errno(err, "cannot set up the terminal");
     quiet = old;
     quiet.c_lflag &= ~(tcflag_t)(ECHO | ECHONL);
-    sigfillset(&now.sa_mask);                   /* and no SA_RESTART: the read has to end */
+    sigfillset(&now.sa_mask); /* and no SA_RESTART: the read has to end */
     caught = 0;
     for (size_t i = 0; i < N_ENDING; i++) sigaction(ending[i], &now, &was[i]);
     tcsetattr(fd, TCSAFLUSH, &quiet);
@@ -340,7 +345,7 @@ static int ask_once(int fd, const char *prompt, struct buf *out, struct err *err
     if (!sig) return rc;
     explicit_bzero(out->p ? out->p + before : out->p, out->n - before);
     if (out->p) out->p[out->n = before] = 0;
-    raise(sig);                                 /* whoever handles it, or nobody: the end */
+    raise(sig); /* whoever handles it, or nobody: the end */
     return rc;
 }
 
@@ -353,7 +358,7 @@ int io_ask_secret(const char *prompt, struct buf *out, struct err *err)
                        "a passphrase is needed and there is no terminal to ask on: set "
                        "LIKENESS_PASSPHRASE_FILE or use --passphrase-file FILE");
     }
-    do rc = ask_once(fd, prompt, out, err);     /* again when the user comes back from Ctrl-Z */
+    do rc = ask_once(fd, prompt, out, err); /* again when the user comes back from Ctrl-Z */
     while (rc == ERR_CANCEL && caught == SIGTSTP);
     close(fd);
     if (!rc && out->failed)

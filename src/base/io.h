@@ -17,15 +17,16 @@ int io_read_file(const char *path, size_t max, struct buf *out, struct err *err)
  * error or a crash the old file stands as it was. mode e.g. 0600. */
 int io_write_file(const char *path, const void *p, size_t n, unsigned mode, struct err *err);
 
-int io_mkdirs(const char *path, unsigned mode, struct err *err);   /* like mkdir -p */
+int io_mkdirs(const char *path, unsigned mode, struct err *err); /* like mkdir -p */
 int io_sync_dir(const char *path, struct err *err);
 bool io_exists(const char *path);
 bool io_is_dir(const char *path);
-uint64_t io_file_size(const char *path);        /* 0 if it is not there or not a file */
+uint64_t io_file_size(const char *path); /* 0 if it is not there or not a file */
 
-/* Walk a file or folder in order of the names' bytes; hidden entries, and what is in a folder but no
- * file, are passed over. Links are followed; no folder is entered twice. A folder that cannot be
- * listed is given to fn like a file, whose attempt to read it then tells why. fn returns 0 to go on. */
+/* Walk a file or folder in order of the names' bytes; hidden entries, and what is in a folder but
+ * no file, are passed over. Links are followed; no folder is entered twice. A folder that cannot be
+ * listed is given to fn like a file, whose attempt to read it then tells why. fn returns 0 to go
+ * on. */
 int io_walk(const char *path, int (*fn)(void *ud, const char *path, struct err *err), void *ud,
             struct err *err);
 
@@ -33,9 +34,10 @@ int io_walk(const char *path, int (*fn)(void *ud, const char *path, struct err *
 int io_remove_tree(const char *path, struct err *err);
 
 bool io_on_terminal(FILE *f);
-int io_columns(void);                          /* terminal width, 80 if unknown */
-/* Ask on the terminal (not stdin) without echo; ERR_INVAL when there is no terminal, ERR_CANCEL when
- * nothing was typed. Ctrl-C acts as ever, but after the terminal was set back. Main thread only. */
+int io_columns(void); /* terminal width, 80 if unknown */
+/* Ask on the terminal (not stdin) without echo; ERR_INVAL when there is no terminal, ERR_CANCEL
+ * when nothing was typed. Ctrl-C acts as ever, but after the terminal was set back. Main thread
+ * only. */
 int io_ask_secret(const char *prompt, struct buf *out, struct err *err);
 
 #endif

@@ -1,5 +1,5 @@
-/* Hash map: linear probing at no more than 2/3 full. Keys are hashes already, mixed once more so that
- * small integers spread. */
+/* Hash map: linear probing at no more than 2/3 full. Keys are hashes already, mixed once more so
+ * that small integers spread. */
 #include "base/map.h"
 
 #include <stdlib.h>

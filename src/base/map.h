@@ -21,13 +21,13 @@ struct map_entry {
 
 struct map {
     struct map_entry *e;
-    size_t n, cap;        /* cap is a power of two, or 0 */
+    size_t n, cap; /* cap is a power of two, or 0 */
 };
 
 uint64_t *map_slot(struct map *m, uint64_t key);
-const uint64_t *map_get(const struct map *m, uint64_t key);    /* NULL if absent */
+const uint64_t *map_get(const struct map *m, uint64_t key); /* NULL if absent */
 /* for (size_t i = 0; (i = map_iter(m, i)); ) use m->e[i-1]: returns 0 at the end. */
 size_t map_iter(const struct map *m, size_t i);
-void map_free(struct map *m);                                  /* accepts a zeroed map */
+void map_free(struct map *m); /* accepts a zeroed map */
 
 #endif

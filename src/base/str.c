@@ -1,6 +1,7 @@
-/* Strings. Unicode facts (folding, letters) come from ICU in text/; here is only what needs no tables
- * beyond Latin: base depends on nothing. utf8_fold therefore covers the Latin blocks, Greek with its
- * accents, Cyrillic case, and drops the combining marks U+0300-U+036F; other scripts pass unchanged.
+/* Strings. Unicode facts (folding, letters) come from ICU in text/; here is only what needs no
+ * tables beyond Latin: base depends on nothing. utf8_fold therefore covers the Latin blocks, Greek
+ * with its accents, Cyrillic case, and drops the combining marks U+0300-U+036F; other scripts pass
+ * unchanged.
  *
  * Case is ASCII case everywhere else, by hand: what the C library does with it depends on the
  * locale, and a file must read the same in Istanbul. */
@@ -184,14 +185,14 @@ size_t utf8_clean(struct buf *out, const char *s, size_t n)
 }
 
 /* Letters with marks as their plain letter; '.': two letters, or none of this kind. */
-static const char latin[] =                                        /* U+00C0 .. U+024F */
+static const char latin[] = /* U+00C0 .. U+024F */
     "aaaaaa.ceeeeiiiidnooooo.ouuuuy..aaaaaa.ceeeeiiiidnooooo.ouuuuy.y"
     "aaaaaaccccccccddddeeeeeeeeeegggggggghhhhiiiiiiiiii..jjkkkllllllllllnnnnnnnnnoooooo.."
     "rrrrrrssssssssttttttuuuuuuuuuuuuwwyyyzzzzzzs"
     "................................oo.............uu............................aaiioouuuu"
     "uuuuuu.aaaa....ggkkoooo..j...gg..nnaa....aaaaeeeeiiiioooorrrruuuusstt..hh......aaeeoooo"
     "ooooyy............................";
-static const char latin_more[] =                                   /* U+1E00 .. U+1EFF */
+static const char latin_more[] = /* U+1E00 .. U+1EFF */
     "aabbbbbbccddddddddddeeeeeeeeeeffgghhhhhhhhhhiiiikkkkkkllllllllmmmmmmnnnnnnnnoooooooopppp"
     "rrrrrrrrssssssssssttttttttuuuuuuuuuuvvvvwwwwwwwwwwxxxxyyzzzzzzhtwy......aaaaaaaaaaaaaaaa"
     "aaaaaaaaeeeeeeeeeeeeeeeeiiiioooooooooooooooooooooooouuuuuuuuuuuuuuyyyyyyyy......";
@@ -200,11 +201,16 @@ _Static_assert(sizeof latin - 1 == 0x250 - 0xC0 && sizeof latin_more - 1 == 0x10
 static const char *two_letters(uint32_t c)
 {
     switch (c) {
-    case 0xC6: case 0xE6: return "ae";
-    case 0xDE: case 0xFE: return "th";
-    case 0xDF: case 0x1E9E: return "ss";
-    case 0x132: case 0x133: return "ij";
-    case 0x152: case 0x153: return "oe";
+    case 0xC6:
+    case 0xE6: return "ae";
+    case 0xDE:
+    case 0xFE: return "th";
+    case 0xDF:
+    case 0x1E9E: return "ss";
+    case 0x132:
+    case 0x133: return "ij";
+    case 0x152:
+    case 0x153: return "oe";
     default: return NULL;
     }
 }
@@ -294,7 +300,7 @@ bool str_f64(struct span s, double *out)
 {
     char t[64], *end;
     if (!s.n || s.n >= sizeof t) return false;
-    for (size_t i = 0; i < s.n; i++)     /* no blanks, no hexadecimal, no words */
+    for (size_t i = 0; i < s.n; i++) /* no blanks, no hexadecimal, no words */
         if (!strchr("0123456789+-.eE", s.p[i]) || !s.p[i]) return false;
     memcpy(t, s.p, s.n);
     t[s.n] = 0;
@@ -304,7 +310,8 @@ bool str_f64(struct span s, double *out)
     return true;
 }
 
-/* Multiply-and-fold over 8-byte steps, with a final avalanche (the idea of wyhash, own constants). */
+/* Multiply-and-fold over 8-byte steps, with a final avalanche (the idea of wyhash, own constants).
+ */
 static uint64_t fold(uint64_t a, uint64_t b)
 {
     unsigned __int128 m = (unsigned __int128)a * b;

@@ -1,6 +1,6 @@
-/* The pool. One job at a time: a mutex guards the job slot, a condition wakes the sleepers, parts are
- * taken with an atomic counter so that a slow part does not hold up the rest. A caller that finds
- * the pool busy does its own work alone, so nested and concurrent use cannot deadlock.
+/* The pool. One job at a time: a mutex guards the job slot, a condition wakes the sleepers, parts
+ * are taken with an atomic counter so that a slow part does not hold up the rest. A caller that
+ * finds the pool busy does its own work alone, so nested and concurrent use cannot deadlock.
  *
  * The sleepers block all signals: Ctrl-C belongs to the main thread, which may be asking something
  * and has to see its read interrupted. A child of fork has none of them and starts anew. */
@@ -15,19 +15,21 @@
 #define MAX_THREADS 64
 
 static struct {
-    pthread_mutex_t busy;             /* held by the caller whose job this is */
-    pthread_mutex_t m;                /* guards all below but `next` */
+    pthread_mutex_t busy; /* held by the caller whose job this is */
+    pthread_mutex_t m;    /* guards all below but `next` */
     pthread_cond_t wake, done;
     pthread_t t[MAX_THREADS];
-    int wanted, running;              /* threads asked for (with the caller), started */
-    unsigned long job;                /* number of the job; sleepers wait for it to change */
+    int wanted, running; /* threads asked for (with the caller), started */
+    unsigned long job;   /* number of the job; sleepers wait for it to change */
     bool stop;
     void (*fn)(void *, int);
     void *ud;
     int n_parts, working;
     atomic_int next;
-} pool = { .busy = PTHREAD_MUTEX_INITIALIZER, .m = PTHREAD_MUTEX_INITIALIZER,
-           .wake = PTHREAD_COND_INITIALIZER, .done = PTHREAD_COND_INITIALIZER };
+} pool = { .busy = PTHREAD_MUTEX_INITIALIZER,
+           .m = PTHREAD_MUTEX_INITIALIZER,
+           .wake = PTHREAD_COND_INITIALIZER,
+           .done = PTHREAD_COND_INITIALIZER };
 
 static void take_parts(void (*fn)(void *, int), void *ud, int n)
 {
@@ -97,8 +99,7 @@ static void start_sleepers(int want)
     pthread_once(&hooked, hook_fork);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &was);
-    while (pool.running < want - 1 &&
-           !pthread_create(&pool.t[pool.running], NULL, sleeper, NULL))
+    while (pool.running < want - 1 && !pthread_create(&pool.t[pool.running], NULL, sleeper, NULL))
         pool.running++;
     pthread_sigmask(SIG_SETMASK, &was, NULL);
 }
@@ -122,7 +123,7 @@ void threads_run(int n_parts, void (*fn)(void *, int), void *ud)
     take_parts(fn, ud, n_parts);
     pthread_mutex_lock(&pool.m);
     while (pool.working) pthread_cond_wait(&pool.done, &pool.m);
-    pool.fn = NULL;                   /* a sleeper that wakes late finds no job */
+    pool.fn = NULL; /* a sleeper that wakes late finds no job */
     pthread_mutex_unlock(&pool.m);
     pthread_mutex_unlock(&pool.busy);
 }

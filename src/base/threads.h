@@ -8,9 +8,9 @@
 #ifndef LK_BASE_THREADS_H
 #define LK_BASE_THREADS_H
 
-void threads_set(int n);                                 /* at most 64; not from inside a part */
+void threads_set(int n); /* at most 64; not from inside a part */
 int threads_count(void);
 void threads_run(int n_parts, void (*fn)(void *ud, int part), void *ud);
-void threads_stop(void);                                 /* joins; a later threads_run starts anew */
+void threads_stop(void); /* joins; a later threads_run starts anew */
 
 #endif

@@ -18,6 +18,11 @@ const struct embed_kind *embed_kind_by_name(const char *name)
 struct embedder *embed_open(const char *name, const void *state, size_t n, struct err *err)
 {
     const struct embed_kind *k = embed_kind_by_name(name);
+    if (k && (k->dim < 1 || k->dim > EMBED_DIM_MAX)) {
+        err_set(err, ERR_INTERNAL, "embedder \"%s\" makes vectors of %d numbers; at most %d go",
+                name, k->dim, EMBED_DIM_MAX);
+        return NULL;
+    }
     if (k) return k->open(state, n, err);
     struct buf known = BUF_INIT(4096);
     for (size_t i = 0; embed_kinds[i]; i++)

@@ -1,47 +1,40 @@
 /* From the stored pieces of one source to its chunks.
  *
  * Pieces come in order of time. A document is cut alone. A mail stands alone too, led by what it
- * answers: its own quotation, or else the beginning of the mail that it replies to. Chat messages go
- * to a chunker per thread, so that threads that interleave in one table do not tear each other's
- * exchanges apart; at most OPEN_THREADS are open, the least recently used is flushed first.
+ * answers: its own quotation, or else the beginning of the mail that it replies to. The chat
+ * messages of a source are one thread (ingest.c makes a source of each, whatever later exports of
+ * it call the chat), so they go to one chunker, which groups them into exchanges.
  *
- * Chunks are written while the pieces are being read: both happen in the caller's transaction, and the tables
- * are different ones, so the reading cursor is not disturbed. */
+ * Chunks are written while the pieces are being read: both happen in the caller's transaction, and
+ * the tables are different ones, so the reading cursor is not disturbed. */
 #include "persona/internal.h"
 
 #include "base/map.h"
 #include "base/str.h"
-#include "persona/pack.h"
 #include "text/chunk.h"
 #include "text/token.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define OPEN_THREADS 32
-#define REPLY_HEAD 320                 /* bytes of an earlier mail kept as the question */
-#define REPLY_MAILS 20000
-#define GAP (4 * 3600)
-
-struct thread {
-    uint64_t key, used;
-    struct chunker *c;
-};
+#define REPLY_HEAD  320   /* bytes of an earlier mail kept as the question */
+#define REPLY_MAILS 20000 /* of so many, the newest */
+#define GAP         (4 * 3600)
 
 struct work {
     struct home *home;
     const struct persona *p;
     int64_t source;
-    uint64_t n_chunks, tick;
-    int64_t from, to;                  /* written_at of oldest and newest piece */
+    uint64_t n_chunks;
+    int64_t from, to; /* written_at of oldest and newest piece */
     struct chunk_opts opts;
-    struct thread open[OPEN_THREADS];
-    struct chunker *alone;             /* for documents and mails */
-    struct arena *mem;                 /* of the piece at hand */
-    const char *title;                 /* of the piece at hand */
-    struct map reply;                  /* hash of a mail's id -> head[] index + 1 */
-    char (*head)[REPLY_HEAD + 1];
-    size_t n_head;
+    struct chunker *chat;
+    struct chunker *alone;        /* for documents and mails */
+    struct arena *mem;            /* of the piece at hand */
+    const char *title;            /* of the piece at hand */
+    struct map reply;             /* hash of a mail's id -> its number, from 1 */
+    char (*head)[REPLY_HEAD + 1]; /* mail n at (n - 1) % REPLY_MAILS */
+    uint64_t n_head;
     struct err *err;
 };
 
@@ -49,9 +42,12 @@ static int put_chunk(void *ud, const struct chunk_out *c, struct err *err)
 {
     struct work *w = ud;
     struct buf body = BUF_INIT((size_t)64 << 20);
-    struct chunk_text t = { .title = w->title, .seg = (struct chunk_seg *)c->seg, .n_seg = c->n_seg };
-    struct row_chunk r = { .source = w->source, .written_at = c->written_at, .n_tokens = c->n_tokens,
-                           .topic = -1 };
+    struct chunk_text t = { .title = w->title,
+                            .seg = (struct chunk_seg *)c->seg,
+                            .n_seg = c->n_seg };
+    struct row_chunk r = {
+        .source = w->source, .written_at = c->written_at, .n_tokens = c->n_tokens, .topic = -1
+    };
     int rc = pack_chunk(&body, &t) ? err_nomem(err) : 0;
     if (!rc) {
         r.body = buf_str(&body);
@@ -63,58 +59,47 @@ static int put_chunk(void *ud, const struct chunk_out *c, struct err *err)
     return rc;
 }
 
-static int thread_chunker(struct work *w, const char *name, struct chunker **out)
-{
-    uint64_t key = hash64(name, strlen(name), 0) | 1;
-    struct thread *t = NULL, *oldest = &w->open[0];
-    for (size_t i = 0; i < OPEN_THREADS && !t; i++) {
-        if (w->open[i].key == key) t = &w->open[i];
-        if (w->open[i].used < oldest->used) oldest = &w->open[i];
-    }
-    if (!t) {
-        t = oldest;
-        int rc = t->c ? chunker_flush(t->c, w->err) : 0;
-        if (rc) return rc;
-        t->key = key;
-        if (!t->c && !(t->c = chunker_new(&w->opts, put_chunk, w, w->err))) return ERR_NOMEM;
-    }
-    t->used = ++w->tick;
-    *out = t->c;
-    return 0;
-}
-
 static void remember(struct work *w, const struct piece *p)
 {
     if (!*p->id || !*p->text) return;
     if (!w->head && !(w->head = calloc(REPLY_MAILS, sizeof *w->head))) return;
     uint64_t *at = map_slot(&w->reply, hash64(p->id, strlen(p->id), 0));
     if (!at) return;
-    size_t slot = w->n_head++ % REPLY_MAILS, n = utf8_cut(p->text, strlen(p->text), REPLY_HEAD);
+    size_t slot = w->n_head % REPLY_MAILS, n = utf8_cut(p->text, strlen(p->text), REPLY_HEAD);
     memcpy(w->head[slot], p->text, n);
     w->head[slot][n] = 0;
-    *at = slot + 1;
+    *at = ++w->n_head;
 }
 
-/* What a mail answers: its own quotation, or the head of the mail it names. "" if neither is known. */
+/* What a mail answers: its own quotation, or the head of the mail it names. "" if neither is known.
+ */
 static const char *answered(struct work *w, const struct piece *p)
 {
     struct span q = span_trim(span_of(p->quoted));
     if (q.n) return arena_strndup(w->mem, q.p, utf8_cut(q.p, q.n, REPLY_HEAD));
     if (!*p->reply_to) return "";
     const uint64_t *at = map_get(&w->reply, hash64(p->reply_to, strlen(p->reply_to), 0));
-    return at ? w->head[*at - 1] : "";
+    bool kept = at && w->n_head - *at < REPLY_MAILS;
+    return kept ? w->head[(*at - 1) % REPLY_MAILS] : "";
 }
 
 static int add_alone(struct work *w, const struct row_piece *r, const struct piece *p)
 {
-    struct chunk_piece cp = { .piece = r->id, .voice = r->voice, .alone = r->kind == PIECE_DOC,
-                              .written_at = r->written_at, .author = r->voice ? "" : p->author,
-                              .text = p->text, .text_n = strlen(p->text) };
+    struct chunk_piece cp = { .piece = r->id,
+                              .voice = r->voice,
+                              .alone = r->kind == PIECE_DOC,
+                              .written_at = r->written_at,
+                              .author = r->voice ? "" : p->author,
+                              .text = p->text,
+                              .text_n = strlen(p->text) };
     int rc = 0;
     if (r->kind == PIECE_MAIL && r->voice) {
         const char *q = answered(w, p);
-        struct chunk_piece ctx = { .piece = r->id, .written_at = r->written_at, .author = "",
-                                   .text = q ? q : "", .text_n = q ? strlen(q) : 0 };
+        struct chunk_piece ctx = { .piece = r->id,
+                                   .written_at = r->written_at,
+                                   .author = "",
+                                   .text = q ? q : "",
+                                   .text_n = q ? strlen(q) : 0 };
         if (ctx.text_n) rc = chunker_add(w->alone, &ctx, w->err);
     }
     if (!rc && (r->voice || r->kind == PIECE_DOC)) rc = chunker_add(w->alone, &cp, w->err);
@@ -127,7 +112,6 @@ static int add_piece(void *ud, const struct row_piece *r)
 {
     struct work *w = ud;
     struct piece p;
-    struct chunker *c;
     arena_reset(w->mem);
     if (r->written_at != CLOCK_NONE) {
         if (w->from == CLOCK_NONE || r->written_at < w->from) w->from = r->written_at;
@@ -141,11 +125,13 @@ static int add_piece(void *ud, const struct row_piece *r)
         w->title = "";
         return rc;
     }
-    if ((rc = thread_chunker(w, p.thread, &c))) return rc;
-    struct chunk_piece cp = { .piece = r->id, .voice = r->voice, .written_at = r->written_at,
-                              .author = r->voice ? "" : p.author, .text = p.text,
+    struct chunk_piece cp = { .piece = r->id,
+                              .voice = r->voice,
+                              .written_at = r->written_at,
+                              .author = r->voice ? "" : p.author,
+                              .text = p.text,
                               .text_n = strlen(p.text) };
-    return chunker_add(c, &cp, w->err);
+    return chunker_add(w->chat, &cp, w->err);
 }
 
 struct dating {
@@ -180,21 +166,30 @@ static int date_source(struct work *w)
 int chunk_source(struct home *h, const struct persona *p, int64_t source, uint64_t *n_chunks,
                  struct err *err)
 {
-    struct work w = { .home = h, .p = p, .source = source, .title = "", .from = CLOCK_NONE,
-                      .to = CLOCK_NONE, .err = err };
+    struct err local = { 0 };
+    struct work w = { .home = h,
+                      .p = p,
+                      .source = source,
+                      .title = "",
+                      .from = CLOCK_NONE,
+                      .to = CLOCK_NONE,
+                      .err = err ? err : &local };
     w.opts = (struct chunk_opts){ p->chunk_tokens, p->chunk_overlap, GAP };
-    *n_chunks = 0;
+    int rc = store_chunks_clear(h->store, &p->seal, source, w.err);
+    if (rc) goto out;
     w.mem = arena_new(0);
-    if (!w.mem) return err_nomem(err);
-    int rc = store_chunks_clear(h->store, &p->seal, source, err);
-    if (!rc && !(w.alone = chunker_new(&w.opts, put_chunk, &w, err))) rc = ERR_NOMEM;
-    if (!rc) rc = store_piece_each(h->store, &p->seal, source, PIECE_BY_TIME, add_piece, &w, err);
-    for (size_t i = 0; i < OPEN_THREADS; i++) {
-        if (w.open[i].c && !rc) rc = chunker_flush(w.open[i].c, err);
-        chunker_free(w.open[i].c);
+    w.alone = w.mem ? chunker_new(&w.opts, put_chunk, &w, w.err) : NULL;
+    w.chat = w.alone ? chunker_new(&w.opts, put_chunk, &w, w.err) : NULL;
+    if (!w.chat) {
+        rc = w.err->code ? w.err->code : err_nomem(w.err);
+        goto out;
     }
-    chunker_free(w.alone);
+    rc = store_piece_each(h->store, &p->seal, source, PIECE_BY_TIME, add_piece, &w, w.err);
+    if (!rc) rc = chunker_flush(w.chat, w.err);
     if (!rc) rc = date_source(&w);
+out:
+    chunker_free(w.chat);
+    chunker_free(w.alone);
     map_free(&w.reply);
     if (w.head) explicit_bzero(w.head, REPLY_MAILS * sizeof *w.head);
     free(w.head);

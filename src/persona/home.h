@@ -16,11 +16,11 @@ struct home {
     struct store *store;
 };
 
-/* Make folder, keys and an empty store. ERR_EXISTS when a home is there; after any other error nothing is
- * left behind that was not there before. */
+/* Make folder, keys and an empty store. ERR_EXISTS when a home is there; after any other error
+ * nothing is left behind that was not there before. */
 int home_create(const char *path, const struct secret *s, struct err *err);
 int home_open(const char *path, const struct secret *s, enum store_mode mode, struct home **out,
               struct err *err);
-void home_close(struct home *h);            /* zeroes keys; accepts NULL */
+void home_close(struct home *h); /* zeroes keys; accepts NULL */
 
 #endif

@@ -1,14 +1,18 @@
 /* Ingest: one file, one transaction.
  *
  * A file is parsed twice when the persona already has sources: first to see which of its pieces are
- * known and to which source they belong (a longer export of a chat must grow that source, not make a second), then to
- * store what is new. Chats are sources of their own, so that an export of a whole account can be
- * listed and deleted chat by chat; everything else in a file is one source.
+ * known and to which source they belong (a longer export of a chat must grow that source, not make
+ * a second), then to store what is new. Chats are sources of their own, so that an export of a
+ * whole account can be listed and deleted chat by chat; everything else in a file is one source.
  *
- * A piece is known by a keyed digest of what makes it itself: a mail by its Message-ID; a chat message by author, time, text and
- * its count among equals (two "ok" in one minute are two messages); a document by title, text and
- * time, unless that time is only the file's own. The digest is unique in the store, so a race or a
- * repeat cannot store a piece twice.
+ * Known pieces vote for the source that holds them. A few may stand elsewhere by chance (the same
+ * greeting sent to two chats, a mail copied to two mailboxes), so the vote counts only when it
+ * covers half of the thread or of the source, or when a few agree and the names are equal.
+ *
+ * A piece is known by a keyed digest of what makes it itself: a mail by its Message-ID; a chat
+ * message by author, time, text and its count among equals (two "ok" in one minute are two
+ * messages); a document by title, text and time, unless that time is only the file's own. The
+ * digest is unique in the store, so a race or a repeat cannot store a piece twice.
  *
  * After the pieces, every source that changed is cut into chunks anew (chunking.c), in the same
  * transaction. Vectors, phrases, topics and profile follow in persona_settle (settle.c). */
@@ -18,26 +22,31 @@
 #include "base/map.h"
 #include "base/str.h"
 #include "persona/internal.h"
-#include "persona/pack.h"
-#include "text/format.h"
 
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#define VOICES_MAX 65536 /* authors whose answer to "is it the persona?" is kept */
 
 struct job {
     struct ingest *in;
     struct format_in file;
     const struct format *format;
     struct ingest_file rep;
-    bool storing;                     /* second pass (or the only one): store what is new */
-    struct map seen;                  /* digest of a piece -> how many of it so far in this pass */
-    struct map votes;                 /* hash(thread, source) -> known pieces there */
-    struct map best;                  /* thread -> source with most votes, then the one in use */
+    bool storing;     /* second pass (or the only one): store what is new */
+    struct map seen;  /* digest of a piece -> how many of it so far in this pass */
+    struct map votes; /* hash(thread, source) -> known pieces there */
+    struct map best;  /* thread -> source with most votes, then the one in use */
     struct map best_votes;
-    struct map sources;               /* sources that grew: id -> 1 new, 2 grown */
+    struct map thread_size; /* thread -> its pieces in this file */
+    struct map thread_name; /* thread -> hash of the title a source of it would get */
+    struct map voices;      /* hash of author -> 1 not the persona, 2 the persona */
+    struct map sources;     /* sources that grew: id -> 1 new, 2 grown */
     int64_t seq;
-    uint64_t bytes_before;            /* of the files before this one, for progress */
+    uint64_t bytes_before; /* of the files before this one, for progress */
     uint64_t bytes_total;
     struct err *err;
 };
@@ -89,19 +98,20 @@ static void identity(const struct job *j, const struct piece *p, struct buf *b)
 
 static int digest_of(struct job *j, const struct piece *p, uint8_t out[16])
 {
-    struct buf b = BUF_INIT(FORMAT_PIECE_MAX + 65536);
+    struct buf b = BUF_INIT(4 * FORMAT_PIECE_MAX);
     const uint8_t *key = j->in->persona->seal.key;
     uint64_t first, *n;
     identity(j, p, &b);
     vault_digest(key, "piece", buf_str(&b), b.n, out);
     memcpy(&first, out, 8);
-    n = map_slot(&j->seen, first);
-    if (n && *n) {                    /* the same again in this file: number it */
+    bool by_id = p->kind == PIECE_MAIL && *p->id; /* a copy of a mail is the mail */
+    n = by_id ? NULL : map_slot(&j->seen, first);
+    if (n && *n) { /* the same again in this file: number it */
         buf_u64(&b, *n);
         vault_digest(key, "piece", buf_str(&b), b.n, out);
     }
     if (n) ++*n;
-    int rc = b.failed || !n ? err_nomem(j->err) : 0;
+    int rc = b.failed || (!n && !by_id) ? err_nomem(j->err) : 0;
     buf_free(&b);
     return rc;
 }
@@ -114,18 +124,38 @@ static uint64_t thread_key(const struct job *j, const struct piece *p)
 
 /* ---- sources ---- */
 
+/* What a source made for this piece is called. */
+static const char *title_for(const struct job *j, const struct piece *p)
+{
+    if (p->kind == PIECE_CHAT && *p->thread) return p->thread;
+    return p->kind == PIECE_DOC && *p->title ? p->title : j->file.name;
+}
+
+/* Names of files need not be UTF-8; what is stored is. */
+static int source_body(const struct job *j, const struct piece *p, char **out)
+{
+    struct buf title = BUF_INIT(0), path = BUF_INIT(0);
+    const char *t = title_for(j, p), *at = strcmp(j->file.path, "-") ? j->file.path : "";
+    utf8_clean(&title, t, strlen(t));
+    utf8_clean(&path, at, strlen(at));
+    json_t *o = json_pack("{s:i, s:s, s:s, s:s}", "v", 1, "title", buf_str(&title), "format",
+                          j->format->name, "path", buf_str(&path));
+    *out = o && !title.failed && !path.failed ? json_dumps(o, JSON_COMPACT) : NULL;
+    json_decref(o);
+    buf_free(&title);
+    buf_free(&path);
+    return *out ? 0 : err_nomem(j->err);
+}
+
 static int source_new(struct job *j, const struct piece *p, int64_t *id)
 {
-    bool chat = p->kind == PIECE_CHAT && *p->thread;
-    const char *title = chat ? p->thread : p->kind == PIECE_DOC && *p->title ? p->title : j->file.name;
-    json_t *o = json_pack("{s:i, s:s, s:s, s:s}", "v", 1, "title", title, "format", j->format->name,
-                          "path", strcmp(j->file.path, "-") ? j->file.path : "");
-    char *body = o ? json_dumps(o, JSON_COMPACT) : NULL;
-    struct row_source r = { .added_at = clock_now(), .from = CLOCK_NONE, .to = CLOCK_NONE, .body = body };
-    r.body_n = body ? strlen(body) : 0;
-    json_decref(o);
-    if (!body) return err_nomem(j->err);
-    int rc = store_source_put(j->in->home->store, &j->in->persona->seal, &r, j->err);
+    struct row_source r = { .added_at = clock_now(), .from = CLOCK_NONE, .to = CLOCK_NONE };
+    char *body;
+    int rc = source_body(j, p, &body);
+    if (rc) return rc;
+    r.body = body;
+    r.body_n = strlen(body);
+    rc = store_source_put(j->in->home->store, &j->in->persona->seal, &r, j->err);
     free(body);
     *id = r.id;
     return rc;
@@ -154,12 +184,18 @@ static int source_for(struct job *j, const struct piece *p, int64_t *id)
     return 0;
 }
 
-/* First pass: a known piece votes for its source. */
+/* First pass: a piece is counted, and votes for its source when it is known (source 0: it is not).
+ */
 static int vote(struct job *j, const struct piece *p, int64_t source)
 {
-    uint64_t t = thread_key(j, p), pair[2] = { t, (uint64_t)source };
-    uint64_t *n = map_slot(&j->votes, hash64(pair, sizeof pair, 3)), *best, *most;
-    if (!n) return err_nomem(j->err);
+    uint64_t t = thread_key(j, p), pair[2] = { t, (uint64_t)source }, *n, *best, *most;
+    const char *title = title_for(j, p);
+    if (!(n = map_slot(&j->thread_size, t))) return err_nomem(j->err);
+    ++*n;
+    if (!(n = map_slot(&j->thread_name, t))) return err_nomem(j->err);
+    if (!*n) *n = hash64(title, strlen(title), 0);
+    if (!source) return 0;
+    if (!(n = map_slot(&j->votes, hash64(pair, sizeof pair, 3)))) return err_nomem(j->err);
     uint64_t count = ++*n;
     most = map_slot(&j->best_votes, t);
     best = map_slot(&j->best, t);
@@ -171,19 +207,52 @@ static int vote(struct job *j, const struct piece *p, int64_t source)
     return 0;
 }
 
+static uint64_t value_of(const struct map *m, uint64_t key)
+{
+    const uint64_t *v = map_get(m, key);
+    return v ? *v : 0;
+}
+
+/* After the first pass: a thread that chose this source goes there only if that is believable. */
+static int confirm(void *ud, const struct row_source *r)
+{
+    struct job *j = ud;
+    json_t *o = json_loadb(r->body, r->body_n, 0, NULL);
+    const char *title = json_string_value(json_object_get(o, "title"));
+    uint64_t name = hash64(title ? title : "", title ? strlen(title) : 0, 0);
+    json_decref(o);
+    for (size_t i = 0; (i = map_iter(&j->best, i));) {
+        struct map_entry *e = &j->best.e[i - 1];
+        if (e->value != (uint64_t)r->id) continue;
+        uint64_t votes = value_of(&j->best_votes, e->key), size = value_of(&j->thread_size, e->key);
+        bool half = votes * 2 >= (size < r->n_pieces ? size : r->n_pieces);
+        if (!half && !(votes >= 3 && value_of(&j->thread_name, e->key) == name)) e->value = 0;
+    }
+    return 0;
+}
+
 /* ---- pieces ---- */
 
-static bool is_voice(const struct ingest *in, const struct piece *p)
+static bool is_voice(struct job *j, const struct piece *p)
 {
-    if (*p->author || *p->author_id) return persona_is(in->persona, p->author, p->author_id);
-    return !in->by || !*in->by || persona_is(in->persona, in->by, NULL);
+    const struct ingest *in = j->in;
+    if (!*p->author && !*p->author_id) return true; /* the owner of the file */
+    uint64_t key =
+        hash64(p->author_id, strlen(p->author_id), hash64(p->author, strlen(p->author), 9));
+    uint64_t *known =
+        j->voices.n < VOICES_MAX || map_get(&j->voices, key) ? map_slot(&j->voices, key) : NULL;
+    if (known && *known) return *known == 2;
+    bool voice = persona_is(in->persona, p->author, p->author_id);
+    if (known) *known = voice ? 2 : 1;
+    return voice;
 }
 
 static int store_piece(struct job *j, const struct piece *p, const uint8_t digest[16], bool voice)
 {
-    struct buf body = BUF_INIT(2 * FORMAT_PIECE_MAX + 65536);
-    struct row_piece r = { .written_at = p->written_at, .seq = j->seq++, .kind = (int)p->kind,
-                           .voice = voice };
+    struct buf body = BUF_INIT(16 * FORMAT_PIECE_MAX);
+    struct row_piece r = {
+        .written_at = p->written_at, .seq = j->seq++, .kind = (int)p->kind, .voice = voice
+    };
     memcpy(r.digest, digest, 16);
     int rc = pack_piece(&body, p) ? err_nomem(j->err) : source_for(j, p, &r.source);
     if (!rc) {
@@ -217,15 +286,14 @@ static int on_piece(void *ud, const struct piece *p, struct err *err)
     if (!rc)
         rc = store_piece_find(j->in->home->store, &j->in->persona->seal, digest, &id, &source, err);
     if (rc) return rc;
-    if (!j->storing) return id ? vote(j, p, source) : 0;
-    bool voice = is_voice(j->in, &named);
+    if (!j->storing) return vote(j, p, source);
+    bool voice = is_voice(j, &named);
+    if (voice) j->rep.nobody = false;
     if (id) {
         j->rep.known++;
         j->rep.source = source;
-        if (voice) j->rep.nobody = false;
         return 0;
     }
-    if (voice) j->rep.nobody = false;
     count_piece(&j->rep, p, voice);
     return j->in->dry_run ? 0 : store_piece(j, &named, digest, voice);
 }
@@ -234,8 +302,11 @@ static int on_piece(void *ud, const struct piece *p, struct err *err)
 
 static int parse(struct job *j)
 {
-    struct format_opts o = { .now = clock_now(), .map = j->in->map, .default_author = j->in->by,
-                             .day_first = j->in->day_first, .tz_offset = j->in->tz_offset };
+    struct format_opts o = { .now = clock_now(),
+                             .map = j->in->map,
+                             .default_author = j->in->by,
+                             .day_first = j->in->day_first,
+                             .tz_offset = j->in->tz_offset };
     struct piece_sink sink = { on_piece, on_skipped, on_consumed, j };
     map_free(&j->seen);
     return format_parse(j->format, &j->file, &o, &sink, j->err);
@@ -244,7 +315,16 @@ static int parse(struct job *j)
 static int any_source(void *ud, const struct row_source *r)
 {
     *(bool *)ud = true;
-    return ERR_EXISTS;                /* one is enough: stop */
+    return ERR_EXISTS; /* one is enough: stop */
+}
+
+/* Later additions to a source come after earlier ones: 2^24 numbers for each second, which is more
+ * than can be stored in one. */
+static int64_t seq_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * (1 << 24) + (int64_t)t.tv_nsec / 1000 * (1 << 24) / 1000000;
 }
 
 static int store_file(struct job *j)
@@ -257,10 +337,13 @@ static int store_file(struct job *j)
     if (had && !j->in->dry_run) {
         if ((rc = parse(j))) return rc;
         rewind(j->file.f);
+        if (j->best.n) rc = store_source_each(h->store, ps, 0, confirm, j, j->err);
+        if (rc) return rc;
     }
     j->storing = true;
-    j->seq = clock_now() << 24;       /* later additions to a source come after earlier ones */
+    j->seq = seq_now();
     if ((rc = parse(j))) return rc;
+    map_free(&j->seen);
     for (size_t i = 0; (i = map_iter(&j->sources, i)) && !rc;) {
         uint64_t n = 0;
         rc = chunk_source(h, j->in->persona, (int64_t)j->sources.e[i - 1].key, &n, j->err);
@@ -270,41 +353,61 @@ static int store_file(struct job *j)
     return rc;
 }
 
+static void job_clear(struct job *j)
+{
+    struct map *all[] = { &j->seen,        &j->votes,       &j->best,   &j->best_votes,
+                          &j->thread_size, &j->thread_name, &j->voices, &j->sources };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) map_free(all[i]);
+}
+
+static int choose_who(struct ingest *in, struct speaker *s, size_t n, struct err *err);
+
+/* Standard input can be surveyed only once it was copied. */
+static int who_in_stdin(struct job *j)
+{
+    struct speaker *s;
+    size_t n;
+    if (j->in->persona->n_aliases || strcmp(j->file.path, "-") != 0) return 0;
+    int rc = speakers_of_open(j->in, j->format, &j->file, &s, &n, j->err);
+    return rc ? rc : choose_who(j->in, s, n, j->err);
+}
+
+/* The file is open: one transaction, or none at all in a dry run. */
+static int ingest_open(struct job *j)
+{
+    struct ingest *in = j->in;
+    struct store *st = in->home->store;
+    int rc = who_in_stdin(j);
+    if (rc || in->dry_run) return rc ? rc : store_file(j);
+    if ((rc = store_begin(st, j->err))) return rc;
+    rc = store_file(j);
+    if (!rc && j->sources.n) rc = store_commit(st, j->err);
+    else store_rollback(st);
+    if (!rc && j->sources.n) in->persona->stale = true;
+    return rc;
+}
+
 static int ingest_file(struct ingest *in, const char *path, uint64_t before, uint64_t total,
                        struct ingest_file *rep, struct err *err)
 {
     struct job j = { .in = in, .bytes_before = before, .bytes_total = total, .err = err };
-    struct home *h = in->home;
     j.rep = (struct ingest_file){ .path = path, .from = CLOCK_NONE, .to = CLOCK_NONE };
     int rc = format_open(path, in->as, &j.format, &j.file, err);
-    if (rc) goto out;
-    j.rep.format = j.format->name;
-    j.rep.bytes = j.file.size;
-    j.rep.nobody = j.format->has_authors;
-    if (in->dry_run) {
-        rc = store_file(&j);
-    } else {
-        if ((rc = store_begin(h->store, err))) goto close;
-        rc = store_file(&j);
-        if (!rc && j.sources.n) rc = store_commit(h->store, err);
-        else store_rollback(h->store);
-        if (!rc && j.sources.n) in->persona->stale = true;
+    if (!rc) {
+        j.rep.format = j.format->name;
+        j.rep.bytes = j.file.size;
+        j.rep.nobody = j.format->has_authors;
+        rc = ingest_open(&j);
+        format_close(&j.file);
     }
     if (!j.rep.added && !j.rep.known) j.rep.nobody = false;
-close:
-    format_close(&j.file);
-out:
-    if (rc) {
-        uint64_t bytes = j.rep.bytes;
-        const char *format = j.rep.format;
-        j.rep = (struct ingest_file){ .path = path, .format = format, .bytes = bytes, .from = CLOCK_NONE,
+    if (rc)
+        j.rep = (struct ingest_file){ .path = path,
+                                      .format = j.rep.format,
+                                      .bytes = j.rep.bytes,
+                                      .from = CLOCK_NONE,
                                       .to = CLOCK_NONE };
-    }
-    map_free(&j.seen);
-    map_free(&j.votes);
-    map_free(&j.best);
-    map_free(&j.best_votes);
-    map_free(&j.sources);
+    job_clear(&j);
     *rep = j.rep;
     return rc;
 }
@@ -314,6 +417,12 @@ out:
 static int collect(void *ud, const char *path, struct err *err)
 {
     struct path_list *l = ud;
+    struct stat st;
+    if (strcmp(path, "-") && !stat(path, &st) && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+        return err_set(err, ERR_INVAL,
+                       "%s is a pipe or a device, not a file: to read from it, give "
+                       "\"-\" and let it be standard input",
+                       path);
     if (l->n == l->cap) {
         size_t cap = l->cap ? l->cap * 2 : 64;
         char **grown = realloc(l->path, cap * sizeof *grown);
@@ -343,29 +452,43 @@ void path_list_free(struct path_list *l)
     *l = (struct path_list){ 0 };
 }
 
-/* Before anything is stored: which of the people in these files is the persona? */
-static int settle_who(struct ingest *in, const struct path_list *l, struct err *err)
+/* Asks which of the speakers is the persona, unless one is so by name. Frees s. */
+static int choose_who(struct ingest *in, struct speaker *s, size_t n, struct err *err)
 {
-    struct speaker *s = NULL;
-    size_t n = 0;
     struct buf chosen = BUF_INIT(65536);
-    if (in->persona->n_aliases || (l->n == 1 && !strcmp(l->path[0], "-"))) return 0;
-    int rc = ingest_speakers(in, (const char *const *)l->path, l->n, &s, &n, err);
     bool named = false;
+    int rc = 0;
     for (size_t i = 0; i < n; i++) named |= persona_is(in->persona, s[i].name, s[i].id);
-    if (rc || !n || named) goto out;
+    if (!n || named) goto out;
     if (in->who) rc = in->who(in->ud, s, n, &chosen, err);
     if (rc) goto out;
-    if (chosen.n && in->dry_run) goto out;
-    if (chosen.n) rc = persona_alias_add(in->home, in->persona, buf_str(&chosen), err);
-    else
-        rc = err_set(err, ERR_INVAL, "%zu people write in these files and it is not known which one is "
-                     "the persona: say so once with --me \"NAME,MAIL,PHONE\" (`likeness add --who` "
-                     "lists the people)", n);
+    if (!chosen.n)
+        rc = err_set(err, ERR_INVAL,
+                     "%zu %s in these files and it is not known which one is the "
+                     "persona: say so once with --me \"NAME,MAIL,PHONE\" (`likeness add --who` "
+                     "lists the people)",
+                     n, n == 1 ? "person writes" : "people write");
+    else if (in->dry_run) rc = persona_alias_parse(in->persona, buf_str(&chosen), err);
+    else rc = persona_alias_add(in->home, in->persona, buf_str(&chosen), err);
 out:
     free(s);
     buf_free(&chosen);
     return rc;
+}
+
+/* Before anything is stored: who writes in the files? */
+static int settle_who(struct ingest *in, const struct path_list *l, struct err *err)
+{
+    struct speaker *s = NULL;
+    size_t n = 0, n_files = 0;
+    if (in->persona->n_aliases) return 0;
+    const char **files = calloc(l->n, sizeof *files);
+    if (!files) return err_nomem(err);
+    for (size_t i = 0; i < l->n; i++)
+        if (strcmp(l->path[i], "-")) files[n_files++] = l->path[i];
+    int rc = n_files ? ingest_speakers(in, files, n_files, &s, &n, err) : 0;
+    free(files);
+    return rc ? rc : choose_who(in, s, n, err);
 }
 
 static void add_totals(struct ingest_totals *t, const struct ingest_file *f)
@@ -383,8 +506,32 @@ static void add_totals(struct ingest_totals *t, const struct ingest_file *f)
 /* Errors that end the whole run; any other costs its file alone. */
 static bool ends_all(int rc)
 {
-    return rc == ERR_CANCEL || rc == ERR_NOMEM || rc == ERR_FULL || rc == ERR_BUSY || rc == ERR_SEAL ||
-           rc == ERR_KEY || rc == ERR_INVAL || rc == ERR_INTERNAL;
+    return rc == ERR_CANCEL || rc == ERR_NOMEM || rc == ERR_FULL || rc == ERR_BUSY ||
+           rc == ERR_SEAL || rc == ERR_KEY || rc == ERR_INTERNAL;
+}
+
+/* All files of the list; an error of this function means that the run ended early. */
+static int ingest_list(struct ingest *in, const struct path_list *l, struct ingest_totals *out,
+                       struct err *first, struct err *err)
+{
+    uint64_t before = 0;
+    for (size_t i = 0; i < l->n; i++) {
+        struct ingest_file f;
+        struct err e = { 0 };
+        int rc = ingest_file(in, l->path[i], before, l->bytes, &f, &e);
+        before += f.bytes;
+        if (rc == ERR_CANCEL)
+            return err_set(err, rc,
+                           "stopped at %s: nothing of it was taken, what was added before "
+                           "stays",
+                           l->path[i]);
+        if (rc && ends_all(rc)) return err_set(err, rc, "%s", e.msg);
+        if (rc) f.error = e.msg;
+        if (rc && !first->code) *first = e;
+        add_totals(out, &f);
+        if (in->on_file) in->on_file(in->ud, &f);
+    }
+    return 0;
 }
 
 int ingest_paths(struct ingest *in, const char *const *paths, size_t n, struct ingest_totals *out,
@@ -392,66 +539,77 @@ int ingest_paths(struct ingest *in, const char *const *paths, size_t n, struct i
 {
     struct path_list l = { 0 };
     struct err first = { 0 };
-    uint64_t before = 0;
+    size_t aliases = in->persona->n_aliases;
     *out = (struct ingest_totals){ 0 };
     int rc = path_list_of(paths, n, &l, err);
     if (!rc) rc = settle_who(in, &l, err);
-    for (size_t i = 0; i < l.n && !rc; i++) {
-        struct ingest_file f;
-        struct err e = { 0 };
-        int one = ingest_file(in, l.path[i], before, l.bytes, &f, &e);
-        before += f.bytes;
-        if (one && ends_all(one)) {
-            rc = err_set(err, one, "%s", e.msg);
-            break;
-        }
-        if (one) {
-            f.error = e.msg;
-            if (!first.code) first = e;
-        }
-        add_totals(out, &f);
-        if (in->on_file) in->on_file(in->ud, &f);
-    }
-    if (!rc && out->failed == out->files && out->files) rc = err_set(err, first.code, "%s", first.msg);
-    path_list_free(&l);
-    if (!in->dry_run && in->persona->stale && (!rc || out->added)) {
+    bool begun = !rc;
+    if (!rc) rc = ingest_list(in, &l, out, &first, err);
+    bool ended = rc != 0;
+    if (!rc && out->failed == out->files && out->files)
+        rc = err_set(err, first.code, "%s", first.msg);
+    if (begun && !ended && !in->dry_run && in->persona->stale) {
         int settled = persona_settle(in->home, in->persona, in->progress, rc ? NULL : err);
         if (!rc) rc = settled;
     }
+    if (in->dry_run) persona_alias_cut(in->persona, aliases);
+    path_list_free(&l);
+    return rc;
+}
+
+/* In-memory text has neither file nor format: a job that is one piece long. */
+static int text_piece(struct job *j, const struct buf *title, const struct buf *text, int64_t when)
+{
+    struct piece pc = { .kind = PIECE_DOC,
+                        .author = "",
+                        .author_id = "",
+                        .title = buf_str(title),
+                        .thread = "",
+                        .id = "",
+                        .reply_to = "",
+                        .quoted = "",
+                        .text = buf_str(text),
+                        .written_at = when > clock_now() + 2 * 86400 ? CLOCK_NONE : when };
+    struct home *h = j->in->home;
+    struct persona *p = j->in->persona;
+    int rc = store_begin(h->store, j->err);
+    if (rc) return rc;
+    rc = on_piece(j, &pc, j->err);
+    for (size_t i = 0; !rc && (i = map_iter(&j->sources, i));) {
+        uint64_t chunks;
+        rc = chunk_source(h, p, (int64_t)j->sources.e[i - 1].key, &chunks, j->err);
+    }
+    if (!rc && j->sources.n) rc = store_persona_stale(h->store, &p->seal, true, j->err);
+    if (!rc) rc = store_commit(h->store, j->err);
+    if (rc) store_rollback(h->store);
+    else if (j->sources.n) p->stale = true;
     return rc;
 }
 
 int ingest_text(struct home *h, struct persona *p, const char *title, const char *text, size_t n,
                 int64_t written_at, struct err *err)
 {
-    struct buf clean = BUF_INIT(FORMAT_PIECE_MAX);
     static const struct format given = { .name = "text" };
+    struct err local = { 0 };
     struct ingest in = { .home = h, .persona = p };
-    struct job j = { .in = &in, .format = &given, .storing = true, .err = err };
-    struct piece pc = { .kind = PIECE_DOC, .author = "", .author_id = "", .title = title ? title : "",
-                        .thread = "", .id = "", .reply_to = "", .quoted = "", .written_at = written_at };
+    struct job j = { .in = &in, .format = &given, .storing = true, .err = err ? err : &local };
+    struct buf name = BUF_INIT(65536), clean = BUF_INIT(FORMAT_PIECE_MAX);
+    int rc;
     snprintf(j.file.name, sizeof j.file.name, "text");
     j.file.path = "-";
     j.file.mtime = CLOCK_NONE;
-    j.seq = clock_now() << 24;
+    j.seq = seq_now();
+    if (title) utf8_clean(&name, title, strlen(title));
     utf8_clean(&clean, text, n);
-    if (clean.failed) return err_set(err, ERR_LIMIT, "one text is at most %zu bytes", FORMAT_PIECE_MAX);
-    pc.text = buf_str(&clean);
-    int rc = store_begin(h->store, err);
-    if (rc) goto out;
-    rc = on_piece(&j, &pc, err);
-    for (size_t i = 0; !rc && (i = map_iter(&j.sources, i));) {
-        uint64_t chunks;
-        rc = chunk_source(h, p, (int64_t)j.sources.e[i - 1].key, &chunks, err);
-    }
-    if (!rc && j.sources.n) rc = store_persona_stale(h->store, &p->seal, true, err);
-    if (!rc) rc = store_commit(h->store, err);
-    if (rc) store_rollback(h->store);
-    if (!rc && j.sources.n) p->stale = true;
-out:
-    map_free(&j.seen);
-    map_free(&j.best);
-    map_free(&j.sources);
+    if (clean.failed == ERR_LIMIT || name.failed == ERR_LIMIT)
+        rc = err_set(err, ERR_LIMIT, "one text is at most %zu bytes, its title 65536",
+                     FORMAT_PIECE_MAX);
+    else if (clean.failed || name.failed) rc = err_nomem(err);
+    else if (!span_trim((struct span){ buf_str(&clean), clean.n }).n)
+        rc = err_set(err, ERR_INVAL, "the text is empty");
+    else rc = text_piece(&j, &name, &clean, written_at);
+    job_clear(&j);
+    buf_free(&name);
     buf_free(&clean);
     return rc;
 }

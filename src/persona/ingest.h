@@ -1,12 +1,14 @@
-/* Ingest: files, folders and standard input become sources, pieces, chunks and vectors of a persona.
+/* Ingest: files, folders and standard input become sources, pieces, chunks and vectors of a
+ * persona.
  *
  *     struct ingest in = { .home = h, .persona = p, .on_file = show, .ud = &ui };
  *     ingest_paths(&in, paths, n_paths, &totals, err);
  *
- * One file is one transaction: it is in whole, or not at all; what on_file was called for stays, whatever
- * comes after. The same piece twice (same author, time and text) adds nothing; a longer export of a known
- * chat extends its source. When all files are in, persona_settle brings vectors, key phrases, topics
- * and profile up to date in a transaction of their own; until then keyword search finds the new text. */
+ * One file is one transaction: it is in whole, or not at all; what on_file was called for stays,
+ * whatever comes after. The same piece twice (same author, time and text) adds nothing; a longer
+ * export of a known chat extends its source. When all files are in, persona_settle brings vectors,
+ * key phrases, topics and profile up to date in a transaction of their own; until then keyword
+ * search finds the new text. */
 #ifndef LK_PERSONA_INGEST_H
 #define LK_PERSONA_INGEST_H
 
@@ -19,27 +21,27 @@
 struct speaker {
     char name[128], id[128];
     uint64_t messages;
-    uint32_t files;              /* how many files, or chats, they appear in */
-    bool owner;                  /* the format says this is the owner of the export */
-    float likely;                /* 0..1 that this is the owner; the list is sorted by it */
+    uint32_t files; /* how many files, or chats, they appear in */
+    bool owner;     /* the format says this is the owner of the export */
+    float likely;   /* 0..1 that this is the owner; the list is sorted by it */
 };
 
-struct ingest_note {             /* a kind of thing that was passed over */
+struct ingest_note { /* a kind of thing that was passed over */
     char what[48];
-    uint64_t count, first;       /* how often; line or byte of the first */
+    uint64_t count, first; /* how often; line or byte of the first */
 };
 
-struct ingest_file {             /* what became of one file */
+struct ingest_file { /* what became of one file */
     const char *path;
-    const char *format;          /* NULL when it could not be read: then error says why */
+    const char *format; /* NULL when it could not be read: then error says why */
     const char *error;
     uint64_t added, known, voice, context, chunks, bytes;
-    int64_t source;              /* the (last) source it went to; 0: none */
+    int64_t source; /* the (last) source it went to; 0: none */
     uint32_t sources_new, sources_grown;
-    int64_t from, to;            /* written_at of oldest and newest added piece */
+    int64_t from, to; /* written_at of oldest and newest added piece */
     struct ingest_note notes[INGEST_NOTES];
     size_t n_notes;
-    bool nobody;                 /* it has authors, and none of them is the persona */
+    bool nobody; /* it has authors, and none of them is the persona */
 };
 
 struct ingest_totals {
@@ -49,24 +51,27 @@ struct ingest_totals {
 struct ingest {
     struct home *home;
     struct persona *persona;
-    const char *as;              /* format name, or NULL */
-    const char *map;             /* CSV/JSONL columns */
-    const char *by;              /* author of texts that name none; NULL: the persona */
-    int day_first;               /* -1: solved from the file */
+    const char *as;  /* format name, or NULL */
+    const char *map; /* CSV/JSONL columns */
+    const char *by;  /* author of texts that name none; NULL: the persona */
+    int day_first;   /* -1: solved from the file */
     long tz_offset;
-    bool dry_run;                /* look, count, report; store nothing */
-    /* Called once when the persona has no alias yet and a file holds several people's messages: choose and
-     * append a comma-separated list to aliases. NULL, or nothing chosen: ERR_INVAL with remedy. */
+    bool dry_run; /* look, count, report; store nothing */
+    /* Called once when the persona has no alias yet and the files hold messages of people of whom
+     * none has its name: choose, and append a comma-separated list to aliases. NULL, or nothing
+     * chosen: ERR_INVAL with remedy. In a dry run the choice is forgotten afterwards. */
     int (*who)(void *ud, const struct speaker *s, size_t n, struct buf *aliases, struct err *err);
     void (*on_file)(void *ud, const struct ingest_file *f);
     const struct progress *progress;
     void *ud;
 };
 
-/* 0 when at least one file came in or was known whole; the first error when all failed. */
+/* 0 when at least one file came in or was known whole; the first error when all failed. Cancelled
+ * through progress: ERR_CANCEL; the file at hand is not taken, the files before it stay. */
 int ingest_paths(struct ingest *in, const char *const *paths, size_t n, struct ingest_totals *out,
                  struct err *err);
-/* One text given in memory (API, tests): a document by the persona. title may be NULL. */
+/* One text given in memory (API, tests): a document by the persona. title may be NULL. ERR_INVAL
+ * when it is empty, ERR_LIMIT when it is longer than FORMAT_PIECE_MAX. */
 int ingest_text(struct home *h, struct persona *p, const char *title, const char *text, size_t n,
                 int64_t written_at, struct err *err);
 /* Who writes in these files, likeliest owner first; *out is malloc'ed. */

@@ -2,17 +2,24 @@
 #ifndef LK_PERSONA_INTERNAL_H
 #define LK_PERSONA_INTERNAL_H
 
+#include "persona/ingest.h"
 #include "persona/pack.h"
 #include "persona/persona.h"
+#include "text/format.h"
 
 struct path_list {
     char **path;
     size_t n, cap;
     uint64_t bytes;
 };
-/* Files named, and those below folders named, in order; "-" stays. Free also after an error. */
+/* Files named, and those below folders named, in order; "-" stays. What is neither file nor folder
+ * is ERR_INVAL. Free also after an error. */
 int path_list_of(const char *const *paths, size_t n, struct path_list *out, struct err *err);
 void path_list_free(struct path_list *l);
+
+/* ingest_speakers of one file that is open; it is back at its beginning afterwards. */
+int speakers_of_open(struct ingest *in, const struct format *f, struct format_in *file,
+                     struct speaker **out, size_t *n_out, struct err *err);
 
 /* Cut all pieces of a source into chunks anew (inside the caller's transaction). */
 int chunk_source(struct home *h, const struct persona *p, int64_t source, uint64_t *n_chunks,
@@ -20,6 +27,11 @@ int chunk_source(struct home *h, const struct persona *p, int64_t source, uint64
 
 /* What a chunk is embedded and searched by: its title, then its text. */
 void chunk_embed_text(const struct chunk_text *t, struct buf *out);
+
+/* Aliases of a comma-separated list, put into p and nowhere else; what was added stays after an
+ * error and is taken back with persona_alias_cut(p, the number there was before). */
+int persona_alias_parse(struct persona *p, const char *list, struct err *err);
+void persona_alias_cut(struct persona *p, size_t keep);
 
 /* Write the persona's body (name, consent, aliases, settings) back. */
 int persona_save(struct home *h, const struct persona *p, struct err *err);

@@ -1,17 +1,20 @@
 /* Packed bodies. Pieces and chunks are read by the thousand at every start, so they are not JSON: a
  * version byte, then length-prefixed strings in a fixed order. What was sealed can still be damaged
- * before sealing by a bug or come from a hostile export file, so reading goes through the cursor. */
+ * before sealing by a bug or come from a hostile export file, so reading goes through the cursor.
+ */
 #include "persona/pack.h"
 
 #include "base/cursor.h"
 
+#include <math.h>
 #include <string.h>
 
 #define PACK_VERSION 1
 
 static const size_t piece_fields[] = {
-    offsetof(struct piece, author), offsetof(struct piece, author_id), offsetof(struct piece, title),
-    offsetof(struct piece, thread), offsetof(struct piece, id),        offsetof(struct piece, reply_to),
+    offsetof(struct piece, author), offsetof(struct piece, author_id),
+    offsetof(struct piece, title),  offsetof(struct piece, thread),
+    offsetof(struct piece, id),     offsetof(struct piece, reply_to),
     offsetof(struct piece, quoted), offsetof(struct piece, text),
 };
 #define N_FIELDS (sizeof piece_fields / sizeof piece_fields[0])
@@ -65,7 +68,7 @@ static float float_of(uint32_t u)
 {
     float f;
     memcpy(&f, &u, 4);
-    return f == f ? f : 0;
+    return isfinite(f) ? f : 0;
 }
 
 int pack_chunk(struct buf *out, const struct chunk_text *c)
@@ -107,8 +110,8 @@ static void unpack_segments(struct cursor *c, struct arena *a, struct chunk_text
         s->author = copied(c, a, "segment author");
         s->text = copied(c, a, "segment text");
         s->text_n = strlen(s->text);
+        out->n_seg = i + 1;
     }
-    out->n_seg = n;
 }
 
 static void unpack_phrases(struct cursor *c, struct arena *a, struct chunk_text *out)
@@ -122,11 +125,12 @@ static void unpack_phrases(struct cursor *c, struct arena *a, struct chunk_text 
         else if (s.n) memcpy(out->phrase[i].text, s.p, s.n);
         out->phrase[i].key = cursor_u64(c, "phrase key");
         out->phrase[i].weight = float_of(cursor_u32(c, "phrase weight"));
+        out->n_phrase = i + 1;
     }
-    out->n_phrase = n;
 }
 
-int unpack_chunk(const char *body, size_t n, struct arena *a, struct chunk_text *out, struct err *err)
+int unpack_chunk(const char *body, size_t n, struct arena *a, struct chunk_text *out,
+                 struct err *err)
 {
     struct cursor c = cursor_of(body, n, "stored chunk");
     memset(out, 0, sizeof *out);

@@ -1,9 +1,15 @@
-/* Sources for people: what the store counts, with the title that was sealed and the topics of its chunks. */
+/* Sources for people: what the store counts, with the title that was sealed and the topics of its
+ * chunks.
+ *
+ * A deletion takes the topics and the profile with it, since they are made of all sources and quote
+ * them; persona_settle makes them anew, and because the topics are missing it also learns the
+ * embedder's word counts anew. So nothing derived remembers a source that is gone. */
 #include "persona/source.h"
 
 #include "base/buf.h"
 #include "base/map.h"
 #include "base/str.h"
+#include "persona/pack.h"
 #include "persona/topics.h"
 
 #include <jansson.h>
@@ -14,9 +20,9 @@ struct listing {
     int (*fn)(void *ud, const struct source *s);
     void *ud;
     const struct topics *topics;
-    struct map counts;                 /* source << 8 | topic -> chunks */
+    struct map counts; /* source << 8 | topic -> chunks */
     int64_t newest;
-    struct row_source *row;            /* bodies are copies */
+    struct row_source *row; /* bodies are copies */
     size_t n, cap;
     struct err *err;
 };
@@ -78,9 +84,16 @@ static int tell(struct listing *l, const struct row_source *r)
     const char *format = json_string_value(json_object_get(j, "format"));
     const char *path = json_string_value(json_object_get(j, "path"));
     top_topics(l, r->id, &topics);
-    struct source s = { .id = r->id, .title = title ? title : "", .format = format ? format : "",
-                        .path = path ? path : "", .added_at = r->added_at, .from = r->from, .to = r->to,
-                        .pieces = r->n_pieces, .voice = r->n_voice, .chunks = r->n_chunks,
+    struct source s = { .id = r->id,
+                        .title = title ? title : "",
+                        .format = format ? format : "",
+                        .path = path ? path : "",
+                        .added_at = r->added_at,
+                        .from = r->from,
+                        .to = r->to,
+                        .pieces = r->n_pieces,
+                        .voice = r->n_voice,
+                        .chunks = r->n_chunks,
                         .topics = buf_str(&topics) };
     int rc = l->fn(l->ud, &s);
     json_decref(j);
@@ -95,7 +108,8 @@ int source_each(struct home *h, const struct persona *p, int64_t id,
     struct buf doc = BUF_INIT((size_t)256 << 20);
     struct listing l = { .fn = fn, .ud = ud, .topics = &ts, .err = err };
     int rc = store_doc_get(h->store, &p->seal, "topics", &doc, err);
-    if (!rc) rc = topics_load(buf_str(&doc), doc.n, &ts, err);
+    /* A damaged list of topics is the doctor's; sources are listed without. */
+    if (!rc && topics_load(buf_str(&doc), doc.n, &ts, NULL)) topics_clear(&ts);
     if (rc == ERR_NOTFOUND) rc = 0;
     if (!rc && ts.n) rc = store_chunk_each(h->store, &p->seal, id, count_topic, &l, err);
     if (!rc) rc = store_source_each(h->store, &p->seal, id, keep_row, &l, err);
@@ -114,9 +128,56 @@ int source_each(struct home *h, const struct persona *p, int64_t id,
     return rc;
 }
 
+/* Key phrases that no other source has. */
+struct lost {
+    int64_t source;
+    struct map state; /* key of a phrase -> 1: in this source, 2: in others too */
+    struct arena *mem;
+    struct err *err;
+};
+
+static int note_phrases(void *ud, const struct row_chunk *r)
+{
+    struct lost *l = ud;
+    struct chunk_text t;
+    arena_reset(l->mem);
+    if (unpack_chunk(r->body, r->body_n, l->mem, &t, NULL)) return 0;
+    for (size_t i = 0; i < t.n_phrase; i++) {
+        uint64_t *state = map_slot(&l->state, t.phrase[i].key);
+        if (!state) return err_nomem(l->err);
+        *state |= r->source == l->source ? 1 : 2;
+    }
+    return 0;
+}
+
+static int count_phrases(struct home *h, const struct persona *p, int64_t id, uint64_t *n,
+                         struct err *err)
+{
+    struct lost l = { .source = id, .mem = arena_new(0), .err = err };
+    *n = 0;
+    int rc =
+        l.mem ? store_chunk_each(h->store, &p->seal, 0, note_phrases, &l, err) : err_nomem(err);
+    for (size_t i = 0; !rc && (i = map_iter(&l.state, i));) *n += l.state.e[i - 1].value == 1;
+    map_free(&l.state);
+    arena_free(l.mem);
+    return rc;
+}
+
 int source_delete(struct home *h, struct persona *p, int64_t id, struct gone *gone, struct err *err)
 {
-    int rc = store_source_delete(h->store, &p->seal, id, gone, err);
-    if (!rc) p->stale = true;
+    uint64_t phrases = 0;
+    struct gone g = { 0 };
+    int rc = store_begin(h->store, err);
+    if (rc) return rc;
+    rc = count_phrases(h, p, id, &phrases, err);
+    if (!rc) rc = store_source_delete(h->store, &p->seal, id, &g, err);
+    if (!rc) rc = store_doc_put(h->store, &p->seal, "topics", "", 0, err);
+    if (!rc) rc = store_doc_put(h->store, &p->seal, "profile", "", 0, err);
+    if (!rc) rc = store_commit(h->store, err);
+    if (rc) store_rollback(h->store);
+    else p->stale = true;
+    g.phrases = phrases;
+    if (gone) *gone = rc ? (struct gone){ 0 } : g;
+    if (!rc) store_compact(h->store, NULL); /* a reader may hold it up: done another time */
     return rc;
 }

@@ -1,29 +1,36 @@
-/* Who writes here? A survey of the authors in files, and a guess which of them owns the export.
+/* Who writes here, and which of them is the persona?
  *
- * The owner is in every chat and in most mail threads, while each correspondent is in few: so presence
- * across files and threads counts most; then how much they wrote; and when the format itself marks
- * the owner (label "Sent", the user id of an account export) that settles it. */
-#include "persona/ingest.h"
-
+ * The survey counts the authors in files and guesses which of them owns the export. The owner is in
+ * every chat and in most mail threads, while each correspondent is in few: so presence across files
+ * and threads counts most; then how much they wrote; and when the format itself marks the owner
+ * (label "Sent", the user id of an account export) that settles it.
+ *
+ * Aliases are the names, addresses and numbers under which the persona writes; they decide which
+ * pieces are voice. Voice is a column of each stored piece, so a new alias means one pass over the
+ * pieces; chunks of sources that changed are dropped and made anew by persona_settle, since chunks
+ * carry voice marks too. Rows of the table that is being read cannot be written, so pieces to
+ * change are held back, no more than REMARK_BYTES of them at a time. */
 #include "base/map.h"
 #include "base/str.h"
 #include "persona/internal.h"
-#include "text/format.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define SURVEY_PIECES 200000           /* a file; enough to know its people */
+#define SURVEY_PIECES 200000 /* a file; enough to know its people */
 #define SURVEY_PEOPLE 20000
+#define REMARK_BYTES  ((size_t)32 << 20)
+#define PHONE_DIGITS  15 /* E.164: no number is longer */
 
 struct survey {
+    const struct ingest *in;
     struct speaker *s;
     size_t n, cap;
-    struct map by_author;              /* hash of id (or name) -> index + 1 */
-    struct map in_thread;              /* hash(author, thread) -> 1 */
+    struct map by_author; /* hash of id (or name) -> index + 1 */
+    struct map in_thread; /* hash(author, thread) -> 1 */
     struct map threads;
-    uint64_t pieces, file;
+    uint64_t pieces, file, n_files;
     struct err *err;
 };
 
@@ -50,14 +57,21 @@ static struct speaker *speaker_of(struct survey *v, const struct piece *p)
     return &v->s[*at - 1];
 }
 
+static void put_name(char *out, size_t cap, const char *s)
+{
+    size_t n = utf8_cut(s, strlen(s), cap - 1);
+    memcpy(out, s, n);
+    out[n] = 0;
+}
+
 static int survey_piece(void *ud, const struct piece *p, struct err *err)
 {
     struct survey *v = ud;
     if (!*p->author && !*p->author_id) return 0;
     struct speaker *s = speaker_of(v, p);
     if (!s) return v->n == SURVEY_PEOPLE ? 0 : err_nomem(err);
-    if (!*s->name) snprintf(s->name, sizeof s->name, "%s", p->author);
-    if (!*s->id) snprintf(s->id, sizeof s->id, "%s", p->author_id);
+    if (!*s->name) put_name(s->name, sizeof s->name, p->author);
+    if (!*s->id) put_name(s->id, sizeof s->id, p->author_id);
     s->messages++;
     s->owner |= p->sent_by_owner;
     uint64_t thread = hash64(p->thread, strlen(p->thread), v->file);
@@ -71,25 +85,43 @@ static int survey_piece(void *ud, const struct piece *p, struct err *err)
     return ++v->pieces > SURVEY_PIECES ? ERR_LIMIT : 0;
 }
 
-static int survey_file(struct survey *v, const struct ingest *in, const char *path)
+static int survey_consumed(void *ud, uint64_t bytes)
+{
+    struct survey *v = ud;
+    return progress_tick(v->in->progress, "survey", v->file - 1, v->n_files, "files");
+}
+
+/* 0, ERR_NOMEM or ERR_CANCEL: a file that cannot be read is reported when it is added. */
+static int survey_open_file(struct survey *v, const struct format *f, struct format_in *file)
+{
+    struct format_opts o = { .now = clock_now(),
+                             .map = v->in->map,
+                             .day_first = v->in->day_first,
+                             .tz_offset = v->in->tz_offset };
+    struct piece_sink sink = { survey_piece, NULL, survey_consumed, v };
+    v->pieces = 0;
+    v->file++;
+    int rc = f->has_authors ? format_parse(f, file, &o, &sink, NULL) : 0;
+    return rc == ERR_NOMEM || rc == ERR_CANCEL ? rc : 0;
+}
+
+static int survey_file(struct survey *v, const char *path)
 {
     const struct format *f;
     struct format_in file = { 0 };
-    struct format_opts o = { .now = clock_now(), .map = in->map, .day_first = in->day_first };
-    struct piece_sink sink = { survey_piece, NULL, NULL, v };
-    if (!strcmp(path, "-") || format_open(path, in->as, &f, &file, NULL)) return 0;
-    v->pieces = 0;
-    v->file++;
-    int rc = f->has_authors ? format_parse(f, &file, &o, &sink, NULL) : 0;
+    if (format_open(path, v->in->as, &f, &file, NULL)) return 0;
+    int rc = survey_open_file(v, f, &file);
     format_close(&file);
-    return rc == ERR_NOMEM ? rc : 0;   /* a file that cannot be read is reported when it is added */
+    return rc;
 }
 
 static int by_likely(const void *a, const void *b)
 {
     const struct speaker *x = a, *y = b;
     if (x->likely != y->likely) return x->likely < y->likely ? 1 : -1;
-    return x->messages < y->messages ? 1 : x->messages > y->messages ? -1 : strcmp(x->name, y->name);
+    return x->messages < y->messages   ? 1
+           : x->messages > y->messages ? -1
+                                       : strcmp(x->name, y->name);
 }
 
 static void judge(struct survey *v)
@@ -106,29 +138,270 @@ static void judge(struct survey *v)
     if (v->n) qsort(v->s, v->n, sizeof v->s[0], by_likely);
 }
 
+static int survey_end(struct survey *v, int rc, struct speaker **out, size_t *n_out)
+{
+    if (rc == ERR_NOMEM) err_nomem(v->err);
+    if (rc == ERR_CANCEL) err_set(v->err, rc, "stopped; nothing was added");
+    judge(v);
+    map_free(&v->by_author);
+    map_free(&v->in_thread);
+    map_free(&v->threads);
+    if (rc) {
+        free(v->s);
+        v->s = NULL;
+        v->n = 0;
+    }
+    *out = v->s;
+    *n_out = v->n;
+    return rc;
+}
+
 int ingest_speakers(struct ingest *in, const char *const *paths, size_t n, struct speaker **out,
                     size_t *n_out, struct err *err)
 {
-    struct survey v = { .err = err };
+    struct survey v = { .in = in, .err = err };
     struct path_list l = { 0 };
+    *out = NULL;
+    *n_out = 0;
     int rc = path_list_of(paths, n, &l, err);
-    for (size_t i = 0; i < l.n && !rc; i++) {
-        rc = survey_file(&v, in, l.path[i]);
-        if (!rc) rc = progress_tick(in->progress, "survey", i + 1, l.n, "files");
+    v.n_files = l.n;
+    if (!rc) {
+        for (size_t i = 0; i < l.n && !rc; i++) {
+            rc = survey_file(&v, l.path[i]);
+            if (!rc) rc = progress_tick(in->progress, "survey", i + 1, l.n, "files");
+        }
+        rc = survey_end(&v, rc, out, n_out);
     }
-    if (rc == ERR_NOMEM) err_nomem(err);
-    if (rc == ERR_CANCEL) err_set(err, rc, "stopped; nothing was added");
-    judge(&v);
     path_list_free(&l);
-    map_free(&v.by_author);
-    map_free(&v.in_thread);
-    map_free(&v.threads);
-    *out = v.s;
-    *n_out = v.n;
+    return rc;
+}
+
+int speakers_of_open(struct ingest *in, const struct format *f, struct format_in *file,
+                     struct speaker **out, size_t *n_out, struct err *err)
+{
+    struct survey v = { .in = in, .n_files = 1, .err = err };
+    int rc = survey_end(&v, survey_open_file(&v, f, file), out, n_out);
+    rewind(file->f);
+    return rc;
+}
+
+/* ---- is it the persona? ---- */
+
+/* What exports put into numbers and around names: marks without width, blanks and dashes. */
+static bool invisible(uint32_t c)
+{
+    return c == 0xAD || c == 0xFEFF || (c >= 0x200B && c <= 0x200F) ||
+           (c >= 0x202A && c <= 0x202E) || (c >= 0x2060 && c <= 0x2069);
+}
+
+static bool filler(uint32_t c)
+{
+    return invisible(c) || c == 0xA0 || (c >= 0x2000 && c <= 0x2015) || c == 0x2028 ||
+           c == 0x2029 || c == 0x202F || c == 0x205F;
+}
+
+/* Digits of a phone number without the zeros or "+" before it; 0 if it is none. */
+static size_t phone_digits(const char *s, char out[PHONE_DIGITS])
+{
+    size_t n = 0;
+    for (const char *end = s + strlen(s); s < end;) {
+        uint32_t c = utf8_next(&s, end);
+        if (c >= '0' && c <= '9') {
+            if (!n && c == '0') continue;
+            if (n == PHONE_DIGITS) return 0;
+            out[n++] = (char)c;
+        } else if (!(c < 0x80 && strchr(" +-()./", (int)c)) && !filler(c)) {
+            return 0;
+        }
+    }
+    return n < 7 ? 0 : n;
+}
+
+/* Country code and trunk zero differ between exports: the last nine digits count, or all of the
+ * shorter number. */
+static bool same_phone(const char *a, size_t na, const char *b, size_t nb)
+{
+    size_t k = na < nb ? na : nb;
+    if (k > 9) k = 9;
+    return !memcmp(a + na - k, b + nb - k, k);
+}
+
+/* Folded name with "Last, First" turned round, marks as spaces, one space between words. */
+static void name_key(const char *s, struct buf *out)
+{
+    struct buf t = BUF_INIT(8192), words = BUF_INIT(16384);
+    const char *comma = strchr(s, ',');
+    if (comma && comma[1]) buf_printf(&t, "%s %.*s", comma + 1, (int)(comma - s), s);
+    else buf_adds(&t, s);
+    utf8_fold(&words, buf_str(&t), t.n);
+    for (const char *p = buf_str(&words), *end = p + words.n; p < end;) {
+        const char *was = p;
+        uint32_t c = utf8_next(&p, end);
+        bool letter = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+                      (c < 0x80 ? strchr("'@+", (int)c) != NULL : !filler(c));
+        if (letter) buf_add(out, was, (size_t)(p - was));
+        else if (invisible(c)) continue;
+        else if (out->n && out->p[out->n - 1] != ' ') buf_addc(out, ' ');
+    }
+    while (out->n && out->p[out->n - 1] == ' ') out->p[--out->n] = 0;
+    if (t.failed || words.failed) buf_clear(out);
+    buf_free(&t);
+    buf_free(&words);
+}
+
+static bool alias_is(const char *alias, const char *who)
+{
+    char a[PHONE_DIGITS], b[PHONE_DIGITS];
+    if (!who || !*who) return false;
+    if (strchr(alias, '@') || strchr(who, '@')) return span_ieq(span_trim(span_of(who)), alias);
+    size_t na = phone_digits(alias, a), nb = na ? phone_digits(who, b) : 0;
+    if (na && nb) return same_phone(a, na, b, nb);
+    struct buf x = BUF_INIT(16384), y = BUF_INIT(16384);
+    name_key(alias, &x);
+    name_key(who, &y);
+    bool alike = x.n && x.n == y.n && !x.failed && !y.failed && !memcmp(x.p, y.p, x.n);
+    buf_free(&x);
+    buf_free(&y);
+    return alike;
+}
+
+bool persona_is(const struct persona *p, const char *author, const char *author_id)
+{
+    for (size_t i = 0; i < p->n_aliases; i++)
+        if (alias_is(p->aliases[i], author) || alias_is(p->aliases[i], author_id)) return true;
+    return alias_is(p->name, author);
+}
+
+/* ---- aliases ---- */
+
+static int alias_put(struct persona *p, struct span s, struct err *err)
+{
+    s = span_trim(s);
+    if (!s.n) return 0;
+    if (s.n > 200 || !utf8_valid(s.p, s.n))
+        return err_set(err, ERR_INVAL, "a name, address or number is at most 200 bytes");
+    const char *open = memchr(s.p, '<', s.n);
+    if (open && s.p[s.n - 1] == '>') { /* "Ann Lee <ann@example.org>" */
+        int rc = alias_put(p, (struct span){ s.p, (size_t)(open - s.p) }, err);
+        return rc ? rc
+                  : alias_put(p, (struct span){ open + 1, s.n - (size_t)(open - s.p) - 2 }, err);
+    }
+    for (size_t i = 0; i < p->n_aliases; i++)
+        if (span_ieq(s, p->aliases[i])) return 0;
+    char **grown = realloc(p->aliases, (p->n_aliases + 1) * sizeof *grown);
+    if (!grown) return err_nomem(err);
+    p->aliases = grown;
+    if (!(grown[p->n_aliases] = strndup(s.p, s.n))) return err_nomem(err);
+    p->n_aliases++;
+    return 0;
+}
+
+int persona_alias_parse(struct persona *p, const char *list, struct err *err)
+{
+    for (const char *s = list;; s++) {
+        size_t n = strcspn(s, ",;\n");
+        int rc = alias_put(p, (struct span){ s, n }, err);
+        if (rc || !*(s += n)) return rc;
+    }
+}
+
+void persona_alias_cut(struct persona *p, size_t keep)
+{
+    while (p->n_aliases > keep) free(p->aliases[--p->n_aliases]);
+}
+
+/* Pieces that became voice, held back until the reading of their table is over. */
+struct remark {
+    struct persona *p;
+    struct arena *mem, *tmp;
+    struct row_piece *row; /* bodies are in mem */
+    size_t n, cap, bytes;
+    bool full; /* REMARK_BYTES reached: write these, then read again */
+    struct err *err;
+};
+
+static int hold_back(struct remark *m, const struct row_piece *r)
+{
+    if (m->n == m->cap) {
+        size_t cap = m->cap ? m->cap * 2 : 256;
+        struct row_piece *grown = realloc(m->row, cap * sizeof *grown);
+        if (!grown) return err_nomem(m->err);
+        m->row = grown;
+        m->cap = cap;
+    }
+    struct row_piece *q = &m->row[m->n];
+    *q = *r;
+    q->voice = true;
+    if (!(q->body = arena_strndup(m->mem, r->body, r->body_n))) return err_nomem(m->err);
+    m->n++;
+    m->bytes += sizeof *q + r->body_n;
+    return 0;
+}
+
+static int remark_piece(void *ud, const struct row_piece *r)
+{
+    struct remark *m = ud;
+    struct piece pc;
+    if (r->voice) return 0;
+    if (m->bytes >= REMARK_BYTES) {
+        m->full = true;
+        return ERR_LIMIT; /* stops the reading; not an error */
+    }
+    arena_reset(m->tmp);
+    int rc = unpack_piece(r->body, r->body_n, m->tmp, &pc, m->err);
+    bool named = !rc && (*pc.author || *pc.author_id);
+    return named && persona_is(m->p, pc.author, pc.author_id) ? hold_back(m, r) : rc;
+}
+
+static int remark_some(struct home *h, struct remark *m)
+{
+    m->n = m->bytes = 0;
+    m->full = false;
+    arena_reset(m->mem);
+    int rc = store_piece_each(h->store, &m->p->seal, 0, PIECE_BY_SEQ, remark_piece, m, m->err);
+    if (m->full) rc = 0;
+    for (size_t i = 0; !rc && i < m->n; i++) {
+        rc = store_piece_put(h->store, &m->p->seal, &m->row[i], m->err);
+        if (!rc && (i + 1 == m->n || m->row[i].source != m->row[i + 1].source))
+            rc = store_chunks_clear(h->store, &m->p->seal, m->row[i].source, m->err);
+    }
+    return rc;
+}
+
+/* *changed: some pieces became voice. */
+static int remark(struct home *h, struct persona *p, bool *changed, struct err *err)
+{
+    struct remark m = { .p = p, .mem = arena_new(0), .tmp = arena_new(0), .err = err };
+    int rc = m.mem && m.tmp ? 0 : err_nomem(err);
+    *changed = false;
+    do {
+        if (!rc) rc = remark_some(h, &m);
+        *changed |= m.n > 0;
+    } while (!rc && m.full);
+    if (!rc && *changed) rc = store_persona_stale(h->store, &p->seal, true, err);
+    free(m.row);
+    arena_free(m.mem);
+    arena_free(m.tmp);
+    return rc;
+}
+
+int persona_alias_add(struct home *h, struct persona *p, const char *list, struct err *err)
+{
+    size_t before = p->n_aliases;
+    bool changed = false;
+    int rc = store_begin(h->store, err);
+    if (rc) return rc;
+    rc = persona_alias_parse(p, list, err);
+    if (!rc && p->n_aliases > before) {
+        rc = persona_save(h, p, err);
+        if (!rc) rc = remark(h, p, &changed, err);
+    }
+    if (!rc) rc = store_commit(h->store, err);
     if (rc) {
-        free(v.s);
-        *out = NULL;
-        *n_out = 0;
+        store_rollback(h->store);
+        persona_alias_cut(p, before);
+    } else if (changed) {
+        p->stale = true;
     }
     return rc;
 }
