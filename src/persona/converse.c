@@ -1,9 +1,9 @@
-/* Conversations. What a follow-up needs from the turns before is little: the subject (the last question that had
- * one, and the sentence that answered it) and what has been quoted already. Both are rebuilt from the
- * stored turns when a conversation is opened again.
+/* Conversations. What a follow-up needs from the turns before is little: the subject (the last
+ * question that had one, and the sentence that answered it) and what has been quoted already. Both
+ * are rebuilt from the stored turns when a conversation is opened again.
  *
- * A turn is saved only after it was answered. The store may be open for reading, or another process may
- * be writing: the answer is given all the same, and the caller is told that it was not kept. */
+ * A turn is saved only after it was answered. The store may be open for reading, or another process
+ * may be writing: the answer is given all the same, and the caller is told that it was not kept. */
 #include "persona/converse.h"
 
 #include "base/str.h"
@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SAID_MAX 64
+#define SAID_MAX        64
 #define TURNS_IN_PROMPT 8
 
 struct turn {
@@ -27,7 +27,7 @@ struct conversation {
     struct profile profile;
     bool have_profile, save;
     int64_t id;
-    char *subject;                     /* of the last turn that had one */
+    char *subject; /* of the last turn that had one */
     struct said said[SAID_MAX];
     size_t n_said, n_turns, cap;
     struct turn *turn;
@@ -82,7 +82,8 @@ static void remember_said(struct conversation *c, int64_t piece, const char *sen
     c->said[c->n_said++] = (struct said){ piece, hash64(sentence, strlen(sentence), 0) };
 }
 
-/* The subject of a turn: its question, when that can stand alone, and the sentence that answered. */
+/* The subject of a turn: its question, when that can stand alone, and the sentence that answered.
+ */
 static int remember_subject(struct conversation *c, const char *question, const char *sentence)
 {
     struct buf b = BUF_INIT(65536);
@@ -103,7 +104,8 @@ static int load_turn(void *ud, const struct row_turn *row)
     const char *a = json_string_value(json_object_get(j, "answer")), *first = NULL;
     size_t i;
     int rc = q && a ? remember(c, q, a) : 0;
-    json_array_foreach(json_object_get(j, "sources"), i, s) {
+    json_array_foreach(json_object_get(j, "sources"), i, s)
+    {
         const char *t = json_string_value(json_object_get(s, "sentence"));
         if (t) remember_said(c, json_integer_value(json_object_get(s, "piece")), t);
         if (!first) first = t;
@@ -145,8 +147,10 @@ int conversation_open(struct retriever *r, const char *voice, int64_t id, bool s
     c->have_profile = !rc && c->profile.words;
     if (!rc && id) rc = store_conversation_each(h->store, &p->seal, find_conversation, &f, err);
     if (!rc && id && !f.there)
-        rc = err_set(err, ERR_NOTFOUND, "there is no conversation %lld: `likeness conversations` lists "
-                     "them", (long long)id);
+        rc = err_set(err, ERR_NOTFOUND,
+                     "there is no conversation %lld: `likeness conversations` lists "
+                     "them",
+                     (long long)id);
     if (!rc && id) rc = store_turn_each(h->store, &p->seal, id, load_turn, c, err);
     if (rc) conversation_close(c);
     else *out = c;
@@ -176,12 +180,14 @@ static const char *const kind_words[] = { "found", "changed", "none" };
 static json_t *cite_json(const struct answer_cite *c)
 {
     char iso[32];
-    json_t *o = json_pack("{s:I, s:s, s:I, s:I, s:f, s:f, s:s}", "source", (json_int_t)c->source, "title",
-                          c->title, "chunk", (json_int_t)c->chunk, "piece", (json_int_t)c->piece,
-                          "similarity", (double)c->similarity, "support", (double)c->support, "sentence",
-                          c->sentence);
-    if (o) json_object_set_new(o, "written_at", c->written_at == CLOCK_NONE
-                               ? json_null() : json_string(clock_iso(c->written_at, iso)));
+    json_t *o = json_pack("{s:I, s:s, s:I, s:I, s:f, s:f, s:s}", "source", (json_int_t)c->source,
+                          "title", c->title, "chunk", (json_int_t)c->chunk, "piece",
+                          (json_int_t)c->piece, "similarity", (double)c->similarity, "support",
+                          (double)c->support, "sentence", c->sentence);
+    if (o)
+        json_object_set_new(
+            o, "written_at",
+            c->written_at == CLOCK_NONE ? json_null() : json_string(clock_iso(c->written_at, iso)));
     if (o && *c->question) json_object_set_new(o, "answered", json_string(c->question));
     return o;
 }
@@ -193,8 +199,9 @@ struct json_t *answer_json(const struct answer *a, const char *question)
         json_array_append_new(parts, json_pack("{s:s, s:b, s:i}", "text", a->part[i].text, "own",
                                                a->part[i].own, "source", a->part[i].cite));
     for (size_t i = 0; i < a->n_cites; i++) json_array_append_new(cites, cite_json(&a->cite[i]));
-    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:f}", "question", question, "answer", a->text, "kind",
-                     kind_words[a->kind], "parts", parts, "sources", cites, "seconds", a->seconds);
+    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:f}", "question", question, "answer", a->text,
+                     "kind", kind_words[a->kind], "parts", parts, "sources", cites, "seconds",
+                     a->seconds);
 }
 
 static int save_turn(struct conversation *c, const char *question, const struct answer *a,
@@ -213,10 +220,13 @@ static int save_turn(struct conversation *c, const char *question, const struct 
         while (k < n && sources[k] != a->cite[i].source) k++;
         if (k == n) sources[n++] = a->cite[i].source;
     }
-    struct row_turn row = { .created_at = clock_now(), .sources = sources, .n_sources = n, .body = body,
+    struct row_turn row = { .created_at = clock_now(),
+                            .sources = sources,
+                            .n_sources = n,
+                            .body = body,
                             .body_n = strlen(body) };
     int rc = store_begin(st, err);
-    if (!rc && !id) rc = store_conversation_new(st, ps, "{\"v\":1}", 7, &id, err);
+    if (!rc && !id) rc = store_conversation_new(st, ps, "{\"v\":1}", 7, 0, &id, err);
     row.conversation = id;
     if (!rc) rc = store_turn_put(st, ps, &row, err);
     if (!rc) rc = store_commit(st, err);
@@ -230,9 +240,13 @@ int conversation_ask(struct conversation *c, const char *question, const struct 
                      struct answer *a, bool *unsaved, struct err *err)
 {
     struct span s = span_trim(span_of(question));
-    struct voice_in in = { .retriever = c->r, .profile = c->have_profile ? &c->profile : NULL,
-                           .question = question, .before = c->subject, .said = c->said,
-                           .n_said = c->n_said, .now = clock_now() };
+    struct voice_in in = { .retriever = c->r,
+                           .profile = c->have_profile ? &c->profile : NULL,
+                           .question = question,
+                           .before = c->subject,
+                           .said = c->said,
+                           .n_said = c->n_said,
+                           .now = clock_now() };
     struct err quiet = { 0 };
     if (unsaved) *unsaved = false;
     *a = (struct answer){ 0 };
@@ -245,7 +259,8 @@ int conversation_ask(struct conversation *c, const char *question, const struct 
     if (rc) return rc;
     if (remember(c, question, a->text)) rc = err_nomem(err);
     for (size_t i = 0; i < a->n_cites; i++) remember_said(c, a->cite[i].piece, a->cite[i].sentence);
-    if (!rc && a->n_cites && remember_subject(c, question, a->cite[0].sentence)) rc = err_nomem(err);
+    if (!rc && a->n_cites && remember_subject(c, question, a->cite[0].sentence))
+        rc = err_nomem(err);
     if (!rc && c->save && save_turn(c, question, a, &quiet) && unsaved) *unsaved = true;
     if (rc) answer_clear(a);
     return rc;
@@ -255,7 +270,8 @@ int conversation_ask(struct conversation *c, const char *question, const struct 
 
 static int template_of(struct conversation *c, const char *doc, struct buf *out, struct err *err)
 {
-    int rc = store_doc_get(retriever_home(c->r)->store, &retriever_persona(c->r)->seal, doc, out, err);
+    int rc =
+        store_doc_get(retriever_home(c->r)->store, &retriever_persona(c->r)->seal, doc, out, err);
     return rc == ERR_NOTFOUND ? 0 : rc;
 }
 
@@ -279,11 +295,18 @@ int conversation_prompt(struct conversation *c, const char *question, const stru
     if (!rc) rc = template_of(c, "template.user", &user, err);
     if (!rc) rc = retrieve(c->r, &qq, &ps, err);
     struct prompt_in in = { .persona = retriever_persona(c->r),
-                            .profile = c->have_profile ? &c->profile : NULL, .passages = &ps,
-                            .question = question, .turns = turns, .n_turns = n,
+                            .profile = c->have_profile ? &c->profile : NULL,
+                            .passages = &ps,
+                            .question = question,
+                            .turns = turns,
+                            .n_turns = n,
                             .system_template = sys.n ? buf_str(&sys) : NULL,
-                            .user_template = user.n ? buf_str(&user) : NULL, .context_tokens = 8192,
-                            .answer_tokens = 512, .now = clock_now(), .title = title_of, .title_ud = c->r };
+                            .user_template = user.n ? buf_str(&user) : NULL,
+                            .context_tokens = 8192,
+                            .answer_tokens = 512,
+                            .now = clock_now(),
+                            .title = title_of,
+                            .title_ud = c->r };
     if (!rc) rc = prompt_build(&in, out, err);
     passages_clear(&ps);
     buf_free(&sys);

@@ -3,11 +3,11 @@
  *     struct conversation *c;
  *     conversation_open(r, "quote", 0, true, &c, err);     0: new, saved with its first turn
  *     conversation_ask(c, "Where do you live?", NULL, &a, NULL, err);
- *     conversation_ask(c, "And why?", NULL, &a, NULL, err);         retrieves with the first question in mind
- *     conversation_close(c);
+ *     conversation_ask(c, "And why?", NULL, &a, NULL, err);         retrieves with the first
+ * question in mind conversation_close(c);
  *
- * A turn is stored sealed, with the sources it rests on, so that deleting a source deletes the answers that
- * quoted it. save false: nothing is stored. */
+ * A turn is stored sealed, with the sources it rests on, so that deleting a source deletes the
+ * answers that quoted it. save false: nothing is stored. */
 #ifndef LK_PERSONA_CONVERSE_H
 #define LK_PERSONA_CONVERSE_H
 
@@ -16,14 +16,16 @@
 struct conversation;
 int conversation_open(struct retriever *r, const char *voice, int64_t id, bool save,
                       struct conversation **out, struct err *err);
-/* q: filters and k for this question, NULL for defaults. a is cleared by the caller (answer_clear). A turn that
- * could not be saved because the home is busy or read-only is still answered; *unsaved (may be NULL) says so. */
+/* q: filters and k for this question, NULL for defaults. a is cleared by the caller (answer_clear).
+ * A turn that could not be saved because the home is busy or read-only is still answered; *unsaved
+ * (may be NULL) says so. */
 int conversation_ask(struct conversation *c, const char *question, const struct query *q,
                      struct answer *a, bool *unsaved, struct err *err);
-int64_t conversation_id(const struct conversation *c);     /* 0: not saved yet */
+int64_t conversation_id(const struct conversation *c); /* 0: not saved yet */
 size_t conversation_turns(const struct conversation *c);
 void conversation_close(struct conversation *c);
-/* {"question":..., "answer":..., "kind":..., "sources":[...]} as --json shows it; caller decrefs (jansson json_t *). */
+/* {"question":..., "answer":..., "kind":..., "sources":[...]} as --json shows it; caller decrefs
+ * (jansson json_t *). */
 struct json_t *answer_json(const struct answer *a, const char *question);
 
 /* The persona's profile doc, loaded; zeroed when there is none yet. */

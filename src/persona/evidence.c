@@ -1,17 +1,20 @@
 /* How well a sentence answers, and whether what was found is enough to answer at all.
  *
- * Two numbers are kept apart. `score` ranks: coverage of the question by the sentence and its surroundings, the
- * cosine of both, words that adjoin in both, the kind of answer that was asked for, and whether the
- * sentence can stand alone. `support` judges: a logistic of the evidence, whose weights are set by hand,
+ * Two numbers are kept apart. `score` ranks: coverage of the question by the sentence and its
+ * surroundings, the cosine of both, words that adjoin in both, the kind of answer that was asked
+ * for, and whether the sentence can stand alone. `support` judges: a logistic of the evidence,
+ * whose weights are set by hand,
  *
- *     z = BIAS + 4.6 cover_heavy + 2.4 own_heavy (or what was asked) + 1.2 cosine + 0.7 phrase + 0.5 fit - 2.2 unseen
+ *     z = BIAS + 4.6 cover_heavy + 2.4 own_heavy (or what was asked) + 1.2 cosine + 0.7 phrase +
+ * 0.5 fit - 2.2 unseen
  *
- * where heavy leaves the light words out ("think", "good") and unseen is the share of the question's
- * weight in words that the person's whole corpus does not have, in any form. Half of the subject in the
- * sentence's own words, with the rest around it, is enough; the same with the rest never seen is not.
+ * where heavy leaves the light words out ("think", "good") and unseen is the share of the
+ * question's weight in words that the person's whole corpus does not have, in any form. Half of the
+ * subject in the sentence's own words, with the rest around it, is enough; the same with the rest
+ * never seen is not.
  *
- * Everything that costs (cosine, kind of answer, stance) is worked out only for the BEST by the cheap
- * part, and only settles close calls. */
+ * Everything that costs (cosine, kind of answer, stance) is worked out only for the BEST by the
+ * cheap part, and only settles close calls. */
 #include "persona/quote.h"
 
 #include "base/str.h"
@@ -23,8 +26,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BEST 40
-#define BIAS -3.6f
+#define BEST  40
+#define BIAS  -3.4f
+#define REPLY 0.6f /* of the subject in what somebody asked just before */
 
 /* ---- the kind of answer ---- */
 
@@ -42,22 +46,36 @@ static bool holds_digit(const char *s)
     return false;
 }
 
-static const char *const because[] = { " because", " since ", " so that", " reason", "that's why", "which is why",
-    " in order to", " for the sake", " so i ", "makes me", "made me", " as it ", " if you ", "can't bear",
-    "couldn't bear", "what i love", "what i hate", " why", " sooner ", NULL };
-static const char *const when[] = { " ago", "yesterday", "last year", "last week", "morning", "january",
-    "february", " march ", "april", " june", " july", "august", "september", "october", "november",
-    "december", "in 19", "in 20", "years old", "when i was", NULL };
-static const char *const numbers[] = { " one ", " two ", " three ", " four ", " five ", " six ", " seven ",
-    " eight ", " nine ", " ten ", " eleven", " twelve", "teen ", "twenty", "thirty", "forty", "fifty", "sixty",
-    "seventy", "eighty", "ninety", "hundred", "thousand", " half", "dozen", " none", NULL };
-static const char *const often[] = { " every ", " each ", " once", " twice", " times", " daily", " weekly",
-    " always", " never", " whenever", " most ", "days", "sundays", "mondays", NULL };
-static const char *const view[] = { " i think", " i love", " i like", " i hate", " i believe", " i don't", " i never",
-    " i will", " i'd ", " i'm ", " i was wrong", " should", " i prefer", " i can't", " i trust", " i want",
-    " i won't", " i wouldn't", " best ", " worst ", " better ", NULL };
-static const char *const place[] = { " in ", " at ", " near ", " by the ", " street", " road", " on the ", NULL };
-static const char *const rule[] = { " you ", " your ", " always ", " never ", " first ", " then ", " if ", NULL };
+static const char *const because[] = {
+    " because",     " since ",      " so that",      " reason",    "that's why",
+    "which is why", " in order to", " for the sake", " so i ",     "makes me",
+    "made me",      " as it ",      " if you ",      "can't bear", "couldn't bear",
+    "what i love",  "what i hate",  " why",          " sooner ",   NULL
+};
+static const char *const when[] = { " ago",     "yesterday", "last year", "last week", "morning",
+                                    "january",  "february",  " march ",   "april",     " june",
+                                    " july",    "august",    "september", "october",   "november",
+                                    "december", "in 19",     "in 20",     "years old", "when i was",
+                                    NULL };
+static const char *const numbers[] = { " one ",   " two ",   " three ",  " four ",  " five ",
+                                       " six ",   " seven ", " eight ",  " nine ",  " ten ",
+                                       " eleven", " twelve", "teen ",    "twenty",  "thirty",
+                                       "forty",   "fifty",   "sixty",    "seventy", "eighty",
+                                       "ninety",  "hundred", "thousand", " half",   "dozen",
+                                       " none",   NULL };
+static const char *const often[] = { " every ", " each ",  " once",   " twice",  " times",
+                                     " daily",  " weekly", " always", " never",  " whenever",
+                                     " most ",  "days",    "sundays", "mondays", NULL };
+static const char *const view[] = { " i think",   " i love",     " i like",      " i hate",
+                                    " i believe", " i don't",    " i never",     " i will",
+                                    " i'd ",      " i'm ",       " i was wrong", " should",
+                                    " i prefer",  " i can't",    " i trust",     " i want",
+                                    " i won't",   " i wouldn't", " best ",       " worst ",
+                                    " better ",   NULL };
+static const char *const place[] = { " in ",    " at ",  " near ",   " by the ",
+                                     " street", " road", " on the ", NULL };
+static const char *const rule[] = { " you ",   " your ", " always ", " never ",
+                                    " first ", " then ", " if ",     NULL };
 
 /* Does it begin like an instruction: "Oil your chain", "Never quote"? */
 static bool imperative(const struct sentence *s)
@@ -65,8 +83,10 @@ static bool imperative(const struct sentence *s)
     struct tokens t = tokens_of(s->text, s->n);
     if (!tokens_next(&t) || !t.is_word) return false;
     struct token_word w = token_word(s->text + t.start, t.end - t.start);
-    if (!strcmp(w.fold, "don't") || !strcmp(w.fold, "never") || !strcmp(w.fold, "always")) return true;
-    if (w.stop || str_ends(w.fold, "s") || str_ends(w.fold, "ed") || str_ends(w.fold, "ing")) return false;
+    if (!strcmp(w.fold, "don't") || !strcmp(w.fold, "never") || !strcmp(w.fold, "always"))
+        return true;
+    if (w.stop || str_ends(w.fold, "s") || str_ends(w.fold, "ed") || str_ends(w.fold, "ing"))
+        return false;
     if (!tokens_next(&t) || !t.is_word) return false;
     w = token_word(s->text + t.start, t.end - t.start);
     return !strcmp(w.fold, "the") || !strcmp(w.fold, "your") || !strcmp(w.fold, "it") ||
@@ -77,7 +97,8 @@ static bool imperative(const struct sentence *s)
 static bool names_someone(const struct sentence *s)
 {
     for (size_t i = 1; i + 1 < s->n; i++)
-        if (s->text[i - 1] == ' ' && isupper((unsigned char)s->text[i]) && islower((unsigned char)s->text[i + 1]))
+        if (s->text[i - 1] == ' ' && isupper((unsigned char)s->text[i]) &&
+            islower((unsigned char)s->text[i + 1]))
             return true;
     return false;
 }
@@ -85,7 +106,8 @@ static bool names_someone(const struct sentence *s)
 /* A view: a word that tells one, or a leaning; best in the first person. */
 static float view_fit(const struct sentence *s, const char *folded)
 {
-    bool first_person = strstr(folded, " i ") || strstr(folded, " i'") || strstr(folded, " my ");
+    bool first_person = strstr(folded, " i ") || strstr(folded, " i'") || strstr(folded, " my ") ||
+                        strstr(folded, " we ");
     float fit = first_person ? 0.3f : 0;
     if (holds_any(folded, view)) fit = 0.7f;
     if (fabsf(s->stance) >= 0.5f) fit = fmaxf(fit, first_person ? 0.9f : 0.7f);
@@ -123,7 +145,7 @@ static float fitness(const struct sentence *s, const char *folded)
     if (s->n_words > 60) f *= 0.75f;
     size_t commas = 0;
     for (size_t i = 0; i < s->n; i++) commas += s->text[i] == ',';
-    if (commas > 2 && commas * 3 >= s->n_words) f *= 0.6f;         /* a bare list */
+    if (commas > 2 && commas * 3 >= s->n_words) f *= 0.6f; /* a bare list */
     if (strstr(folded, "http://") || strstr(folded, "https://")) f *= 0.4f;
     if (str_starts(folded, " dear ") || str_starts(folded, " hi ") || str_starts(folded, " hello "))
         f *= 0.4f;
@@ -140,8 +162,8 @@ static bool was_said(const struct voice_in *in, const struct sentence *s)
     return false;
 }
 
-/* What was quoted already is not said again; for a follow-up, what stands near it is wanted, and most of
- * all the sentence after it. */
+/* What was quoted already is not said again; for a follow-up, what stands near it is wanted, and
+ * most of all the sentence after it. */
 static float said_effect(const struct voice_in *in, const struct question *q, struct sentence *s)
 {
     float same_piece = q->bare ? 0.3f : 0.08f;
@@ -161,8 +183,8 @@ static float said_effect(const struct voice_in *in, const struct question *q, st
 
 static float base_score(const struct sentence *s, const struct passage *p)
 {
-    return 0.27f * s->cover + 0.23f * s->cover_heavy + 0.07f * s->own + 0.21f * s->phrase + 0.085f * s->lead +
-           0.28f * p->score + 0.22f * s->asked_cover;
+    return 0.27f * s->cover + 0.23f * s->cover_heavy + 0.07f * s->own + 0.21f * s->phrase +
+           0.085f * s->lead + 0.28f * p->score + 0.22f * s->asked_cover;
 }
 
 static float unseen_share(const struct question *q)
@@ -175,8 +197,10 @@ static float unseen_share(const struct question *q)
 
 static float support(const struct question *q, const struct sentence *s)
 {
-    float z = BIAS + 4.6f * s->cover_heavy + 2.4f * fmaxf(s->own_heavy, 0.8f * s->asked_cover) + 1.2f * fmaxf(0, s->cosine) +
-              0.7f * s->phrase + 0.5f * s->fit - 2.2f * unseen_share(q);
+    float z = BIAS + 4.6f * s->cover_heavy + 2.4f * fmaxf(s->own_heavy, 0.8f * s->asked_cover) +
+              1.2f * fmaxf(0, s->cosine) + 0.7f * s->phrase + 0.5f * s->fit -
+              2.2f * unseen_share(q);
+    if (s->asked_cover >= REPLY) return 1 / (1 + expf(-z)); /* whatever it says, it was the reply */
     if (q->opinion) z += 0.6f * s->fit - (s->fit > 0 ? 0.3f : 1.5f);
     if (q->taste && s->fit < 0.5f) z -= 2;
     return 1 / (1 + expf(-z));
@@ -186,12 +210,14 @@ static int by_score(const void *a, const void *b)
 {
     const struct sentence *x = *(struct sentence *const *)a, *y = *(struct sentence *const *)b;
     if (x->score != y->score) return x->score < y->score ? 1 : -1;
-    return x->piece != y->piece ? (x->piece < y->piece ? -1 : 1) : x->offset < y->offset ? -1 : x->offset > y->offset;
+    return x->piece != y->piece    ? (x->piece < y->piece ? -1 : 1)
+           : x->offset < y->offset ? -1
+                                   : x->offset > y->offset;
 }
 
 /* What costs more: once for each of the best. */
-static int look_closer(const struct voice_in *in, const struct question *q, const float *qv, struct sentence *s,
-                       struct buf *folded)
+static int look_closer(const struct voice_in *in, const struct question *q, const float *qv,
+                       struct sentence *s, struct buf *folded)
 {
     struct embedder *e = retriever_embedder(in->retriever);
     float v[e->kind->dim];

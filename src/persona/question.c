@@ -1,12 +1,13 @@
 /* Reading a question. Its content words become weighted terms: rare words of the corpus weigh more
- * (their BM25 idf), words that say little about a subject ("think", "good", "ever") weigh little, and
- * words that the corpus has never seen weigh as much as its rarest: a question about something
- * unseen must not be answered by its small words. A capital inside the question makes a name, for which
- * no synonym will do.
+ * (their BM25 idf), words that say little about a subject ("think", "good", "ever") weigh little,
+ * and words that the corpus has never seen weigh as much as its rarest: a question about something
+ * unseen must not be answered by its small words. A capital inside the question makes a name, for
+ * which no synonym will do.
  *
- * The first words give the kind of answer that is wanted. Only questions about a present view or habit
- * ("do you", "would you", "what do you think of") can be answered by a change of mind: who, when and
- * how many have no two sides. */
+ * The first words give the kind of answer that is wanted. Only questions about a present view or
+ * habit
+ * ("do you", "would you", "what do you think of") can be answered by a change of mind: who, when
+ * and how many have no two sides. */
 #include "persona/question.h"
 
 #include "base/str.h"
@@ -15,42 +16,53 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LIGHT 0.25f                    /* weight of a light word against a heavy one */
-#define BEFORE 0.55f                   /* of an earlier turn's word */
-#define BEFORE_MOST 0.3f               /* all of those together, against the question's own */
-#define SYNONYM 0.74f
-#define OTHER_FORM 0.95f              /* "nursing" for "nurses": the same stem, another word */
+#define LIGHT       0.25f /* weight of a light word against a heavy one */
+#define BEFORE      0.55f /* of an earlier turn's word */
+#define BEFORE_MOST 0.3f  /* all of those together, against the question's own */
+#define SYNONYM     0.74f
+#define OTHER_FORM  0.95f /* "nursing" for "nurses": the same stem, another word */
 
 /* Stems of words that carry little of a question's subject. */
 static const char *const light_words[] = {
-    "think", "thought", "opinion", "view", "feel", "say", "said", "tell", "told", "talk", "know", "consid",
-    "want", "get", "got", "make", "made", "go", "went", "come", "came", "take", "took", "give", "gave", "keep", "good",
-    "better", "best", "bad", "thing", "stuff", "kind", "sort", "ever", "never", "favourit", "favorit", "worth", "day",
-    "time", "year", "peopl", "way", "use", "long", "much", "mani", "right", "like", "happen", "mean", "realli", "one",
-    "someon", "someth", "anyth", "anoth", "these", "alway", "still", "now", "ago", "life", "believ", "hope", "wish",
-    "prefer", "enjoy", "hate", "should", "often", "lot", "quit", "must", "would", "could", "person", "becom", "let",
-    "seem", "look", "find", "whi", "through", "instead", "reason", "chang", "mind", "start", "stop", "abl", "world",
-    "advic", "advis", "young", "exact", "actual", "describ", "rememb", "remind", "import", "peopl", "matter", "miss",
-    "learn", "cost", "man", "woman", "place", "live", "put", "month", "week", "caus", "part", "name", "hard", "hardest",
-    "first", "last", "next", "new", "old", "own", "offer", "enjoy", "big", "small", "call", "set",
-    "need", "tri", "show", "turn", "help", "sure", "great", "word", "deal", "end", "begin", "began", "finish",
-    "true", "differ", "special", "earliest", "earli", "late", "moment", "experi", "describ", "explain", "spend", "spent",
-    "secret", "biggest", "most", "worst", "proud", "interest", "idea", "noth", "everyth", "somebodi", "own",
+    "think",   "thought",  "opinion", "view",     "feel",     "say",     "said",    "tell",
+    "told",    "talk",     "know",    "consid",   "want",     "get",     "got",     "make",
+    "made",    "go",       "went",    "come",     "came",     "take",    "took",    "give",
+    "gave",    "keep",     "good",    "better",   "best",     "bad",     "thing",   "stuff",
+    "kind",    "sort",     "ever",    "never",    "favourit", "favorit", "worth",   "day",
+    "time",    "year",     "peopl",   "way",      "use",      "long",    "much",    "mani",
+    "right",   "like",     "happen",  "mean",     "realli",   "one",     "someon",  "someth",
+    "anyth",   "anoth",    "these",   "alway",    "still",    "now",     "ago",     "life",
+    "believ",  "hope",     "wish",    "prefer",   "enjoy",    "hate",    "should",  "often",
+    "lot",     "quit",     "must",    "would",    "could",    "person",  "becom",   "let",
+    "seem",    "look",     "find",    "whi",      "through",  "instead", "reason",  "chang",
+    "mind",    "start",    "stop",    "abl",      "world",    "advic",   "advis",   "young",
+    "exact",   "actual",   "describ", "rememb",   "remind",   "import",  "peopl",   "matter",
+    "miss",    "learn",    "cost",    "man",      "woman",    "place",   "live",    "put",
+    "caus",    "part",     "name",    "hard",     "hardest",  "first",   "last",    "next",
+    "new",     "old",      "own",     "offer",    "enjoy",    "big",     "small",   "call",
+    "set",     "need",     "tri",     "show",     "turn",     "help",    "sure",    "great",
+    "word",    "deal",     "end",     "begin",    "began",    "finish",  "true",    "differ",
+    "special", "earliest", "earli",   "late",     "moment",   "experi",  "describ", "explain",
+    "spend",   "spent",    "secret",  "biggest",  "most",     "worst",   "proud",   "interest",
+    "idea",    "noth",     "everyth", "somebodi", "own",
 };
 /* Folded words that ask for a view, wherever they stand. */
 static const char *const view_words[] = {
-    "think", "opinion", "opinions", "view", "views", "feel", "feelings", "reckon", "attitude", "thoughts", "stand",
-    "believe", "stance",
+    "think",  "opinion",  "opinions", "view",  "views",   "feel",   "feelings",
+    "reckon", "attitude", "thoughts", "stand", "believe", "stance",
 };
 static const char *const view_starts[] = {
-    "do", "does", "would", "will", "are", "is", "should", "shall", "can", "could", "don't", "aren't", "won't",
-    "isn't", "wouldn't", "shouldn't", "can't",
+    "do",    "does",  "would",  "will",  "are",   "is",       "should",    "shall", "can",
+    "could", "don't", "aren't", "won't", "isn't", "wouldn't", "shouldn't", "can't",
 };
 static const char *const leaning[] = {
-    "it", "that", "this", "they", "them", "those", "these", "he", "him", "she", "her", "there", "then", "so",
+    "it", "that", "this", "they", "them",  "those", "these",
+    "he", "him",  "she",  "her",  "there", "then",  "so",
 };
-static const char *const taste_words[] = { "like", "love", "enjoy", "prefer", "hate", "favourite", "favorite", "better" };
-static const char *const change_words[] = { "still", "change", "changed", "anymore", "since", "always" };
+static const char *const taste_words[] = { "like", "love",      "enjoy",    "prefer",
+                                           "hate", "favourite", "favorite", "better" };
+static const char *const change_words[] = { "still",   "change", "changed",
+                                            "anymore", "since",  "always" };
 
 static bool among(const char *const *list, size_t count, const char *w)
 {
@@ -62,7 +74,7 @@ static bool among(const char *const *list, size_t count, const char *w)
 
 /* ---- shape ---- */
 
-struct words {                         /* folded, for the shape of the question */
+struct words { /* folded, for the shape of the question */
     char w[3][32];
     size_t n, content;
     bool leans, view, change, taste;
@@ -75,7 +87,8 @@ static void shape(const char *text, struct words *out)
     while (tokens_next(&t)) {
         if (!t.is_word) continue;
         struct token_word w = token_word(text + t.start, t.end - t.start);
-        bool joins = !out->n && (!strcmp(w.fold, "and") || !strcmp(w.fold, "but") || !strcmp(w.fold, "so"));
+        bool joins =
+            !out->n && (!strcmp(w.fold, "and") || !strcmp(w.fold, "but") || !strcmp(w.fold, "so"));
         if (joins) out->leans = true;
         if (!joins && out->n < 3) snprintf(out->w[out->n++], sizeof out->w[0], "%.31s", w.fold);
         out->view |= AMONG(view_words, w.fold);
@@ -88,7 +101,8 @@ static void shape(const char *text, struct words *out)
 
 static bool among_counts(const char *w)
 {
-    static const char *const counts[] = { "many", "much", "old", "often", "long", "far", "big", "tall" };
+    static const char *const counts[] = { "many", "much", "old", "often",
+                                          "long", "far",  "big", "tall" };
     return AMONG(counts, w);
 }
 
@@ -108,7 +122,8 @@ static enum question_kind kind_of(const struct words *s)
 static bool asks_view(const struct words *s, enum question_kind kind)
 {
     if (kind == ASKS_YES_NO) return s->change || AMONG(view_starts, s->w[0]);
-    return (kind == ASKS_WHAT || kind == ASKS_HOW) && (s->view || s->change || !strcmp(s->w[1], "about"));
+    return (kind == ASKS_WHAT || kind == ASKS_HOW) &&
+           (s->view || s->change || !strcmp(s->w[1], "about"));
 }
 
 bool question_leans(const char *text)
@@ -152,7 +167,7 @@ static void add_term(struct question *q, const char *word, size_t n, bool before
     t->stem_n = w.stem_n;
     t->fold = hash64(w.fold, w.fold_n, 0);
     t->form[t->n_forms++] = (struct term_form){ w.key, 1 };
-    t->light = w.fold_n < w.stem_n + 4 && AMONG(light_words, t->stem);      /* "kind", not "kindness" */
+    t->light = w.fold_n < w.stem_n + 4 && AMONG(light_words, t->stem); /* "kind", not "kindness" */
     t->name = name && !t->light;
     size_t m = t->name ? 0 : synonyms_of(t->stem, t->stem_n, syn, TERM_FORMS - 1);
     for (size_t i = 0; i < m; i++) t->form[t->n_forms++] = (struct term_form){ syn[i], SYNONYM };
@@ -165,15 +180,18 @@ static void add_term(struct question *q, const char *word, size_t n, bool before
 static int term_of(const struct question *q, const struct token_word *w)
 {
     for (size_t i = 0; i < q->n; i++)
-        if (q->term[i].stem_n == w->stem_n && !memcmp(q->term[i].stem, w->stem, w->stem_n)) return (int)i;
+        if (q->term[i].stem_n == w->stem_n && !memcmp(q->term[i].stem, w->stem, w->stem_n))
+            return (int)i;
     return -1;
 }
 
 uint64_t question_turn(const char *folded, size_t n)
 {
-    static const char *const turned[][2] = { { "you", "i" }, { "your", "my" }, { "yours", "mine" },
-                                             { "yourself", "myself" }, { "you're", "i'm" }, { "you've", "i've" },
-                                             { "are", "am" }, { "a", "the" }, { "an", "the" } };
+    static const char *const turned[][2] = { { "you", "i" },      { "your", "my" },
+                                             { "yours", "mine" }, { "yourself", "myself" },
+                                             { "you're", "i'm" }, { "you've", "i've" },
+                                             { "are", "am" },     { "a", "the" },
+                                             { "an", "the" } };
     for (size_t i = 0; i < sizeof turned / sizeof turned[0]; i++)
         if (strlen(turned[i][0]) == n && !memcmp(turned[i][0], folded, n))
             return hash64(turned[i][1], strlen(turned[i][1]), 0);
@@ -182,11 +200,14 @@ uint64_t question_turn(const char *folded, size_t n)
 
 static void add_pair(struct question *q, const int *term, const uint64_t *word)
 {
+    uint64_t the = hash64("the", 3, 0), my = hash64("my", 2, 0);
     if (q->n_pairs == QUESTION_PAIRS || (term[0] < 0 && term[1] < 0) || !word[0]) return;
+    if (word[0] == the || word[0] == my || word[1] == the || word[1] == my) return;
     q->pair[q->n_pairs++] = (struct question_pair){ { term[0], term[1] }, { word[0], word[1] } };
 }
 
-static void add_text(struct question *q, const char *text, size_t n, bool before, const struct bm25 *words)
+static void add_text(struct question *q, const char *text, size_t n, bool before,
+                     const struct bm25 *words)
 {
     struct tokens t = tokens_of(text, n);
     bool first = true;
@@ -230,10 +251,12 @@ static void hold_back(struct question *q)
     float own = 0, before = 0;
     for (size_t i = 0; i < q->n; i++) *(q->term[i].before ? &before : &own) += q->term[i].weight;
     for (size_t i = 0; i < q->n; i++)
-        if (q->term[i].before && before > BEFORE_MOST * own) q->term[i].weight *= BEFORE_MOST * own / before;
+        if (q->term[i].before && before > BEFORE_MOST * own)
+            q->term[i].weight *= BEFORE_MOST * own / before;
 }
 
-void question_read(const char *text, const char *before, const struct bm25 *words, struct question *out)
+void question_read(const char *text, const char *before, const struct bm25 *words,
+                   struct question *out)
 {
     struct words w;
     size_t heavy = 0;
@@ -243,7 +266,8 @@ void question_read(const char *text, const char *before, const struct bm25 *word
     out->opinion = asks_view(&w, out->kind);
     out->change = w.change;
     out->taste = out->opinion && w.taste;
-    out->method = out->kind == ASKS_HOW && !out->opinion && strcmp(w.w[1], "did") && strcmp(w.w[1], "was");
+    out->method =
+        out->kind == ASKS_HOW && !out->opinion && strcmp(w.w[1], "did") && strcmp(w.w[1], "was");
     out->elliptical = before && *before && question_leans(text);
     out->bare = out->elliptical && w.content == 0;
     if (!out->bare) add_text(out, text, strlen(text), false, words);
@@ -253,7 +277,8 @@ void question_read(const char *text, const char *before, const struct bm25 *word
         add_text(out, before, out->bare && out->change ? line : strlen(before), true, words);
     }
     for (size_t i = 0; i < out->n; i++) heavy += !out->term[i].light;
-    for (size_t i = 0; i < out->n && !heavy; i++) {       /* "What do you believe?": then those are the subject */
+    for (size_t i = 0; i < out->n && !heavy;
+         i++) { /* "What do you believe?": then those are the subject */
         out->term[i].light = false;
         out->term[i].weight /= LIGHT;
     }
@@ -281,7 +306,8 @@ void question_match(const struct question *q, const struct token_word *w, float 
         const struct question_term *t = &q->term[i];
         here[i] = near(t, w->stem, w->stem_n);
         for (size_t k = 0; maybe && k < t->n_forms; k++)
-            if (t->form[k].stem == w->key && t->form[k].weight > here[i]) here[i] = t->form[k].weight;
+            if (t->form[k].stem == w->key && t->form[k].weight > here[i])
+                here[i] = t->form[k].weight;
         if (here[i] == 1 && t->fold != hash64(w->fold, w->fold_n, 0)) here[i] = OTHER_FORM;
         if (here[i] > most) most = here[i], best = i;
     }

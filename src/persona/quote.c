@@ -2,15 +2,16 @@
  *
  *  1. The question becomes weighted terms (question.c); retrieval brings PASSAGES passages.
  *  2. Every own sentence in them is matched (sentences.c) and scored (evidence.c).
- *  3. Weak evidence: when nothing supports an answer, the answer says that nothing was written about it,
- *     in the person's manner (manner.c), and quotes nothing.
+ *  3. Weak evidence: when nothing supports an answer, the answer says that nothing was written
+ * about it, in the person's manner (manner.c), and quotes nothing.
  *  4. A change of mind (stance.c): the newest view first, then what was thought before, and when.
  *  5. Otherwise the best sentence as an excerpt: with the one it leans on ("It ..." needs what went
  *     before) and what follows it in the same paragraph; then other sentences that answer nearly as
- *     well and add something, as excerpts of their own. Newest piece first; a piece keeps its own order.
+ *     well and add something, as excerpts of their own. Newest piece first; a piece keeps its own
+ * order.
  *
- * A follow-up without a subject of its own ("And why?") is answered from beside what was quoted, and
- * never by a repetition; "When was that?" by the date of it. */
+ * A follow-up without a subject of its own ("And why?") is answered from beside what was quoted,
+ * and never by a repetition; "When was that?" by the date of it. */
 #include "persona/quote.h"
 
 #include "base/str.h"
@@ -18,20 +19,24 @@
 
 #include <string.h>
 
-#define PASSAGES 24
-#define PICKS 8
-#define EXCERPTS 4
-#define WORDS_MAX 110
-#define EXCERPT_WORDS 55               /* of an excerpt, before it is added to */
-#define SHORT 9                        /* words: such a sentence is given with the one before it */
-#define NEARLY 0.62f                   /* of the best score, for a further excerpt */
+#define PASSAGES      24
+#define PICKS         8
+#define EXCERPTS      4
+#define WORDS_MAX     110
+#define EXCERPT_WORDS 55    /* of an excerpt, before it is added to */
+#define EQUALLY       0.85f /* of the best score: then the newer comes first */
+#define SHORT         9     /* words: such a sentence is given with the one before it */
+#define NEARLY        0.55f /* of the best score, for a further excerpt */
 
 struct composing {
     const struct voice_in *in;
     struct question q;
     struct passages ps;
     struct candidates c;
-    const struct sentence *pick[PICKS];    /* in the order they are said */
+    struct picked {
+        const struct sentence *s;
+        float score; /* of the sentence that the excerpt was made for */
+    } pick[PICKS];   /* in the order they are said */
     size_t n_pick, words;
     struct answer *out;
     struct buf text;
@@ -42,14 +47,14 @@ struct composing {
 static bool picked(const struct composing *c, const struct sentence *s)
 {
     for (size_t i = 0; i < c->n_pick; i++)
-        if (c->pick[i]->piece == s->piece && c->pick[i]->offset == s->offset) return true;
+        if (c->pick[i].s->piece == s->piece && c->pick[i].s->offset == s->offset) return true;
     return false;
 }
 
 static bool adds_something(const struct composing *c, const struct sentence *s)
 {
     for (size_t i = 0; i < c->n_pick; i++)
-        if (sentences_overlap(s, c->pick[i]) > 0.6f) return false;
+        if (sentences_overlap(s, c->pick[i].s) > 0.6f) return false;
     return true;
 }
 
@@ -66,18 +71,20 @@ static bool room(const struct composing *c, const struct sentence *s)
     return c->n_pick < PICKS && c->words + s->n_words <= WORDS_MAX;
 }
 
-static void pick(struct composing *c, const struct sentence *s)
+static void pick(struct composing *c, const struct sentence *s, float score)
 {
-    c->pick[c->n_pick++] = s;
+    c->pick[c->n_pick++] = (struct picked){ s, score };
     c->words += s->n_words;
 }
 
 /* Does it begin with a word that points back? */
 static bool points_back(const struct sentence *s)
 {
-    static const char *const words[] = { "it", "it's", "it'll", "it'd", "he", "she", "they", "that", "that's", "this",
-                                         "these", "those", "and", "but", "so", "then", "which", "he's", "she's",
-                                         "they're", "his", "her", "him", "or", "because" };
+    static const char *const words[] = { "it",    "it's",  "it'll", "it'd",   "he",
+                                         "she",   "they",  "that",  "that's", "this",
+                                         "these", "those", "and",   "but",    "so",
+                                         "then",  "which", "he's",  "she's",  "they're",
+                                         "his",   "her",   "him",   "or",     "because" };
     struct tokens t = tokens_of(s->text, s->n);
     if (!tokens_next(&t) || !t.is_word) return false;
     struct token_word w = token_word(s->text + t.start, t.end - t.start);
@@ -95,15 +102,16 @@ static bool quotable(const struct composing *c, const struct sentence *s)
 static void pick_excerpt(struct composing *c, const struct sentence *s, int more)
 {
     size_t before = c->words;
+    float score = s->score;
     bool leans = points_back(s) || s->n_words < SHORT;
     const struct sentence *b = s->prev;
-    if (b && c->n_pick + 2 <= PICKS && !s->opens && !s->item && leans && b->piece == s->piece && quotable(c, b) &&
-        b->n_words + s->n_words <= EXCERPT_WORDS && b->text[b->n - 1] != '?')
-        pick(c, b);
-    pick(c, s);
+    if (b && c->n_pick + 2 <= PICKS && !s->opens && !s->item && leans && b->piece == s->piece &&
+        quotable(c, b) && b->n_words + s->n_words <= EXCERPT_WORDS && b->text[b->n - 1] != '?')
+        pick(c, b, score);
+    pick(c, s, score);
     for (s = s->next; more-- > 0 && quotable(c, s) && !s->opens && !s->item; s = s->next) {
         if (c->words - before + s->n_words > EXCERPT_WORDS || s->text[s->n - 1] == '?') break;
-        pick(c, s);
+        pick(c, s, score);
     }
 }
 
@@ -115,6 +123,7 @@ static void pick_more(struct composing *c, float share)
     for (size_t i = 1; i < c->c.n_best && n < EXCERPTS; i++) {
         const struct sentence *s = c->c.best[i];
         if (s->score < share * best || s->support < EVIDENCE_ENOUGH || s->n_words < 4) continue;
+        if (s->own_heavy < 0.4f * c->c.best[0]->own_heavy && s->asked_cover < 0.5f) continue;
         if (!quotable(c, s) || !adds_something(c, s)) continue;
         pick_excerpt(c, s, 0);
         n++;
@@ -123,22 +132,26 @@ static void pick_more(struct composing *c, float share)
 
 /* ---- order ---- */
 
-/* Newest piece first; inside a piece as it was written. */
-static bool before(const struct sentence *x, const struct sentence *y)
+/* What answers about as well as the best goes before what only adds to it; of equals the newest
+ * piece first; inside a piece, or an exchange, as it was written. */
+static bool before(const struct picked *a, const struct picked *b, float equal)
 {
+    const struct sentence *x = a->s, *y = b->s;
     if (x->piece == y->piece) return x->offset < y->offset;
     if (x->passage == y->passage && x->seg != y->seg && x->written_at - y->written_at < 86400 &&
         y->written_at - x->written_at < 86400)
-        return x->seg < y->seg;            /* messages of one exchange keep their order */
+        return x->seg < y->seg;
+    if ((a->score >= equal) != (b->score >= equal)) return a->score >= equal;
     if (x->written_at != y->written_at) return x->written_at > y->written_at;
     return x->piece < y->piece;
 }
 
 static void put_in_order(struct composing *c)
 {
+    float equal = EQUALLY * c->pick[0].score;
     for (size_t i = 1; i < c->n_pick; i++)
-        for (size_t k = i; k && before(c->pick[k], c->pick[k - 1]); k--) {
-            const struct sentence *t = c->pick[k];
+        for (size_t k = i; k && before(&c->pick[k], &c->pick[k - 1], equal); k--) {
+            struct picked t = c->pick[k];
             c->pick[k] = c->pick[k - 1];
             c->pick[k - 1] = t;
         }
@@ -166,10 +179,14 @@ static int cite(struct composing *c, const struct sentence *s)
     if (a->n_cites) memcpy(g, a->cite, a->n_cites * sizeof *g);
     a->cite = g;
     x = &g[a->n_cites];
-    *x = (struct answer_cite){ .source = p->source, .chunk = p->chunk, .piece = s->piece,
-                               .written_at = s->written_at, .similarity = p->similarity };
+    *x = (struct answer_cite){ .source = p->source,
+                               .chunk = p->chunk,
+                               .piece = s->piece,
+                               .written_at = s->written_at,
+                               .similarity = p->similarity };
     x->support = s->support;
-    const char *title = *p->text.title ? p->text.title : retriever_title(c->in->retriever, p->source);
+    const char *title =
+        *p->text.title ? p->text.title : retriever_title(c->in->retriever, p->source);
     x->title = arena_strdup(a->mem, title);
     x->sentence = arena_strndup(a->mem, s->text, s->n);
     x->question = arena_strdup(a->mem, s->asked);
@@ -187,7 +204,8 @@ static char *tidy(struct arena *mem, const struct sentence *s)
         if (ch == ' ' && n && t[n - 1] == ' ') continue;
         t[n++] = ch;
     }
-    if (t && n && ((t[n - 1] >= 'a' && t[n - 1] <= 'z') || (t[n - 1] >= '0' && t[n - 1] <= '9'))) t[n++] = '.';
+    if (t && n && ((t[n - 1] >= 'a' && t[n - 1] <= 'z') || (t[n - 1] >= '0' && t[n - 1] <= '9')))
+        t[n++] = '.';
     return t;
 }
 
@@ -217,12 +235,12 @@ static int say_picked(struct composing *c)
 {
     int rc = 0;
     put_in_order(c);
-    for (size_t i = 0; i < c->n_pick && !rc; i++) rc = say_sentence(c, c->pick[i]);
+    for (size_t i = 0; i < c->n_pick && !rc; i++) rc = say_sentence(c, c->pick[i].s);
     return rc;
 }
 
-static int say_phrase(struct composing *c, void (*phrase)(const struct profile *, int64_t, struct buf *),
-                      int64_t when)
+static int say_phrase(struct composing *c,
+                      void (*phrase)(const struct profile *, int64_t, struct buf *), int64_t when)
 {
     struct buf b = BUF_INIT(4096);
     phrase(c->in->profile, when, &b);
@@ -241,17 +259,22 @@ static int say_unknown(struct composing *c)
     return rc;
 }
 
-/* Does it say the same as the newer view: of that side, of the same subject, after the older one? */
-static bool sides_with(const struct composing *c, const struct sentence *s, const struct sentence *older)
+/* Does it say the same as the newer view: of that side, of the same subject, after the older one?
+ */
+static bool sides_with(const struct composing *c, const struct sentence *s,
+                       const struct sentence *older)
 {
     if (s->written_at == CLOCK_NONE || s->written_at < older->written_at + 45 * 86400) return false;
-    if (s->support < EVIDENCE_ENOUGH || s->score < 0.5f * c->c.best[0]->score || s->n_words < 4) return false;
-    bool opposed = s->stance * older->stance < 0 && (s->stance - older->stance > 0.9f || older->stance - s->stance > 0.9f);
+    if (s->support < EVIDENCE_ENOUGH || s->score < 0.5f * c->c.best[0]->score || s->n_words < 4)
+        return false;
+    bool opposed = s->stance * older->stance < 0 &&
+                   (s->stance - older->stance > 0.9f || older->stance - s->stance > 0.9f);
     return (opposed || s->explicit_change >= 0.75f) && s->own_heavy >= 0.45f;
 }
 
 /* The newer view, with up to two more sentences that take the same side; then the older one. */
-static int say_changed(struct composing *c, const struct sentence *newer, const struct sentence *older)
+static int say_changed(struct composing *c, const struct sentence *newer,
+                       const struct sentence *older)
 {
     c->out->kind = ANSWER_CHANGED;
     c->words = older->n_words;
@@ -259,7 +282,7 @@ static int say_changed(struct composing *c, const struct sentence *newer, const 
     size_t most = c->n_pick + 2;
     for (size_t i = 0; i < c->c.n_best && c->n_pick < most; i++) {
         const struct sentence *s = c->c.best[i];
-        if (s != older && sides_with(c, s, older) && quotable(c, s)) pick(c, s);
+        if (s != older && sides_with(c, s, older) && quotable(c, s)) pick(c, s, newer->score);
     }
     int rc = say_picked(c);
     if (!rc) rc = say_phrase(c, manner_before, older->written_at);
@@ -299,7 +322,8 @@ static int compose(struct composing *c)
     struct sentence *newer, *older;
     const struct sentence *s = c->c.n_best ? c->c.best[0] : NULL, *said;
     int rc;
-    bool enough = s && (s->support >= EVIDENCE_ENOUGH || (c->q.bare && s->near_said)) && s->score > 0;
+    bool enough =
+        s && (s->support >= EVIDENCE_ENOUGH || (c->q.bare && s->near_said)) && s->score > 0;
     if (c->q.bare && c->q.kind == ASKS_WHEN && (said = last_said(c))) rc = say_when(c, said);
     else if (!enough) rc = say_unknown(c);
     else if (stance_changed(&c->q, &c->c, &newer, &older)) rc = say_changed(c, newer, older);
@@ -336,4 +360,5 @@ static int quote_answer(const struct voice_in *in, struct answer *out, struct er
     return rc;
 }
 
-const struct voice voice_quote = { "quote", "the person's own sentences; needs no model", quote_answer };
+const struct voice voice_quote = { "quote", "the person's own sentences; needs no model",
+                                   quote_answer };

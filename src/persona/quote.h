@@ -1,4 +1,5 @@
-/* Inside of the quote voice: the sentences that could answer, how well each does, and which way it leans.
+/* Inside of the quote voice: the sentences that could answer, how well each does, and which way it
+ * leans.
  *
  *     struct candidates c;
  *     sentences_read(in, &q, &passages, mem, &c, err);         every own sentence, matched
@@ -13,39 +14,41 @@
 #include "persona/voice.h"
 
 #define EVIDENCE_ENOUGH 0.5f
-#define SENTENCE_STEMS 40
+#define SENTENCE_STEMS  40
 
 struct sentence {
-    const char *text;                /* in the passages' memory, n bytes, no list mark */
+    const char *text; /* in the passages' memory, n bytes, no list mark */
     size_t n;
-    size_t passage, seg, order;      /* where it stands: passage, segment, sentence number in the segment */
+    size_t passage, seg,
+        order; /* where it stands: passage, segment, sentence number in the segment */
     int64_t piece, written_at;
-    size_t offset;                   /* byte offset in the piece */
-    const char *asked;               /* what somebody asked just before, or "" */
-    struct sentence *prev, *next;    /* in reading order, in the same run of own words; NULL at its ends */
-    bool heading, item, opens;       /* a heading; a list item; the first of its paragraph */
-    bool near_said;                  /* beside what an earlier turn quoted, or in the same piece */
-    bool twice;                      /* the same words stand elsewhere and are ranked there */
-    float match[QUESTION_TERMS];     /* of its own words */
-    float own, own_heavy;            /* coverage of the question by its own words; without light terms */
-    float cover, cover_heavy;        /* with its surroundings: sentence before, question asked, title */
-    float asked_cover;               /* of the question by what somebody asked just before, without light terms */
-    float phrase;                    /* 0..1: pairs of words of the question stand side by side here too */
-    float lead;                      /* 0..1: how early the subject comes */
-    float cosine;                    /* with the question */
-    float fit;                       /* the kind of answer that was asked for, 0..1 */
-    float score;                     /* what it is ranked by */
-    float support;                   /* 0..1: the evidence that it answers at all */
-    float stance;                    /* -1 .. 1, 0: no view */
-    float explicit_change;           /* 0 .. 1: says itself that a view changed */
-    uint64_t stems[SENTENCE_STEMS];  /* of content words, for overlap */
+    size_t offset;     /* byte offset in the piece */
+    const char *asked; /* what somebody asked just before, or "" */
+    struct sentence *prev,
+        *next; /* in reading order, in the same run of own words; NULL at its ends */
+    bool heading, item, opens;   /* a heading; a list item; the first of its paragraph */
+    bool near_said;              /* beside what an earlier turn quoted, or in the same piece */
+    bool twice;                  /* the same words stand elsewhere and are ranked there */
+    float match[QUESTION_TERMS]; /* of its own words */
+    float own, own_heavy;     /* coverage of the question by its own words; without light terms */
+    float cover, cover_heavy; /* with its surroundings: sentence before, question asked, title */
+    float asked_cover; /* of the question by what somebody asked just before, without light terms */
+    float phrase;      /* 0..1: pairs of words of the question stand side by side here too */
+    float lead;        /* 0..1: how early the subject comes */
+    float cosine;      /* with the question */
+    float fit;         /* the kind of answer that was asked for, 0..1 */
+    float score;       /* what it is ranked by */
+    float support;     /* 0..1: the evidence that it answers at all */
+    float stance;      /* -1 .. 1, 0: no view */
+    float explicit_change;          /* 0 .. 1: says itself that a view changed */
+    uint64_t stems[SENTENCE_STEMS]; /* of content words, for overlap */
     size_t n_stems, n_words;
 };
 
 struct candidates {
-    struct sentence *all;            /* in reading order, passage by passage */
+    struct sentence *all; /* in reading order, passage by passage */
     size_t n;
-    struct sentence **best;          /* the best few, best first */
+    struct sentence **best; /* the best few, best first */
     size_t n_best;
 };
 
@@ -59,10 +62,12 @@ float sentences_overlap(const struct sentence *a, const struct sentence *b);
 int evidence_rank(const struct voice_in *in, const struct question *q, const struct passages *ps,
                   struct arena *mem, struct candidates *c, struct err *err);
 
-/* Stance towards the question's subject, by everyday words and negation; q NULL: of the whole sentence. */
-void stance_read(const struct question *q, const char *s, size_t n, float *stance, float *explicit_change);
-/* The pair among the best that shows a change of mind: newer and older view of the same subject. False if
- * there is none. */
+/* Stance towards the question's subject, by everyday words and negation; q NULL: of the whole
+ * sentence. */
+void stance_read(const struct question *q, const char *s, size_t n, float *stance,
+                 float *explicit_change);
+/* The pair among the best that shows a change of mind: newer and older view of the same subject.
+ * False if there is none. */
 bool stance_changed(const struct question *q, const struct candidates *c, struct sentence **newer,
                     struct sentence **older);
 

@@ -1,14 +1,14 @@
 /* Retrieval. At open, the current embedder's vectors and the words of every chunk are read once and
- * held in memory: vectors for cosine, postings of hashed stems for BM25 (the words themselves are not
- * kept), and a row of facts per chunk for the filters. Chunk texts stay sealed in the store and are
- * opened for the few that are returned.
+ * held in memory: vectors for cosine, postings of hashed stems for BM25 (the words themselves are
+ * not kept), and a row of facts per chunk for the filters. Chunk texts stay sealed in the store and
+ * are opened for the few that are returned.
  *
  * Ranking: the best CANDIDATES by cosine and by BM25 are fused (index/fuse.h), thinned by maximal
  * marginal relevance, and cut to k. A chunk that only one of the two found still has a cosine, and
  * that is what `similarity` reports.
  *
- * A retriever is used by one thread at a time. When the store was changed by somebody else, the next
- * retrieve opens everything anew: rows are never patched, so there is one way in. */
+ * A retriever is used by one thread at a time. When the store was changed by somebody else, the
+ * next retrieve opens everything anew: rows are never patched, so there is one way in. */
 #include "persona/retrieve.h"
 
 #include "base/map.h"
@@ -22,12 +22,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CANDIDATES 64
-#define FUSE_WEIGHT 0.45f              /* of cosine against BM25 */
-#define BEFORE_WEIGHT 0.45f            /* of an earlier turn against the question */
-#define CONTEXT_WEIGHT 0.5f            /* of the others' words in BM25 */
-#define TITLE_WEIGHT 0.7f
-#define TERMS_MAX 64
+#define CANDIDATES     64
+#define FUSE_WEIGHT    0.45f /* of cosine against BM25 */
+#define BEFORE_WEIGHT  0.45f /* of an earlier turn against the question */
+#define CONTEXT_WEIGHT 0.5f  /* of the others' words in BM25 */
+#define TITLE_WEIGHT   0.7f
+#define TERMS_MAX      64
 
 struct fact {
     int64_t chunk, source, written_at;
@@ -37,24 +37,30 @@ struct fact {
 struct retriever {
     struct home *home;
     const struct persona *p;
-    int64_t version;                   /* of the store's data when it was read */
+    int64_t version; /* of the store's data when it was read */
     struct embedder *e;
     int64_t embedder_id;
     struct vectors *vectors;
     struct bm25 *words;
     struct fact *fact;
     size_t n, cap;
-    struct map by_chunk;               /* chunk -> index in fact + 1 */
-    struct map title;                  /* source -> pointer into mem */
+    struct map by_chunk; /* chunk -> index in fact + 1 */
+    struct map title;    /* source -> pointer into mem */
     struct arena *mem;
     struct arena *tmp;
-    struct err *err;                   /* during opening */
+    struct err *err; /* during opening */
 };
 
 struct query query_default(const char *text)
 {
-    return (struct query){ .text = text, .k = 5, .adaptive = true, .floor = 0.7f, .diversity = 0.3f,
-                           .from = CLOCK_NONE, .to = CLOCK_NONE, .topic = -1 };
+    return (struct query){ .text = text,
+                           .k = 5,
+                           .adaptive = true,
+                           .floor = 0.7f,
+                           .diversity = 0.3f,
+                           .from = CLOCK_NONE,
+                           .to = CLOCK_NONE,
+                           .topic = -1 };
 }
 
 /* ---- opening ---- */
@@ -80,7 +86,8 @@ static int read_embedder(void *ud, const struct row_embedder *row)
     char kind[64];
     int rc = cursor_check(&c, r->err);
     if (!row->current || r->e || rc) return rc;
-    if (name.n >= sizeof kind) return err_set(r->err, ERR_PARSE, "stored embedder: name is too long");
+    if (name.n >= sizeof kind)
+        return err_set(r->err, ERR_PARSE, "stored embedder: name is too long");
     memcpy(kind, name.p, name.n);
     kind[name.n] = 0;
     r->e = embed_open(kind, state.p, state.n, r->err);
@@ -311,10 +318,11 @@ static int fill(struct retriever *r, const struct query *q, const float *v, cons
         if (!want[i]) continue;
         const struct fact *x = &r->fact[*map_get(&r->by_chunk, (uint64_t)hit[i].id) - 1];
         struct passage *p = &out->p[out->n];
-        *p = (struct passage){ x->chunk, x->source, x->written_at, x->topic, sim[i], hit[i].score, { 0 } };
+        *p = (struct passage){ x->chunk, x->source,    x->written_at, x->topic,
+                               sim[i],   hit[i].score, { 0 } };
         struct opened o = { p, out->mem, err };
         rc = store_chunk_get(r->home->store, &r->p->seal, x->chunk, open_text, &o, err);
-        if (rc == ERR_NOTFOUND) rc = 0;        /* deleted since: the next question reads anew */
+        if (rc == ERR_NOTFOUND) rc = 0; /* deleted since: the next question reads anew */
         else out->n++;
     }
     return rc;

@@ -10,8 +10,8 @@
  *     retriever_close(r);
  *
  * Cosine over all vectors and BM25 are fused, then thinned by maximal marginal relevance. The
- * similarity that is reported is always the plain cosine. When another process changed the home, the next retrieve
- * reads it anew. */
+ * similarity that is reported is always the plain cosine. When another process changed the home,
+ * the next retrieve reads it anew. */
 #ifndef LK_PERSONA_RETRIEVE_H
 #define LK_PERSONA_RETRIEVE_H
 
@@ -25,43 +25,44 @@ enum query_mode { QUERY_HYBRID, QUERY_VECTOR, QUERY_KEYWORD };
 
 struct query {
     const char *text;
-    const char *before;              /* earlier turns, for a follow-up; counts less; NULL */
-    const struct bm25_term *extra;   /* further search words, such as synonyms; NULL */
+    const char *before;            /* earlier turns, for a follow-up; counts less; NULL */
+    const struct bm25_term *extra; /* further search words, such as synonyms; NULL */
     size_t n_extra;
-    int k;                           /* 5 */
-    bool adaptive;                   /* cosine > floor, at most k; fewer than 3: the best k */
-    float floor;                     /* 0.7 */
-    float diversity;                 /* 0: relevance only .. 1; 0.3 */
+    int k;           /* 5 */
+    bool adaptive;   /* cosine > floor, at most k; fewer than 3: the best k */
+    float floor;     /* 0.7 */
+    float diversity; /* 0: relevance only .. 1; 0.3 */
     enum query_mode mode;
-    int64_t from, to;                /* written_at in [from, to); CLOCK_NONE: open. Undated only when both open */
-    int64_t source;                  /* 0: any */
-    int32_t topic;                   /* -1: any */
+    int64_t from, to; /* written_at in [from, to); CLOCK_NONE: open. Undated only when both open */
+    int64_t source;   /* 0: any */
+    int32_t topic;    /* -1: any */
 };
 struct query query_default(const char *text);
 
 struct passage {
     int64_t chunk, source, written_at;
     int32_t topic;
-    float similarity;                /* cosine of question and passage, [-1, 1] */
-    float score;                     /* what it was ranked by, [0, 1] */
+    float similarity; /* cosine of question and passage, [-1, 1] */
+    float score;      /* what it was ranked by, [0, 1] */
     struct chunk_text text;
 };
 
 struct passages {
     struct passage *p;
     size_t n;
-    struct arena *mem;               /* owns all of it */
+    struct arena *mem; /* owns all of it */
 };
 
 struct retriever;
-int retriever_open(struct home *h, const struct persona *p, struct retriever **out, struct err *err);
+int retriever_open(struct home *h, const struct persona *p, struct retriever **out,
+                   struct err *err);
 int retrieve(struct retriever *r, const struct query *q, struct passages *out, struct err *err);
 void passages_clear(struct passages *ps);
 void retriever_close(struct retriever *r);
 /* What the voices and tests look at. */
 const struct bm25 *retriever_words(const struct retriever *r);
 struct embedder *retriever_embedder(const struct retriever *r);
-size_t retriever_bytes(const struct retriever *r);       /* memory held by the indexes */
+size_t retriever_bytes(const struct retriever *r); /* memory held by the indexes */
 struct home *retriever_home(const struct retriever *r);
 const struct persona *retriever_persona(const struct retriever *r);
 /* Titles of sources, kept in memory: "" if unknown. */

@@ -1,13 +1,14 @@
 /* Candidate sentences of the quote voice: every sentence of the persona's own in the retrieved
  * passages, with what it shares with the question.
  *
- * A question's words need not all stand in the answering sentence: "Why did you leave?" is answered by
- * "I couldn't bear the noise" after "I handed in my notice". So coverage counts, at a discount, the words of
- * the sentence before it, of what somebody asked or said just before (a chunk keeps them together), of the
- * piece's title, and of the whole passage. What a sentence has itself always counts most.
+ * A question's words need not all stand in the answering sentence: "Why did you leave?" is answered
+ * by "I couldn't bear the noise" after "I handed in my notice". So coverage counts, at a discount,
+ * the words of the sentence before it, of what somebody asked or said just before (a chunk keeps
+ * them together), of the piece's title, and of the whole passage. What a sentence has itself always
+ * counts most.
  *
- * Reading is the cost of an answer: each passage is split and stemmed once, and no more than READ_BYTES
- * of the best-ranked passages are read. */
+ * Reading is the cost of an answer: each passage is split and stemmed once, and no more than
+ * READ_BYTES of the best-ranked passages are read. */
 #include "persona/quote.h"
 
 #include "base/map.h"
@@ -19,14 +20,14 @@
 #include <math.h>
 #include <string.h>
 
-#define READ_BYTES 56000
-#define CONTEXT_BYTES 400              /* of what the others said just before */
-#define RUN_GAP 900                    /* seconds between messages of one run */
+#define READ_BYTES    56000
+#define CONTEXT_BYTES 400 /* of what the others said just before */
+#define RUN_GAP       900 /* seconds between messages of one run */
 
-#define FROM_BEFORE 0.72f              /* what a surrounding word is worth against an own one */
-#define FROM_ASKED 0.85f
+#define FROM_BEFORE  0.72f /* what a surrounding word is worth against an own one */
+#define FROM_ASKED   0.85f
 #define FROM_CONTEXT 0.5f
-#define FROM_TITLE 0.65f
+#define FROM_TITLE   0.65f
 #define FROM_PASSAGE 0.35f
 
 struct reading {
@@ -60,7 +61,7 @@ static void match_words(const struct question *q, const char *text, size_t n, fl
     }
 }
 
-struct seen {                          /* a word of the sentence */
+struct seen { /* a word of the sentence */
     float match[QUESTION_TERMS];
     uint64_t word;
 };
@@ -71,7 +72,8 @@ static float side(const struct question_pair *p, int k, const struct seen *w)
 }
 
 /* Which of the question's pairs stand side by side here too. */
-static void match_pairs(const struct question *q, const struct seen *a, const struct seen *b, float *pair)
+static void match_pairs(const struct question *q, const struct seen *a, const struct seen *b,
+                        float *pair)
 {
     for (size_t i = 0; i < q->n_pairs; i++)
         pair[i] = fmaxf(pair[i], fminf(side(&q->pair[i], 0, a), side(&q->pair[i], 1, b)));
@@ -111,7 +113,7 @@ static void match_own(const struct question *q, struct sentence *s)
 
 struct around {
     float title[QUESTION_TERMS], context[QUESTION_TERMS], asked[QUESTION_TERMS];
-    const char *question;              /* what was asked, "" if nothing */
+    const char *question; /* what was asked, "" if nothing */
 };
 
 /* The last sentence of s that ends in a question mark. */
@@ -183,7 +185,8 @@ static bool is_heading(const char *seg, size_t n, size_t from, size_t to)
     bool alone = (from == 0 || seg[from - 1] == '\n') && to < n && seg[to] == '\n';
     bool spaced = to + 1 < n && seg[to + 1] == '\n';
     if (!alone || to - from > 80 || (from && !spaced)) return false;
-    return seg[from] == '#' || isalnum((unsigned char)seg[to - 1]) || seg[to - 1] == ')' || seg[to - 1] == ':';
+    return seg[from] == '#' || isalnum((unsigned char)seg[to - 1]) || seg[to - 1] == ')' ||
+           seg[to - 1] == ':';
 }
 
 static struct sentence *add(struct reading *r, size_t passage, size_t seg, size_t from, size_t to)
@@ -208,8 +211,8 @@ static struct sentence *add(struct reading *r, size_t passage, size_t seg, size_
 }
 
 /* Appends the sentences of one segment; last is the sentence before it in the same run, or NULL. */
-static struct sentence *read_segment(struct reading *r, size_t passage, size_t seg, struct sentence *last,
-                                     const char *asked)
+static struct sentence *read_segment(struct reading *r, size_t passage, size_t seg,
+                                     struct sentence *last, const char *asked)
 {
     const struct chunk_seg *c = &r->ps->p[passage].text.seg[seg];
     size_t from, to, order = last ? last->order + 1 : 0;
@@ -246,7 +249,8 @@ static void read_passage(struct reading *r, size_t passage)
     match_words(r->q, t->title, strlen(t->title), a.title);
     for (i = 0; i < t->n_seg; i++) {
         if (!t->seg[i].voice) continue;
-        if (!last || !i || !t->seg[i - 1].voice || !goes_on(&t->seg[i - 1], &t->seg[i])) last = NULL;
+        if (!last || !i || !t->seg[i - 1].voice || !goes_on(&t->seg[i - 1], &t->seg[i]))
+            last = NULL;
         look_around(r, t, i, &a);
         last = read_segment(r, passage, i, last, a.question);
         r->bytes += t->seg[i].text_n;
@@ -259,7 +263,8 @@ static void read_passage(struct reading *r, size_t passage)
     }
 }
 
-/* The same sentence can stand in two chunks (overlap) or two pieces (a repeated saying): keep the best. */
+/* The same sentence can stand in two chunks (overlap) or two pieces (a repeated saying): keep the
+ * best. */
 static int mark_doubles(struct reading *r)
 {
     struct map seen = { 0 };
@@ -300,7 +305,8 @@ int sentences_read(const struct voice_in *in, const struct question *q, const st
     if (!(r.cut = sentences_new(err))) return ERR_NOMEM;
     r.s = arena_alloc(mem, (r.cap + 1) * sizeof *r.s);
     if (!r.s) rc = err_nomem(err);
-    for (size_t i = 0; i < ps->n && !rc && (i < 3 || r.bytes < READ_BYTES); i++) read_passage(&r, i);
+    for (size_t i = 0; i < ps->n && !rc && (i < 3 || r.bytes < READ_BYTES); i++)
+        read_passage(&r, i);
     if (!rc && mark_doubles(&r)) rc = err_nomem(err);
     out->all = r.s;
     out->n = r.n;

@@ -1,14 +1,16 @@
 /* Which way a sentence leans, and whether two of them show a change of mind.
  *
- * Stance is counted, not understood, in the clause that holds the question's subject ("I can't trust him and
- * I'd sooner know it than hope" is about trust, not hope): leaning words (text/polarity.h) and a few
- * idioms, turned round by a negation before them; a negation without a leaning word ("I will never
- * live in a city") leans against; a plain first-person statement leans slightly for.
+ * Stance is counted, not understood, in the clause that holds the question's subject ("I can't
+ * trust him and I'd sooner know it than hope" is about trust, not hope): leaning words
+ * (text/polarity.h) and a few idioms, turned round by a negation before them; a negation without a
+ * leaning word ("I will never live in a city") leans against; a plain first-person statement leans
+ * slightly for.
  *
- * A change of mind is a pair of sentences among those that answer nearly as well as the best, from different pieces
- * at least APART seconds apart, both speaking of the same subject in their own words, that lean
- * opposite ways; or whose newer one says so itself ("I was wrong about") of a subject on which the
- * older one clearly leans. A wrong pair is worse than none: without a clear one there is no change. */
+ * A change of mind is a pair of sentences among those that answer nearly as well as the best, from
+ * different pieces at least APART seconds apart, both speaking of the same subject in their own
+ * words, that lean opposite ways; or whose newer one says so itself ("I was wrong about") of a
+ * subject on which the older one clearly leans. A wrong pair is worse than none: without a clear
+ * one there is no change. */
 #include "persona/quote.h"
 
 #include "base/str.h"
@@ -18,47 +20,106 @@
 #include <math.h>
 #include <string.h>
 
-#define APART (45 * 86400)
-#define PAIRS_FROM 16                  /* of the best sentences */
-#define NEAR_BEST 0.72f                /* of the best score, for one of the two */
-#define OTHER_NEAR 0.5f                /* for the other */
-#define SUPERSEDED 0.4f                /* against a newer view that was itself given up later */
-#define CLAUSES 12
+#define APART      (45 * 86400)
+#define PAIRS_FROM 16    /* of the best sentences */
+#define NEAR_BEST  0.72f /* of the best score, for one of the two */
+#define OTHER_NEAR 0.5f  /* for the other */
+#define SUPERSEDED 0.4f  /* against a newer view that was itself given up later */
+#define CLAUSES    12
 
 static const struct {
     const char *words;
     float weight;
 } marks[] = {
-    { "changed my mind", 1 }, { "change of mind", 1 }, { "i was wrong", 1 }, { "i've been wrong", 0.8f },
-    { "was wrong about", 1 }, { "i take it back", 1 }, { "i take back", 0.9f }, { "i used to", 0.8f },
-    { "no longer", 0.7f }, { "not any more", 0.7f }, { " anymore", 0.7f }, { " any more", 0.6f },
-    { "these days", 0.5f }, { "nowadays", 0.5f }, { "i've come round", 1 }, { "came round to", 0.9f },
-    { "come round to", 0.9f }, { "converted", 0.7f }, { "i swore", 0.8f }, { "i said i'd never", 1 },
-    { "i said never", 1 }, { "i said i would never", 1 }, { "said i'd never", 1 }, { "eat my words", 1 },
-    { "ate my words", 1 }, { "turns out", 0.5f }, { "turned out", 0.4f }, { "given up", 0.6f },
-    { "i gave up", 0.6f }, { "i've stopped", 0.7f }, { "once thought", 0.9f }, { "i never thought", 0.7f },
-    { "who'd have thought", 0.7f }, { " again", 0.2f }, { " now", 0.35f },
+    { "changed my mind", 1 },
+    { "change of mind", 1 },
+    { "i was wrong", 1 },
+    { "i've been wrong", 0.8f },
+    { "was wrong about", 1 },
+    { "i take it back", 1 },
+    { "i take back", 0.9f },
+    { "i used to", 0.8f },
+    { "no longer", 0.7f },
+    { "not any more", 0.7f },
+    { " anymore", 0.7f },
+    { " any more", 0.6f },
+    { "these days", 0.5f },
+    { "nowadays", 0.5f },
+    { "i've come round", 1 },
+    { "came round to", 0.9f },
+    { "come round to", 0.9f },
+    { "converted", 0.7f },
+    { "i swore", 0.8f },
+    { "i said i'd never", 1 },
+    { "i said never", 1 },
+    { "i said i would never", 1 },
+    { "said i'd never", 1 },
+    { "eat my words", 1 },
+    { "ate my words", 1 },
+    { "turns out", 0.5f },
+    { "turned out", 0.4f },
+    { "given up", 0.6f },
+    { "i gave up", 0.6f },
+    { "i've stopped", 0.7f },
+    { "once thought", 0.9f },
+    { "i never thought", 0.7f },
+    { "who'd have thought", 0.7f },
+    { " again", 0.2f },
+    { " now", 0.35f },
 };
 
 /* What was thought or said once: the leaning after it is not today's. */
-static const char *const reported[] = { " i said", " i used to", " i swore", " i was against", " i never thought",
-                                        " i once ", " i was wrong", " i've been wrong", " i told everybody" };
+static const char *const reported[] = { " i said",        " i used to",       " i swore",
+                                        " i was against", " i never thought", " i once ",
+                                        " i was wrong",   " i've been wrong", " i told everybody" };
 /* "I don't think it's worth": the negation reaches over the whole clause. */
-static const char *const thinking[] = { "think", "believe", "suppose", "reckon", "expect", "see", "imagine" };
+static const char *const thinking[] = { "think",  "believe", "suppose", "reckon",
+                                        "expect", "see",     "imagine" };
 
 /* Idioms that lean as a whole; 0 takes the leaning out of a word that has one by itself. */
 static const struct {
     const char *words;
     int polarity;
 } idioms[] = {
-    { "give up", -1 }, { "given up", -1 }, { "gave up", -1 }, { "giving up", -1 }, { "go without", -1 },
-    { "had enough", -1 }, { "fed up", -1 }, { "sick of", -1 }, { "tired of", -1 }, { "no use", -1 },
-    { "no good", -1 }, { "wearing me", -1 }, { "wears me", -1 }, { "wore me", -1 }, { "waste of", -1 },
-    { "not for me", -1 }, { "i was wrong", 0 }, { "been wrong", 0 }, { "was wrong", 0 }, { "i'm afraid", 0 },
-    { "look forward", 1 }, { "in favour", 1 }, { "wouldn't be without", 1 }, { "can't do without", 1 },
-    { "couldn't do without", 1 }, { "for the best", 1 }, { "as well", 0 }, { "like a", 0 }, { "kind of", 0 },
-    { "pretty much", 0 }, { "good deal", 0 }, { "would rather", 0 }, { "stopped", -1 }, { "keep away", -1 },
-    { "get rid", -1 }, { "put off", -1 }, { "over my dead body", -1 }, { "right of way", 0 }, { "right away", 0 },
+    { "give up", -1 },
+    { "given up", -1 },
+    { "gave up", -1 },
+    { "giving up", -1 },
+    { "go without", -1 },
+    { "had enough", -1 },
+    { "fed up", -1 },
+    { "sick of", -1 },
+    { "tired of", -1 },
+    { "no use", -1 },
+    { "no good", -1 },
+    { "wearing me", -1 },
+    { "wears me", -1 },
+    { "wore me", -1 },
+    { "waste of", -1 },
+    { "not for me", -1 },
+    { "i was wrong", 0 },
+    { "been wrong", 0 },
+    { "was wrong", 0 },
+    { "i'm afraid", 0 },
+    { "look forward", 1 },
+    { "in favour", 1 },
+    { "wouldn't be without", 1 },
+    { "can't do without", 1 },
+    { "couldn't do without", 1 },
+    { "for the best", 1 },
+    { "as well", 0 },
+    { "like a", 0 },
+    { "kind of", 0 },
+    { "pretty much", 0 },
+    { "good deal", 0 },
+    { "would rather", 0 },
+    { "stopped", -1 },
+    { "keep away", -1 },
+    { "get rid", -1 },
+    { "put off", -1 },
+    { "over my dead body", -1 },
+    { "right of way", 0 },
+    { "right away", 0 },
 };
 
 static float change_marks(const char *folded)
@@ -72,14 +133,16 @@ static float change_marks(const char *folded)
 /* ---- clauses ---- */
 
 struct clause {
-    size_t from, to;                   /* bytes of the folded sentence */
-    float subject;                     /* how much of the question's subject it holds */
+    size_t from, to; /* bytes of the folded sentence */
+    float subject;   /* how much of the question's subject it holds */
 };
 
 static bool joins(const char *w, size_t n, const char *rest)
 {
-    static const char *const always[] = { "but", "because", "though", "although", "whereas", "unless" };
-    static const char *const who[] = { " i ", " i'", " he ", " she ", " it ", " we ", " they ", " you ", " it's " };
+    static const char *const always[] = { "but",      "because", "though",
+                                          "although", "whereas", "unless" };
+    static const char *const who[] = { " i ",  " i'",    " he ",  " she ", " it ",
+                                       " we ", " they ", " you ", " it's " };
     for (size_t i = 0; i < sizeof always / sizeof always[0]; i++)
         if (strlen(always[i]) == n && !memcmp(w, always[i], n)) return true;
     if (!(n == 3 && !memcmp(w, "and", 3)) && !(n == 2 && !memcmp(w, "so", 2))) return false;
@@ -148,8 +211,10 @@ static float clause_leaning(const struct question *q, const char *s, const struc
         int idiom = idiom_at(w), p = idiom >= 0 ? idioms[idiom].polarity : polarity_word(w, n);
         words++;
         if (idiom >= 0) skip = t.start + strlen(idioms[idiom].words);
-        first_person |= (n == 1 && *w == 'i') || (n > 1 && !memcmp(w, "i'", 2)) || (n == 2 && !memcmp(w, "we", 2));
-        about_me |= (n == 2 && (!memcmp(w, "me", 2) || !memcmp(w, "my", 2))) || (n == 6 && !memcmp(w, "myself", 6));
+        first_person |= (n == 1 && *w == 'i') || (n > 1 && !memcmp(w, "i'", 2)) ||
+                        (n == 2 && !memcmp(w, "we", 2));
+        about_me |= (n == 2 && (!memcmp(w, "me", 2) || !memcmp(w, "my", 2))) ||
+                    (n == 6 && !memcmp(w, "myself", 6));
         if (idiom < 0 && polarity_negates(w, n)) {
             since = 0;
             negations++;
@@ -168,7 +233,8 @@ static float clause_leaning(const struct question *q, const char *s, const struc
     return first_person || about_me || !q || (subject_at && subject_at <= 4) ? sum : 0.4f * sum;
 }
 
-void stance_read(const struct question *q, const char *s, size_t n, float *stance, float *explicit_change)
+void stance_read(const struct question *q, const char *s, size_t n, float *stance,
+                 float *explicit_change)
 {
     struct clause c[CLAUSES];
     struct buf b = BUF_INIT(1 << 20);
@@ -202,11 +268,13 @@ void stance_read(const struct question *q, const char *s, size_t n, float *stanc
 /* ---- a pair ---- */
 
 /* Both speak of the same: share of the subject that both have, in the question's very words. */
-static float shared_subject(const struct question *q, const struct sentence *a, const struct sentence *b)
+static float shared_subject(const struct question *q, const struct sentence *a,
+                            const struct sentence *b)
 {
     float both = 0;
     for (size_t i = 0; i < q->n; i++)
-        if (!q->term[i].light && a->match[i] >= 0.9f && b->match[i] >= 0.9f) both += q->term[i].weight;
+        if (!q->term[i].light && a->match[i] >= 0.9f && b->match[i] >= 0.9f)
+            both += q->term[i].weight;
     return q->heavy > 0 ? both / q->heavy : 0;
 }
 
@@ -218,10 +286,12 @@ static bool can_tell(const struct sentence *s)
 }
 
 /* How well (older, newer) shows a change; 0: it does not. */
-static float change_of(const struct question *q, const struct sentence *older, const struct sentence *newer)
+static float change_of(const struct question *q, const struct sentence *older,
+                       const struct sentence *newer)
 {
-    if (!can_tell(older) || !can_tell(newer) || older->piece == newer->piece || older->written_at == CLOCK_NONE ||
-        newer->written_at == CLOCK_NONE || newer->written_at - older->written_at < APART)
+    if (!can_tell(older) || !can_tell(newer) || older->piece == newer->piece ||
+        older->written_at == CLOCK_NONE || newer->written_at == CLOCK_NONE ||
+        newer->written_at - older->written_at < APART)
         return 0;
     float subject = shared_subject(q, older, newer);
     if (subject < 0.45f || fabsf(older->stance) < 0.5f || older->explicit_change >= 0.75f) return 0;

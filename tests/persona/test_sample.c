@@ -1,25 +1,37 @@
-/* The sample person, asked the questions of questions.tsv: how many are answered with the sentence that
- * answers, how many changes of mind are seen, how many subjects she never wrote about are declined;
- * and that nobody else's words are ever given as hers. LIKENESS_VERBOSE=1 shows every miss.
+/* The sample person, asked the questions of questions.tsv: how many are answered with the sentence
+ * that answers, how many changes of mind are seen (and how many are seen where there is none), how
+ * many subjects she never wrote about are declined; and that nobody else's words are ever given as
+ * hers.
  *
- * The floors are what the quote voice reaches today, a little below: a change that lowers them is a
- * change for the worse. The questions were written before the voice was tuned; half of them (odd rows) were never looked at
- * while tuning, and are counted apart. */
+ * The questions were written before the voice was tuned. It was tuned on the even rows, on further
+ * questions that are not kept here, and on nothing of the odd rows but these counts, which say what
+ * to expect of questions it has not seen:
+ *
+ *                        even rows   odd rows
+ *   answered                @A0@       @A1@
+ *   changes of mind          @C0@        @C1@
+ *   declined                 @N0@        @N1@
+ *   change seen wrongly      @F0@        @F1@       of the 48 to be answered plainly
+ *
+ * The floors are a little below both halves together: a change that lowers them is a change for the
+ * worse. LIKENESS_VERBOSE=1 shows the misses of the even rows only: whoever reads the others can no
+ * longer measure with them. */
 #include "check.h"
 #include "persona_home.h"
 
 #include "persona/converse.h"
 
-#define FLOOR_ANSWERS 60      /* per cent */
-#define FLOOR_CHANGES 12
-#define FLOOR_NONE 11
+#define FLOOR_ANSWERS      28
+#define FLOOR_CHANGES      13
+#define FLOOR_NONE         12
+#define MOST_FALSE_CHANGES 3
 
 struct tally {
     int rows, right;
 };
 
 static struct tally answer_t[2], changed_t[2], none_t[2];
-static int foreign;
+static int foreign, false_change[2];
 
 static bool any_of(const char *text, const char *alternatives)
 {
@@ -51,18 +63,22 @@ static void judge(const char *question, const char *expect, const char *must, co
     struct buf flat = BUF_INIT(1 << 20);
     bool right;
     for (const char *s = a->text; *s; s++) buf_addc(&flat, *s == '\n' ? ' ' : *s);
-    struct tally *t = !strcmp(expect, "answer") ? answer_t : !strcmp(expect, "changed") ? changed_t : none_t;
+    struct tally *t = !strcmp(expect, "answer")    ? answer_t
+                      : !strcmp(expect, "changed") ? changed_t
+                                                   : none_t;
     if (t == answer_t) right = any_of(buf_str(&flat), must);
     else if (t == changed_t) right = a->kind == ANSWER_CHANGED && both_of(buf_str(&flat), must);
     else right = a->kind == ANSWER_NONE;
     t[half].rows++;
     t[half].right += right;
+    if (t == answer_t && a->kind == ANSWER_CHANGED) false_change[half]++;
     if (*mustnot && strstr(buf_str(&flat), mustnot)) {
         foreign++;
         print_message("# FOREIGN %s\n", question);
     }
-    if (!right && getenv("LIKENESS_VERBOSE"))
-        print_message("# miss [%d] %s (%s)\n#   want %s\n#   got  %s\n", half, question, expect, must, buf_str(&flat));
+    if (!right && !half && getenv("LIKENESS_VERBOSE"))
+        print_message("# miss %s (%s)\n#   want %s\n#   got  %s\n", question, expect, must,
+                      buf_str(&flat));
     buf_free(&flat);
 }
 
@@ -86,7 +102,8 @@ static void ask_all(struct home *h, struct persona *p)
         struct answer a;
         check_ok(conversation_open(r, "quote", 0, false, &c, &err), err);
         check_ok(conversation_ask(c, col[0], NULL, &a, NULL, &err), err);
-        judge(col[0], col[1] ? col[1] : "", col[2] ? col[2] : "", col[3] ? col[3] : "", &a, row % 2);
+        judge(col[0], col[1] ? col[1] : "", col[2] ? col[2] : "", col[3] ? col[3] : "", &a,
+              row % 2);
         answer_clear(&a);
         conversation_close(c);
         line = next;
@@ -103,13 +120,16 @@ static void sample_person(void **state)
     ask_all(t.home, t.persona);
     test_home_close(&t);
     for (int half = 0; half < 2; half++)
-        print_message("# half %d: answers %d/%d, changes of mind %d/%d, declined %d/%d\n", half,
-                      answer_t[half].right, answer_t[half].rows, changed_t[half].right, changed_t[half].rows,
-                      none_t[half].right, none_t[half].rows);
+        print_message(
+            "# half %d: answers %d/%d, changes of mind %d/%d (%d wrongly), declined %d/%d\n", half,
+            answer_t[half].right, answer_t[half].rows, changed_t[half].right, changed_t[half].rows,
+            false_change[half], none_t[half].right, none_t[half].rows);
     check_int(foreign, 0);
-    int answers = answer_t[0].right + answer_t[1].right, of = answer_t[0].rows + answer_t[1].rows;
+    int answers = answer_t[0].right + answer_t[1].right,
+        wrongly = false_change[0] + false_change[1];
     int changes = changed_t[0].right + changed_t[1].right, none = none_t[0].right + none_t[1].right;
-    if (answers * 100 < of * FLOOR_ANSWERS) fail_msg("%d of %d answered", answers, of);
+    if (answers < FLOOR_ANSWERS) fail_msg("%d answered", answers);
+    if (wrongly > MOST_FALSE_CHANGES) fail_msg("%d changes of mind where there is none", wrongly);
     if (changes < FLOOR_CHANGES) fail_msg("%d changes of mind seen", changes);
     if (none < FLOOR_NONE) fail_msg("%d declined", none);
 }
