@@ -29,7 +29,4 @@ void bench_faiss_search(void *index, const float *q, int k, float *scores, long 
     for (int i = 0; i < k; i++) ids[i] = found[i];
 }
 
-void bench_faiss_free(void *index)
-{
-    delete static_cast<faiss::IndexFlatIP *>(index);
-}
+void bench_faiss_free(void *index) { delete static_cast<faiss::IndexFlatIP *>(index); }

@@ -68,8 +68,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
         if (p[i + 1] & 0x80) b.n = at + 1;
     }
     write_bytes(b.p, b.n);
-    int same = b.n == good.n && !memcmp(b.p, good.p, good.n);
-    if (!read_all() != same) abort();
+    bool same = b.n == good.n && !memcmp(b.p, good.p, good.n);
+    if ((read_all() == 0) != same) abort();
     buf_free(&b);
     return 0;
 }

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""Checks that dependencies point one way: reads every #include "room/..." below src/ and compares it with
-the rooms that each room may use. Exit 1 and a line for each arrow that points back."""
+"""Checks that dependencies point one way: reads every #include "room/..." below src/ and compares it
+with the rooms that each room may use; SQL stays in store/, and the choice of a machine in kernels/
+(no #if above it but header guards). Exit 1 and a line for each that breaks a rule."""
 import os
 import re
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+CORE = {"base", "kernels", "text", "model", "vault", "store", "index"}
 MAY = {
     "base": set(),
     "kernels": {"base"},
@@ -14,27 +16,41 @@ MAY = {
     "vault": {"base"},
     "store": {"base", "vault"},
     "index": {"base", "kernels", "text"},
-    "persona": {"base", "kernels", "text", "model", "vault", "store", "index"},
-    "api": {"base", "kernels", "text", "model", "vault", "store", "index", "persona"},
-    "cli": {"base", "kernels", "text", "model", "vault", "store", "index", "persona"},
+    "persona": CORE,
+    "api": CORE | {"persona"},
+    "cli": CORE | {"persona"},
 }
-bad = 0
-for folder, _, files in os.walk(os.path.join(ROOT, "src")):
-    for f in sorted(files):
-        path = os.path.join(folder, f)
-        room = os.path.relpath(path, os.path.join(ROOT, "src")).split(os.sep)[0]
-        for number, line in enumerate(open(path, encoding="utf-8"), 1):
-            m = re.match(r'\s*#\s*include\s+"([a-z]+)/', line)
-            if not m or m.group(1) == room:
+
+
+def faults(room, line):
+    """What is wrong with one line of a file of room."""
+    m = re.match(r'\s*#\s*include\s+"([a-z]+)/', line)
+    if m and m.group(1) != room and m.group(1) not in MAY[room]:
+        yield f"{room} may not include {m.group(1)}/"
+    if room != "store" and re.match(r"\s*#\s*include\s+[<\"]sqlite3\.h", line):
+        yield "SQL lives in store/"
+    if room != "kernels" and re.match(r"\s*#\s*(if|ifdef|ifndef|elif)\b", line) \
+            and not re.match(r"#ifndef LK_\w+_H$", line):
+        yield "#if belongs into kernels/ only"
+
+
+def main():
+    bad = 0
+    src = os.path.join(ROOT, "src")
+    for folder, _, files in sorted(os.walk(src)):
+        for name in sorted(f for f in files if f.endswith((".c", ".h"))):
+            path = os.path.join(folder, name)
+            room = os.path.relpath(path, src).split(os.sep)[0]
+            if room not in MAY:
+                print(f"{os.path.relpath(path, ROOT)}: no rule for the room {room}/")
+                bad = 1
                 continue
-            if m.group(1) not in MAY.get(room, set()):
-                print(f"{os.path.relpath(path, ROOT)}:{number}: {room} may not include {m.group(1)}/")
-                bad = 1
-            if re.search(r"\bsqlite3\.h", line):
-                bad = 1
-    for f in files:
-        text = open(os.path.join(folder, f), encoding="utf-8").read()
-        if "sqlite3.h" in text and os.path.basename(folder) != "store":
-            print(f"{os.path.join(folder, f)}: SQL lives in store/")
-            bad = 1
-sys.exit(bad)
+            with open(path, encoding="utf-8") as f:
+                for number, line in enumerate(f, 1):
+                    for fault in faults(room, line.rstrip("\n")):
+                        print(f"{os.path.relpath(path, ROOT)}:{number}: {fault}")
+                        bad = 1
+    return bad
+
+
+sys.exit(main())

@@ -1,30 +1,39 @@
 #!/bin/sh
-# Runs every fuzzer of a build folder for a while, starting from its seeds. New inputs stay in the build
-# folder; a crash leaves its input there too and makes this fail.
+# Runs every fuzzer of a build folder for a while, starting from its seeds (fuzz/corpus/NAME) and with
+# its words (fuzz/dict/NAME.dict), as many at a time as there are cores. New inputs stay in the build
+# folder; a crash leaves its input there too and makes this fail, as does a fuzzer without seeds.
 set -u
+cd "$(dirname "$0")/.." || exit 2
+
+# One fuzzer: $1 build folder, $2 seconds, $3 name.
+one() {
+  work=$1/work-$3
+  mkdir -p "$work"
+  dict=fuzz/dict/$3.dict
+  [ -f "$dict" ] && dict="-dict=$dict" || dict=
+  seeds=fuzz/corpus/$3
+  if [ ! -d "$seeds" ]; then
+    printf '%-12s FAILED: no seeds in %s\n' "$3" "$seeds"
+    return 1
+  fi
+  if "$1/fuzz_$3" $dict -max_total_time="$2" -timeout=20 -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 \
+    -artifact_prefix="$work/" "$work" "$seeds" >"$work.log" 2>&1; then
+    printf '%-12s %8s runs, %6s edges\n' "$3" "$(sed -n 's/^stat::number_of_executed_units: *//p' "$work.log")" \
+      "$(sed -n 's/.*DONE *cov: \([0-9]*\).*/\1/p' "$work.log")"
+  else
+    printf '%-12s FAILED\n' "$3"
+    tail -40 "$work.log"
+    return 1
+  fi
+}
+
+if [ $# = 3 ]; then
+  one "$@"
+  exit
+fi
 build=$1
 seconds=$2
-cd "$(dirname "$0")/.." || exit 2
-bad=0
+names=$(for f in fuzz/fuzz_*.c; do basename "$f" .c | sed 's/^fuzz_//'; done)
 export LSAN_OPTIONS="suppressions=$PWD/tools/lsan.supp:print_suppressions=0" G_SLICE=always-malloc
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
-for f in "$build"/fuzz_*; do
-  [ -x "$f" ] && [ -f "$f" ] || continue
-  name=$(basename "$f" | sed 's/^fuzz_//')
-  work=$build/work-$name
-  mkdir -p "$work"
-  dict=fuzz/dict/$name.dict
-  [ -f "$dict" ] && dict="-dict=$dict" || dict=
-  seeds=fuzz/corpus/$name
-  [ -d "$seeds" ] || seeds=
-  printf '%-12s ' "$name"
-  if "$f" $dict -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 \
-    -artifact_prefix="$work/" "$work" $seeds >"$work.log" 2>&1; then
-    grep -h 'stat::number_of_executed_units' "$work.log" | sed 's/.*: */runs: /'
-  else
-    echo "FAILED"
-    tail -40 "$work.log"
-    bad=1
-  fi
-done
-exit $bad
+echo "$names" | xargs -P "$(nproc)" -I '{}' "$0" "$build" "$seconds" '{}'

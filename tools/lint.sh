@@ -1,26 +1,41 @@
 #!/bin/sh
-# Everything that can be said about the code without running it. Exit 1 when something is.
+# Everything that can be said about the code without running it. Exit 1 when something is, or when a
+# tool could not run: each step answers with its tool's own exit code, none through a pipe.
 set -u
 build=$1
 cd "$(dirname "$0")/.." || exit 2
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
 bad=0
-files=$(git ls-files 'src/*.c' 'src/*.h' 'include/*.h')
-echo "include arrows"
-python3 tools/arrows.py || bad=1
-echo "size: files of at most 700 lines, lines of at most 110 columns"
-for f in $files; do
-  awk -v f="$f" 'length($0) > 110 { print f ":" NR ": " length($0) " columns"; b = 1 }
-    END { if (NR > 700) { print f ": " NR " lines"; b = 1 }; exit b }' "$f" || bad=1
-done
-echo "clang-format"
-clang-format-14 --dry-run -Werror $(git ls-files '*.c' '*.h') 2>&1 | grep -E "error:" | head -20 | grep . && bad=1
-echo "clang-tidy"
-git ls-files 'src/*.c' | grep -v avx | xargs -P "$(nproc)" -n 8 clang-tidy-14 --quiet -p "$build" 2>/dev/null |
-  grep -E 'warning:|error:' && bad=1
-echo "cppcheck"
-cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr --suppressions-list=tools/cppcheck.supp \
-  -D_GNU_SOURCE -Isrc -Iinclude -j2 $(git ls-files 'src/*.c') || bad=1
-echo "shell scripts"
-for s in tools/*.sh .ci/run; do sh -n "$s" || bad=1; done
+# step NAME COMMAND...: silent when the command succeeds, else its output.
+step() {
+  name=$1
+  shift
+  printf '%-16s' "$name"
+  if "$@" >"$log" 2>&1; then
+    echo ok
+  else
+    echo "FAILED"
+    grep -E '(error|warning):|columns$|lines$|: [a-z]+ may|belongs|lives in|at the end$|no rule' "$log" |
+      head -60 | grep . || tail -40 "$log"
+    bad=1
+  fi
+}
+tidy() {
+  git ls-files 'src/*.c' | xargs -P "$(nproc)" -n 6 clang-tidy-14 --quiet --warnings-as-errors='*' -p "$build"
+}
+scripts() {
+  for s in tools/*.sh; do sh -n "$s" || return 1; done
+  bash -n .ci/run
+  python3 -c 'import ast, sys; [ast.parse(open(f).read(), f) for f in sys.argv[1:]]' $(git ls-files '*.py')
+}
+all=$(git ls-files '*.c' '*.h' '*.cc')
+step "include arrows" python3 tools/arrows.py
+step "sizes" python3 tools/sizes.py $all
+step "clang-format" clang-format-14 --dry-run -Werror $all
+step "scripts" scripts
+step "cppcheck" cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr \
+  --suppressions-list=tools/cppcheck.supp -D_GNU_SOURCE -Isrc -Iinclude -j"$(nproc)" $(git ls-files 'src/*.c')
+step "clang-tidy" tidy
 [ $bad = 0 ] && echo "lint: clean"
 exit $bad

@@ -6,9 +6,8 @@
 
 #include <string.h>
 
-#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "vectors are stored as this machine's floats, which must be little-endian"
-#endif
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "vectors are stored as this machine's floats, which must be little-endian");
 
 /* ---- chunks ---- */
 
