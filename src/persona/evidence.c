@@ -5,13 +5,15 @@
  * for, and whether the sentence can stand alone. `support` judges: a logistic of the evidence,
  * whose weights are set by hand,
  *
- *     z = BIAS + 4.6 cover_heavy + 2.4 own_heavy (or what was asked) + 1.2 cosine + 0.7 phrase +
- * 0.5 fit - 2.2 unseen
+ *     z = BIAS + 4.6 cover_heavy + 2.4 max(own_heavy, 0.8 asked_cover)
+ *              + 1.2 cosine + 0.7 phrase + 0.5 fit - 2.2 unseen
  *
  * where heavy leaves the light words out ("think", "good") and unseen is the share of the
  * question's weight in words that the person's whole corpus does not have, in any form. Half of the
  * subject in the sentence's own words, with the rest around it, is enough; the same with the rest
- * never seen is not.
+ * never seen is not. A question for a view asks for one: without a leaning or a first person the
+ * evidence is less ("Do you like geese?" is not answered by who plucked one), except in what was
+ * said in reply to that very question.
  *
  * Everything that costs (cosine, kind of answer, stance) is worked out only for the BEST by the
  * cheap part, and only settles close calls. */

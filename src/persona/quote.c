@@ -2,13 +2,13 @@
  *
  *  1. The question becomes weighted terms (question.c); retrieval brings PASSAGES passages.
  *  2. Every own sentence in them is matched (sentences.c) and scored (evidence.c).
- *  3. Weak evidence: when nothing supports an answer, the answer says that nothing was written
- * about it, in the person's manner (manner.c), and quotes nothing.
+ *  3. Weak evidence: when nothing supports an answer, the answer says so in the person's manner
+ *     (manner.c), and quotes nothing.
  *  4. A change of mind (stance.c): the newest view first, then what was thought before, and when.
  *  5. Otherwise the best sentence as an excerpt: with the one it leans on ("It ..." needs what went
  *     before) and what follows it in the same paragraph; then other sentences that answer nearly as
- *     well and add something, as excerpts of their own. Newest piece first; a piece keeps its own
- * order.
+ *     well and add something. Of those that answer equally well the newest comes first; a piece
+ *     keeps its own order.
  *
  * A follow-up without a subject of its own ("And why?") is answered from beside what was quoted,
  * and never by a repetition; "When was that?" by the date of it. */

@@ -3,7 +3,7 @@
  * Stance is counted, not understood, in the clause that holds the question's subject ("I can't
  * trust him and I'd sooner know it than hope" is about trust, not hope): leaning words
  * (text/polarity.h) and a few idioms, turned round by a negation before them; a negation without a
- * leaning word ("I will never live in a city") leans against; a plain first-person statement leans
+ * leaning word ("I will never keep a goat") leans against; a plain first-person statement leans
  * slightly for.
  *
  * A change of mind is a pair of sentences among those that answer nearly as well as the best, from

@@ -28,10 +28,10 @@ static const char *const negative[] = {
     "appalling", "ashamed", "avoid", "awful", "bad", "badly", "ban", "banned", "bitter", "bore",
     "bored", "boring", "broke", "broken", "cheat", "cheating", "cold", "complain", "confused",
     "cried", "cross", "cruel", "cry", "cursed", "daft", "damn", "damned", "dangerous", "dead",
-    "deleted", "despise", "despised", "detest", "difficult", "dirty", "disagree", "disappointed",
+    "despise", "despised", "detest", "difficult", "dirty", "disagree", "disappointed",
     "disaster", "disgusting", "dishonest", "dislike", "disliked", "dread", "dreadful", "dull",
     "enemy", "evil", "fail", "failed", "failure", "false", "fear", "feared", "fed", "fool",
-    "foolish", "fools", "frightened", "fuss", "gave", "greedy", "grief", "guilt", "guilty",
+    "foolish", "fools", "frightened", "fuss", "greedy", "grief", "guilt", "guilty",
     "harm", "hate", "hated", "hates", "hopeless", "horrible", "horrid", "hurt", "idiot", "ill",
     "impossible", "jealous", "lazy", "lie", "lied", "lies", "loathe", "loathed", "loathsome",
     "lonely", "lose", "lost", "lunatic", "lunatics", "mad", "mean", "mess", "miserable", "misery",
@@ -40,7 +40,7 @@ static const char *const negative[] = {
     "rot", "rotten", "rubbish", "rude", "ruin", "ruined", "sad", "sadder", "sadness", "scared",
     "shame", "sick", "silly", "smelly", "sorry", "spoil", "spoiled", "stupid", "suffer",
     "tedious", "terrible", "tired", "tiring", "trouble", "ugly", "unfair", "unhappy", "unkind",
-    "unsafe", "upset", "useless", "vile", "waste", "wasted", "weak", "wearing", "worried",
+    "unsafe", "upset", "useless", "vile", "waste", "wasted", "weak", "worried",
     "worry", "worse", "worst", "worthless", "wretched", "wrong",
 };
 static const char *const negators[] = {

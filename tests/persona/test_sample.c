@@ -8,10 +8,10 @@
  * to expect of questions it has not seen:
  *
  *                        even rows   odd rows
- *   answered                @A0@       @A1@
- *   changes of mind          @C0@        @C1@
- *   declined                 @N0@        @N1@
- *   change seen wrongly      @F0@        @F1@       of the 48 to be answered plainly
+ *   answered                18/24       12/24
+ *   changes of mind           8/10          7/9
+ *   declined                   7/7          6/8
+ *   change seen wrongly       0/24         1/24       of those to be answered plainly
  *
  * The floors are a little below both halves together: a change that lowers them is a change for the
  * worse. LIKENESS_VERBOSE=1 shows the misses of the even rows only: whoever reads the others can no
@@ -21,10 +21,10 @@
 
 #include "persona/converse.h"
 
-#define FLOOR_ANSWERS      28
-#define FLOOR_CHANGES      13
+#define FLOOR_ANSWERS      29
+#define FLOOR_CHANGES      14
 #define FLOOR_NONE         12
-#define MOST_FALSE_CHANGES 3
+#define MOST_FALSE_CHANGES 2
 
 struct tally {
     int rows, right;
