@@ -29,7 +29,7 @@
 #include <string.h>
 
 #define BEST  40
-#define BIAS  -3.4f
+#define BIAS  (-3.4f)
 #define REPLY 0.6f /* of the subject in what somebody asked just before */
 
 /* ---- the kind of answer ---- */
@@ -219,10 +219,9 @@ static int by_score(const void *a, const void *b)
 
 /* What costs more: once for each of the best. */
 static int look_closer(const struct voice_in *in, const struct question *q, const float *qv,
-                       struct sentence *s, struct buf *folded)
+                       float *v, struct sentence *s, struct buf *folded)
 {
     struct embedder *e = retriever_embedder(in->retriever);
-    float v[e->kind->dim];
     if (embed_text(e, s->text, s->n, v)) return ERR_NOMEM;
     s->cosine = kernels.dot_f32(qv, v, (size_t)e->kind->dim);
     buf_clear(folded);
@@ -246,11 +245,12 @@ int evidence_rank(const struct voice_in *in, const struct question *q, const str
 {
     struct embedder *e = retriever_embedder(in->retriever);
     struct buf folded = BUF_INIT(1 << 20);
-    float qv[e->kind->dim];
+    size_t dim = (size_t)e->kind->dim;
+    float *qv = arena_alloc(mem, 2 * dim * sizeof *qv);
     size_t n = 0;
     int rc = 0;
     struct sentence **all = arena_alloc(mem, (c->n + 1) * sizeof(struct sentence *));
-    if (!all || embed_text(e, in->question, strlen(in->question), qv)) return err_nomem(err);
+    if (!all || !qv || embed_text(e, in->question, strlen(in->question), qv)) return err_nomem(err);
     for (size_t i = 0; i < c->n; i++) {
         struct sentence *s = &c->all[i];
         if (s->twice || s->heading || !s->n_words) continue;
@@ -262,7 +262,7 @@ int evidence_rank(const struct voice_in *in, const struct question *q, const str
     c->n_best = n < BEST ? n : BEST;
     for (size_t i = 0; i < c->n_best && !rc; i++) {
         all[i]->score = base_score(all[i], &ps->p[all[i]->passage]);
-        if (look_closer(in, q, qv, all[i], &folded)) rc = err_nomem(err);
+        if (look_closer(in, q, qv, qv + dim, all[i], &folded)) rc = err_nomem(err);
     }
     qsort(all, c->n_best, sizeof *all, by_score);
     buf_free(&folded);

@@ -70,7 +70,7 @@ static bool among(const char *const *list, size_t count, const char *w)
         if (!strcmp(list[i], w)) return true;
     return false;
 }
-#define AMONG(list, w) among(list, sizeof list / sizeof list[0], w)
+#define AMONG(list, w) among(list, sizeof(list) / sizeof((list)[0]), w)
 
 /* ---- shape ---- */
 
@@ -261,6 +261,7 @@ void question_read(const char *text, const char *before, const struct bm25 *word
     struct words w;
     size_t heavy = 0;
     memset(out, 0, sizeof *out);
+    if (!before) before = "";
     shape(text, &w);
     out->kind = kind_of(&w);
     out->opinion = asks_view(&w, out->kind);
@@ -268,7 +269,7 @@ void question_read(const char *text, const char *before, const struct bm25 *word
     out->taste = out->opinion && w.taste;
     out->method =
         out->kind == ASKS_HOW && !out->opinion && strcmp(w.w[1], "did") && strcmp(w.w[1], "was");
-    out->elliptical = before && *before && question_leans(text);
+    out->elliptical = *before && question_leans(text);
     out->bare = out->elliptical && w.content == 0;
     if (!out->bare) add_text(out, text, strlen(text), false, words);
     if (out->elliptical) {

@@ -193,7 +193,7 @@ static struct sentence *add(struct reading *r, size_t passage, size_t seg, size_
 {
     const struct passage *p = &r->ps->p[passage];
     const struct chunk_seg *c = &p->text.seg[seg];
-    if (r->n == r->cap) return NULL;
+    if (!r->s || r->n == r->cap) return NULL;
     struct sentence *s = &r->s[r->n++];
     memset(s, 0, sizeof *s);
     s->heading = is_heading(c->text, c->text_n, from, to);
