@@ -36,8 +36,7 @@ static struct block *block_add(struct arena *a, size_t n)
     if (!b) return NULL;
     b->used = 0;
     b->cap = cap;
-    /* A block made for one large thing goes behind the head, which may still have room. (The first
-     * block is the last of the list and the one that arena_reset keeps.) */
+    /* A block made for one large thing goes behind the head, which may still have room. */
     if (a->head && n > BLOCK_SIZE) {
         b->next = a->head->next;
         a->head->next = b;
@@ -91,17 +90,22 @@ char *arena_printf(struct arena *a, const char *fmt, ...)
 
 void arena_reset(struct arena *a)
 {
-    while (a->head && a->head->next) {
-        struct block *b = a->head;
-        a->head = b->next;
-        a->total -= b->cap;
+    struct block *keep = NULL;
+    for (struct block *b = a->head, *next; b; b = next) {
+        next = b->next;
         explicit_bzero(b->data, b->used);
+        if (!keep && b->cap == BLOCK_SIZE) {
+            keep = b;
+            continue;
+        }
+        a->total -= b->cap;
         free(b);
     }
-    if (a->head) {
-        explicit_bzero(a->head->data, a->head->used);
-        a->head->used = 0;
+    if (keep) {
+        keep->next = NULL;
+        keep->used = 0;
     }
+    a->head = keep;
 }
 
 void arena_free(struct arena *a)

@@ -15,7 +15,7 @@ void *arena_alloc(struct arena *a, size_t n);                  /* zeroed, 16-byt
 char *arena_strndup(struct arena *a, const char *s, size_t n); /* s NULL -> "" */
 char *arena_strdup(struct arena *a, const char *s);            /* s NULL -> NULL */
 char *arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void arena_reset(struct arena *a); /* frees all but the first block */
+void arena_reset(struct arena *a); /* frees all but one block of ordinary size */
 void arena_free(struct arena *a);  /* accepts NULL */
 
 #endif

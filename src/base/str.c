@@ -228,7 +228,7 @@ static uint32_t fold_greek(uint32_t c)
     };
     for (size_t i = 0; i < sizeof accent / sizeof *accent; i++)
         if (accent[i].from == c) return accent[i].to;
-    return c >= 0x391 && c <= 0x3A9 ? c + 32 : c;
+    return c >= 0x391 && c <= 0x3A9 && c != 0x3A2 ? c + 32 : c;
 }
 
 static uint32_t fold_one(uint32_t c)
