@@ -135,9 +135,9 @@ int conversation_open(struct retriever *r, const char *voice, int64_t id, bool s
     const struct persona *p = retriever_persona(r);
     struct conversation *c = calloc(1, sizeof *c);
     struct find f = { id, false };
-    int rc = c ? 0 : err_nomem(err);
+    int rc = 0;
     *out = NULL;
-    if (rc) return rc;
+    if (!c) return err_nomem(err);
     c->r = r;
     c->save = save;
     c->id = id;
@@ -211,11 +211,11 @@ static int save_turn(struct conversation *c, const char *question, const struct 
     const struct sealed *ps = &retriever_persona(c->r)->seal;
     json_t *j = answer_json(a, question);
     char *body = j ? json_dumps(j, JSON_COMPACT) : NULL;
-    int64_t sources[a->n_cites + 1], id = c->id;
+    int64_t *sources = calloc(a->n_cites + 1, sizeof *sources), id = c->id;
     size_t n = 0;
     json_decref(j);
-    if (!body) return err_nomem(err);
-    for (size_t i = 0; i < a->n_cites; i++) {
+    int rc = body && sources ? 0 : err_nomem(err);
+    for (size_t i = 0; !rc && i < a->n_cites; i++) {
         size_t k = 0;
         while (k < n && sources[k] != a->cite[i].source) k++;
         if (k == n) sources[n++] = a->cite[i].source;
@@ -224,14 +224,15 @@ static int save_turn(struct conversation *c, const char *question, const struct 
                             .sources = sources,
                             .n_sources = n,
                             .body = body,
-                            .body_n = strlen(body) };
-    int rc = store_begin(st, err);
+                            .body_n = body ? strlen(body) : 0 };
+    bool begun = !rc && !(rc = store_begin(st, err));
     if (!rc && !id) rc = store_conversation_new(st, ps, "{\"v\":1}", 7, 0, &id, err);
     row.conversation = id;
     if (!rc) rc = store_turn_put(st, ps, &row, err);
     if (!rc) rc = store_commit(st, err);
-    if (rc) store_rollback(st);
-    else c->id = id;
+    if (rc && begun) store_rollback(st);
+    else if (!rc) c->id = id;
+    free(sources);
     wipe(body);
     return rc;
 }

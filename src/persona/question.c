@@ -141,6 +141,8 @@ bool question_leans(const char *text)
 /* The term's own idf when the corpus has the word, else that of its commonest synonym there. */
 static float idf_of(const struct bm25 *words, const struct question_term *t, bool *seen)
 {
+    *seen = false;
+    if (!words) return 1;
     float own = bm25_idf(words, t->form[0].stem), least = own;
     *seen = bm25_df(words, t->form[0].stem) > 0;
     if (*seen) return own;

@@ -27,6 +27,7 @@
 #define BEFORE_WEIGHT  0.45f /* of an earlier turn against the question */
 #define CONTEXT_WEIGHT 0.5f  /* of the others' words in BM25 */
 #define TITLE_WEIGHT   0.7f
+#define UNREAD         INT64_MIN /* version of what could not be read: tried again */
 #define TERMS_MAX      64
 
 struct fact {
@@ -155,15 +156,16 @@ static int load(struct retriever *r, struct err *err)
     r->mem = arena_new(0);
     r->tmp = arena_new(0);
     r->words = bm25_new(err);
-    if (!r->mem || !r->tmp || !r->words) return err_nomem(err);
-    int rc = store_source_each(st, ps, 0, read_title, r, err);
+    int rc = r->mem && r->tmp && r->words ? 0 : err_nomem(err);
+    if (!rc) rc = store_source_each(st, ps, 0, read_title, r, err);
     if (!rc) rc = store_chunk_each(st, ps, 0, read_chunk, r, err);
     if (!rc) rc = store_embedder_each(st, ps, read_embedder, r, err);
     if (!rc && !r->e && !(r->e = embed_open(r->p->embedder, NULL, 0, err))) rc = ERR_NOMEM;
     if (!rc && !(r->vectors = vectors_new(r->e->kind->dim, err))) rc = ERR_NOMEM;
     if (!rc && r->embedder_id) rc = store_vector_each(st, ps, r->embedder_id, read_vector, r, err);
-    arena_reset(r->tmp);
+    if (r->tmp) arena_reset(r->tmp);
     r->err = NULL;
+    if (rc) r->version = UNREAD;
     return rc;
 }
 
@@ -225,7 +227,8 @@ static int query_vector(struct retriever *r, const struct query *q, float *v)
     int dim = r->e->kind->dim;
     int rc = embed_text(r->e, q->text, strlen(q->text), v);
     if (rc || !q->before || !*q->before) return rc;
-    float b[dim];
+    float *b = arena_alloc(r->tmp, (size_t)dim * sizeof *b);
+    if (!b) return ERR_NOMEM;
     if ((rc = embed_text(r->e, q->before, strlen(q->before), b))) return rc;
     kernels.axpy_f32(v, BEFORE_WEIGHT, b, (size_t)dim);
     float norm = sqrtf(kernels.dot_f32(v, v, (size_t)dim));
@@ -307,9 +310,10 @@ static size_t cut(const struct query *q, const float *sim, bool *keep_it, size_t
 static int fill(struct retriever *r, const struct query *q, const float *v, const struct hit *hit,
                 size_t n, struct passages *out, struct err *err)
 {
-    float sim[n + 1];
-    bool want[n + 1];
+    float *sim = arena_alloc(r->tmp, (n + 1) * sizeof *sim);
+    bool *want = arena_alloc(r->tmp, (n + 1) * sizeof *want);
     int rc = 0;
+    if (!sim || !want) return err_nomem(err);
     for (size_t i = 0; i < n; i++) sim[i] = similarity(r, v, hit[i].id);
     size_t kept = cut(q, sim, want, n);
     out->p = arena_alloc(out->mem, (kept + 1) * sizeof *out->p);
@@ -335,10 +339,10 @@ int retrieve(struct retriever *r, const struct query *q, struct passages *out, s
     if (r->version != store_data_version(r->home->store) && (rc = load(r, err))) return rc;
     size_t k = q->k > 0 ? (size_t)q->k : 5, want = k * 4 > CANDIDATES ? k * 4 : CANDIDATES;
     struct hit *hit = calloc(2 * want, sizeof *hit);
-    float v[r->e->kind->dim];
-    memset(v, 0, sizeof v);
-    if (!hit || !(out->mem = arena_new(0))) rc = err_nomem(err);
-    if (!rc && query_vector(r, q, v)) rc = err_nomem(err);
+    arena_reset(r->tmp);
+    float *v = arena_alloc(r->tmp, (size_t)r->e->kind->dim * sizeof *v);
+    if (!hit || !v || !(out->mem = arena_new(0))) rc = err_nomem(err);
+    if (!rc && (!v || query_vector(r, q, v))) rc = err_nomem(err);
     size_t n = rc ? 0 : rank(r, q, v, want, hit, 2 * want, err, &rc);
     if (!rc && q->diversity > 0)
         n = fuse_mmr(hit, n, k, 1 - q->diversity, r->e->kind->dim, vector_of, r);
