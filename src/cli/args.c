@@ -1,11 +1,11 @@
 /* Options and operands, parsed by the tables in commands.c.
  *
- * The forms: --name VALUE, --name=VALUE, -n VALUE, -nVALUE, several switches in one word (-qj), and --
- * after which everything is an operand. A lone "-" is an operand (standard input). Options may stand
- * anywhere. Before the command's name only global options are known; after it the command's own hide a
- * global one of the same name: `likeness --key-file HOME.key export Ann ann.lk --key-file FILE.key`.
- * Names are never abbreviated, so that a script means tomorrow what it means today; instead the nearest
- * name is suggested. */
+ * The forms: --name VALUE, --name=VALUE, -n VALUE, -nVALUE, several switches in one word (-qj), and
+ * -- after which everything is an operand. A lone "-" is an operand (standard input). Options may
+ * stand anywhere. Before the command's name only global options are known; after it the command's
+ * own hide a global one of the same name: `likeness --key-file HOME.key export Ann ann.lk
+ * --key-file FILE.key`. Names are never abbreviated, so that a script means tomorrow what it means
+ * today; instead the nearest name is suggested. */
 #include "cli/cli.h"
 
 #include "base/clock.h"
@@ -28,7 +28,8 @@ int edit_distance(const char *a, const char *b, int cap)
             int best = up[j - 1] + (a[i - 1] != b[j - 1]);
             if (up[j] + 1 < best) best = up[j] + 1;
             if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && up2[j - 2] + 1 < best)
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+                up2[j - 2] + 1 < best)
                 best = up2[j - 2] + 1;
             row[j] = best;
         }
@@ -77,7 +78,8 @@ static int unknown_command(const char *word, struct err *err)
 static const struct option *find(const struct option *list, const char *name, size_t n, char letter)
 {
     for (const struct option *o = list; o && o->name; o++)
-        if (letter ? o->letter == letter : strlen(o->name) == n && memcmp(o->name, name, n) == 0) return o;
+        if (letter ? o->letter == letter : strlen(o->name) == n && memcmp(o->name, name, n) == 0)
+            return o;
     return NULL;
 }
 
@@ -141,14 +143,14 @@ static int check_operands(const struct cli *c, struct err *err)
     if (arg_flag(c, "help")) return 0;
     if ((int)c->args.n_pos < k->min_args)
         return err_set(err, ERR_INVAL, "%s needs %s: likeness %s %s", k->name,
-                       k->min_args == 1 && !c->args.n_pos ? "an argument" : "more arguments", k->name,
-                       k->args);
+                       k->min_args == 1 && !c->args.n_pos ? "an argument" : "more arguments",
+                       k->name, k->args);
     if (k->max_args >= 0 && (int)c->args.n_pos > k->max_args)
         return err_set(err, ERR_INVAL,
                        "%s takes %s, %zu were given; put quotation marks around words that belong "
                        "together: likeness %s %s",
-                       k->name, k->max_args ? "fewer arguments" : "no arguments", c->args.n_pos, k->name,
-                       k->args);
+                       k->name, k->max_args ? "fewer arguments" : "no arguments", c->args.n_pos,
+                       k->name, k->args);
     return 0;
 }
 
@@ -161,7 +163,8 @@ int args_parse(struct cli *c, int argc, char **argv, struct err *err)
         const char *w = argv[i];
         int rc = 0;
         if (!only_operands && !strcmp(w, "--")) only_operands = true;
-        else if (!only_operands && w[0] == '-' && w[1] == '-') rc = long_option(c, argv, argc, &i, err);
+        else if (!only_operands && w[0] == '-' && w[1] == '-')
+            rc = long_option(c, argv, argc, &i, err);
         else if (!only_operands && w[0] == '-' && w[1]) rc = short_options(c, argv, argc, &i, err);
         else if (c->cmd) c->args.pos[c->args.n_pos++] = w;
         else if (!(c->cmd = command_by_name(w))) rc = unknown_command(w, err);
@@ -205,8 +208,8 @@ int arg_i64(const struct cli *c, const char *name, int64_t min, int64_t max, int
     int64_t v;
     if (!s) return 0;
     if (!str_i64(span_of(s), &v) || v < min || v > max)
-        return err_set(err, ERR_INVAL, "--%s takes a number from %lld to %lld", name, (long long)min,
-                       (long long)max);
+        return err_set(err, ERR_INVAL, "--%s takes a number from %lld to %lld", name,
+                       (long long)min, (long long)max);
     *out = v;
     return 0;
 }
@@ -217,7 +220,8 @@ int arg_date(const struct cli *c, const char *name, bool end, int64_t *out, stru
     int y, m, d;
     if (!s) return 0;
     if (!clock_parse_iso(span_of(s), out))
-        return err_set(err, ERR_INVAL, "--%s takes a date such as 2019, 2019-03 or 2019-03-02", name);
+        return err_set(err, ERR_INVAL, "--%s takes a date such as 2019, 2019-03 or 2019-03-02",
+                       name);
     if (!end) return 0;
     clock_to_civil(*out, &y, &m, &d);
     switch (strlen(s)) {

@@ -1,6 +1,6 @@
-/* The command line: one static table of commands (commands.c), one of settings (settings.c), and one
- * handler per command. main.c parses, opens what the command needs, calls the handler and turns what it
- * returns into an exit status; nothing else here exits.
+/* The command line: one static table of commands (commands.c), one of settings (settings.c), and
+ * one handler per command. main.c parses, opens what the command needs, calls the handler and turns
+ * what it returns into an exit status; nothing else here exits.
  *
  *     int cmd_topics(struct cli *c, struct err *err)
  *     {
@@ -25,56 +25,59 @@
 
 /* ---- the tables ---- */
 struct option {
-    const char *name;             /* "key-file": --key-file; NULL ends a list */
-    char letter;                  /* 'k': -k; 0: none */
-    const char *arg;              /* "FILE"; NULL: a switch */
+    const char *name; /* "key-file": --key-file; NULL ends a list */
+    char letter;      /* 'k': -k; 0: none */
+    const char *arg;  /* "FILE"; NULL: a switch */
     const char *help;
-    const char *words;            /* the values it may take, space-separated, for completion; or NULL */
+    const char *words; /* the values it may take, space-separated, for completion; or NULL */
 };
 
 enum needs {
     NEEDS_NOTHING,
-    NEEDS_READ,                   /* the home, to read */
-    NEEDS_WRITE,                  /* the home, to change */
-    NEEDS_PERSONA = 4,            /* and the persona that --persona or the setting names */
+    NEEDS_READ,        /* the home, to read */
+    NEEDS_WRITE,       /* the home, to change */
+    NEEDS_PERSONA = 4, /* and the persona that --persona or the setting names */
 };
 
 struct cli;
 struct command {
-    const char *name, *help;      /* help: one line */
-    const char *args;             /* "QUESTION", for usage; "" */
-    const char *about;            /* paragraphs for help and man page, separated by empty lines */
+    const char *name, *help; /* help: one line */
+    const char *args;        /* "QUESTION", for usage; "" */
+    const char *about;       /* paragraphs for help and man page, separated by empty lines */
     const struct option *options;
-    int min_args, max_args;       /* -1: any number */
+    int min_args, max_args; /* -1: any number */
     int needs;
     int (*run)(struct cli *c, struct err *err);
-    const char *examples;         /* one a line */
+    const char *examples; /* one a line */
 };
 
-extern const struct command commands[];            /* name NULL ends it */
+extern const struct command commands[]; /* name NULL ends it */
 extern const struct option global_options[];
-const struct command *command_by_name(const char *name);     /* NULL if unknown */
+const struct command *command_by_name(const char *name); /* NULL if unknown */
 
 struct exit_status {
     int status;
     const char *help;
 };
-extern const struct exit_status exit_statuses[];   /* help NULL ends it */
-int exit_status_of(int code);                      /* of an err.h code */
+extern const struct exit_status exit_statuses[]; /* help NULL ends it */
+int exit_status_of(int code);                    /* of an err.h code */
 
 /* ---- one invocation ---- */
 #define ARGS_OPTIONS 64
 struct args {
-    struct { const struct option *o; const char *value; } opt[ARGS_OPTIONS];
+    struct {
+        const struct option *o;
+        const char *value;
+    } opt[ARGS_OPTIONS];
     size_t n_opt;
-    const char **pos;             /* operands; borrowed from argv */
+    const char **pos; /* operands; borrowed from argv */
     size_t n_pos;
 };
 
 #define SETTING_COUNT 12
 struct setting_value {
-    char *value;                  /* NULL: not set, and no default */
-    const char *origin;           /* "option", "environment", "config file", "default" */
+    char *value;        /* NULL: not set, and no default */
+    const char *origin; /* "option", "environment", "config file", "default" */
 };
 
 struct cli {
@@ -84,8 +87,8 @@ struct cli {
     bool json, quiet;
     struct home *home;
     struct persona *persona;
-    json_t *out;                  /* what --json prints; main decrefs */
-    int status;                   /* exit status when the handler returns 0; 0 */
+    json_t *out; /* what --json prints; main decrefs */
+    int status;  /* exit status when the handler returns 0; 0 */
 };
 
 /* ---- args.c ---- */
@@ -93,13 +96,14 @@ struct cli {
  * first. ERR_INVAL with a remedy. args_free afterwards in any case. */
 int args_parse(struct cli *c, int argc, char **argv, struct err *err);
 void args_free(struct cli *c);
-const char *arg_str(const struct cli *c, const char *name);  /* value, "" of a switch, NULL: not given */
+const char *arg_str(const struct cli *c,
+                    const char *name); /* value, "" of a switch, NULL: not given */
 /* As arg_str, but only what was given for the command's own option, or only the global one. */
 const char *arg_own(const struct cli *c, const char *name);
 const char *arg_global(const struct cli *c, const char *name);
 bool arg_flag(const struct cli *c, const char *name);
 int arg_i64(const struct cli *c, const char *name, int64_t min, int64_t max, int64_t *out,
-            struct err *err);     /* out is left when the option was not given */
+            struct err *err); /* out is left when the option was not given */
 /* A date option. end: the first moment after it ("2019" -> 2020-01-01), for --to. */
 int arg_date(const struct cli *c, const char *name, bool end, int64_t *out, struct err *err);
 /* All operands from `from` on, joined by spaces. */
@@ -109,33 +113,43 @@ int edit_distance(const char *a, const char *b, int cap);
 
 /* ---- settings.c ---- */
 enum setting_id {
-    SET_HOME, SET_KEY_FILE, SET_PASSPHRASE_FILE, SET_PERSONA, SET_VOICE, SET_K, SET_ADAPTIVE,
-    SET_THREADS, SET_CPU, SET_COLOR, SET_CHUNK_TOKENS, SET_CHUNK_OVERLAP
+    SET_HOME,
+    SET_KEY_FILE,
+    SET_PASSPHRASE_FILE,
+    SET_PERSONA,
+    SET_VOICE,
+    SET_K,
+    SET_ADAPTIVE,
+    SET_THREADS,
+    SET_CPU,
+    SET_COLOR,
+    SET_CHUNK_TOKENS,
+    SET_CHUNK_OVERLAP
 };
 struct setting {
     const char *name, *fallback, *help;
-    const char *words;            /* the values it may take, space-separated; NULL: see min, max */
-    int64_t min, max;             /* a number in this range when max > 0, else free text */
-    bool path;                    /* a leading ~/ is the home folder */
+    const char *words; /* the values it may take, space-separated; NULL: see min, max */
+    int64_t min, max;  /* a number in this range when max > 0, else free text */
+    bool path;         /* a leading ~/ is the home folder */
 };
 extern const struct setting settings[SETTING_COUNT];
 int settings_load(struct cli *c, struct err *err);
 void settings_free(struct cli *c);
-const char *set_str(const struct cli *c, enum setting_id id);      /* NULL when not set */
+const char *set_str(const struct cli *c, enum setting_id id); /* NULL when not set */
 int64_t set_int(const struct cli *c, enum setting_id id);
 bool set_yes(const struct cli *c, enum setting_id id);
-const struct setting *setting_by_name(const char *name, struct err *err);  /* NULL: ERR_INVAL */
-void setting_env(const struct setting *s, char out[64]);            /* "LIKENESS_KEY_FILE" */
+const struct setting *setting_by_name(const char *name, struct err *err); /* NULL: ERR_INVAL */
+void setting_env(const struct setting *s, char out[64]);                  /* "LIKENESS_KEY_FILE" */
 /* Folder of our configuration: ${XDG_CONFIG_HOME:-~/.config}/likeness. */
 int config_dir(struct buf *out, struct err *err);
 /* value NULL: remove. Checks, then replaces the file as one step. */
 int config_set(const struct setting *s, const char *value, struct err *err);
 
 /* ---- secret.c: where keys and passphrases come from ---- */
-struct keeper {                   /* a secret with the memory it borrows */
+struct keeper { /* a secret with the memory it borrows */
     struct secret s;
     struct buf pass, path;
-    bool asked;                   /* typed on the terminal: may be asked again */
+    bool asked; /* typed on the terminal: may be asked again */
 };
 int secret_of_home(struct cli *c, const char *home, struct keeper *k, struct err *err);
 /* key_file or passphrase_file when given, else asked twice on the terminal with `prompt`. */
@@ -148,7 +162,7 @@ int secret_default_key_file(const char *home_id, struct buf *out, struct err *er
 void keeper_clear(struct keeper *k);
 /* Opens c->home; asks again (three times) after a mistyped passphrase. */
 int cli_open_home(struct cli *c, enum store_mode mode, struct err *err);
-int cli_open_persona(struct cli *c, const char *name, struct err *err);   /* NULL: the setting's */
+int cli_open_persona(struct cli *c, const char *name, struct err *err); /* NULL: the setting's */
 /* Home and persona, for commands that write only with some of their options. */
 int cli_open(struct cli *c, bool write, struct err *err);
 
@@ -161,30 +175,33 @@ void ui_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void ui_styled(enum ui_style s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* One line on stderr unless --quiet. */
 void ui_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-/* Paragraphs to stdout, wrapped to the terminal (or 80 columns), each line after `indent` spaces. */
+/* Paragraphs to stdout, wrapped to the terminal (or 80 columns), each line after `indent` spaces.
+ */
 void ui_wrap(const char *text, int indent);
 /* A table column: s cut or padded to `width` terminal columns. */
 void ui_cell(const char *s, int width);
-char *ui_number(uint64_t n, char out[32]);                /* "1,234,567" */
-char *ui_count(uint64_t n, const char *one, const char *many, char out[64]);     /* "3 sources" */
-char *ui_span(int64_t from, int64_t to, char out[64]);    /* "2012-03-04 to 2019-11-02" */
-bool ui_interactive(void);                                /* somebody is there to ask */
-void ui_stdin_is_data(void);                              /* questions go to /dev/tty, then */
+char *ui_number(uint64_t n, char out[32]);                                   /* "1,234,567" */
+char *ui_count(uint64_t n, const char *one, const char *many, char out[64]); /* "3 sources" */
+char *ui_span(int64_t from, int64_t to, char out[64]); /* "2012-03-04 to 2019-11-02" */
+bool ui_interactive(void);                             /* somebody is there to ask */
+void ui_stdin_is_data(void);                           /* questions go to /dev/tty, then */
 bool ui_stdout_terminal(void);
-/* One line from the person at the terminal, newline removed. ERR_CANCEL on Ctrl-C or end of input. */
+/* One line from the person at the terminal, newline removed. ERR_CANCEL on Ctrl-C or end of input.
+ */
 int ui_ask(const char *prompt, struct buf *line, struct err *err);
 /* ERR_CANCEL unless the answer is yes. */
 int ui_confirm(const char *question, struct err *err);
-/* Progress on stderr when it is a terminal, and Ctrl-C as a way to stop. Between begin and end only. */
+/* Progress on stderr when it is a terminal, and Ctrl-C as a way to stop. Between begin and end
+ * only. */
 const struct progress *ui_progress_begin(void);
-void ui_progress_clear(void);                             /* wipes the line before other output */
+void ui_progress_clear(void); /* wipes the line before other output */
 void ui_progress_end(void);
-bool ui_interrupted(bool forget);                         /* Ctrl-C since the last time; forget: reset */
+bool ui_interrupted(bool forget); /* Ctrl-C since the last time; forget: reset */
 void ui_catch_interrupt(bool on);
 
 /* ---- json.c ---- */
-json_t *jtext(const char *s);                             /* NULL -> null; broken UTF-8 is mended */
-json_t *jtime(int64_t t);                                 /* ISO 8601 or null */
+json_t *jtext(const char *s); /* NULL -> null; broken UTF-8 is mended */
+json_t *jtime(int64_t t);     /* ISO 8601 or null */
 json_t *jreal(double x, int decimals);
 json_t *jgone(const struct gone *g);
 
@@ -198,7 +215,7 @@ void print_why(const struct answer *a);
 /* ---- help.c, man.c, complete.c: all from the tables ---- */
 void help_all(void);
 void help_command(const struct command *c);
-void help_man(void);                                      /* scdoc source of likeness.1 */
+void help_man(void); /* scdoc source of likeness.1 */
 int help_completion(const char *shell, struct err *err);
 
 /* ---- handlers ---- */

@@ -17,8 +17,8 @@ struct adding {
     json_t *files;
     struct ingest *in;
     size_t nobody;
-    struct ingest_file group;      /* files of one folder that are told in one line: their sums */
-    char group_path[4200];         /* of the first of them */
+    struct ingest_file group; /* files of one folder that are told in one line: their sums */
+    char group_path[4200];    /* of the first of them */
     size_t grouped;
 };
 
@@ -73,7 +73,8 @@ static int who(void *ud, const struct speaker *s, size_t n, struct buf *aliases,
     int rc = 0;
     if (!ui_interactive()) return 0;
     ui_progress_clear();
-    fprintf(stderr, "These people write in the files. Which of them is %s?\n", a->in->persona->name);
+    fprintf(stderr, "These people write in the files. Which of them is %s?\n",
+            a->in->persona->name);
     for (size_t i = 0; i < n && i < SHOWN_PEOPLE; i++) show_speaker(stderr, i, &s[i]);
     if (n > SHOWN_PEOPLE)
         fprintf(stderr, "     and %zu more; --me NAME names one of them\n", n - SHOWN_PEOPLE);
@@ -100,11 +101,12 @@ static int list_people(struct cli *c, struct ingest *in, struct err *err)
     for (size_t i = 0; i < n; i++) {
         if (!c->json) show_speaker(stdout, i, &s[i]);
         else
-            json_array_append_new(
-                list, json_pack("{s:o, s:o, s:I, s:i, s:b, s:o, s:b}", "name", jtext(s[i].name), "id",
-                                jtext(s[i].id), "messages", (json_int_t)s[i].messages, "files",
-                                (int)s[i].files, "owner", s[i].owner, "likely", jreal(s[i].likely, 3),
-                                "persona", persona_is(in->persona, s[i].name, s[i].id)));
+            json_array_append_new(list, json_pack("{s:o, s:o, s:I, s:i, s:b, s:o, s:b}", "name",
+                                                  jtext(s[i].name), "id", jtext(s[i].id),
+                                                  "messages", (json_int_t)s[i].messages, "files",
+                                                  (int)s[i].files, "owner", s[i].owner, "likely",
+                                                  jreal(s[i].likely, 3), "persona",
+                                                  persona_is(in->persona, s[i].name, s[i].id)));
     }
     if (c->json) c->out = json_pack("{s:O}", "people", list);
     else if (!n) ui_note("Nobody is named in these files.");
@@ -119,16 +121,16 @@ static json_t *json_file(const struct ingest_file *f)
 {
     json_t *notes = json_array();
     for (size_t i = 0; i < f->n_notes; i++)
-        json_array_append_new(notes, json_pack("{s:o, s:I, s:I}", "what", jtext(f->notes[i].what), "count",
-                                               (json_int_t)f->notes[i].count, "first",
+        json_array_append_new(notes, json_pack("{s:o, s:I, s:I}", "what", jtext(f->notes[i].what),
+                                               "count", (json_int_t)f->notes[i].count, "first",
                                                (json_int_t)f->notes[i].first));
-    return json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:b}", "path",
-                     jtext(f->path), "format", jtext(f->format), "error", jtext(f->error), "added",
-                     (json_int_t)f->added, "known", (json_int_t)f->known, "voice", (json_int_t)f->voice,
-                     "context", (json_int_t)f->context, "chunks", (json_int_t)f->chunks, "bytes",
-                     (json_int_t)f->bytes, "source",
-                     f->source ? json_integer(f->source) : json_null(), "from", jtime(f->from), "to",
-                     jtime(f->to), "passed_over", notes, "nobody", f->nobody);
+    return json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:b}",
+                     "path", jtext(f->path), "format", jtext(f->format), "error", jtext(f->error),
+                     "added", (json_int_t)f->added, "known", (json_int_t)f->known, "voice",
+                     (json_int_t)f->voice, "context", (json_int_t)f->context, "chunks",
+                     (json_int_t)f->chunks, "bytes", (json_int_t)f->bytes, "source",
+                     f->source ? json_integer(f->source) : json_null(), "from", jtime(f->from),
+                     "to", jtime(f->to), "passed_over", notes, "nobody", f->nobody);
 }
 
 static void say_file(const struct ingest_file *f)
@@ -146,7 +148,8 @@ static void say_file(const struct ingest_file *f)
                   ui_number(f->voice, v));
         if (f->from != CLOCK_NONE) ui_printf(", %s", ui_span(f->from, f->to, span));
         if (f->known) ui_printf("; %s known already", ui_number(f->known, v));
-    } else if (f->known) ui_printf("nothing new, %s known already", ui_count(f->known, "piece", "pieces", n));
+    } else if (f->known)
+        ui_printf("nothing new, %s known already", ui_count(f->known, "piece", "pieces", n));
     else ui_printf("nothing to take in");
     ui_printf("\n");
     for (size_t i = 0; i < f->n_notes; i++)
@@ -155,7 +158,8 @@ static void say_file(const struct ingest_file *f)
                   f->notes[i].count == 1 ? "" : ui_count(f->notes[i].count, "time", "times", n),
                   ui_number(f->notes[i].first, v));
     if (f->nobody)
-        ui_styled(UI_WARN, "    nobody in it is the persona; if somebody is: likeness me \"NAME\"\n");
+        ui_styled(UI_WARN,
+                  "    nobody in it is the persona; if somebody is: likeness me \"NAME\"\n");
 }
 
 /* ---- a folder of small files is one line ---- */
@@ -169,7 +173,8 @@ static size_t folder_length(const char *path)
 
 static bool nothing_to_note(const struct ingest_file *f)
 {
-    return !f->error && !f->n_notes && !f->nobody && f->added + f->known == 1 && folder_length(f->path);
+    return !f->error && !f->n_notes && !f->nobody && f->added + f->known == 1 &&
+           folder_length(f->path);
 }
 
 static void say_group(struct adding *a)
@@ -190,7 +195,8 @@ static void add_to_group(struct adding *a, const struct ingest_file *f)
 {
     struct ingest_file *g = &a->group;
     size_t n = folder_length(f->path);
-    bool same = a->grouped && n == folder_length(a->group_path) && !memcmp(f->path, a->group_path, n);
+    bool same =
+        a->grouped && n == folder_length(a->group_path) && !memcmp(f->path, a->group_path, n);
     if (!same) {
         say_group(a);
         *g = *f;
@@ -201,7 +207,8 @@ static void add_to_group(struct adding *a, const struct ingest_file *f)
         g->known += f->known;
         g->voice += f->voice;
         g->context += f->context;
-        if (f->from != CLOCK_NONE && (g->from == CLOCK_NONE || f->from < g->from)) g->from = f->from;
+        if (f->from != CLOCK_NONE && (g->from == CLOCK_NONE || f->from < g->from))
+            g->from = f->from;
         if (f->to != CLOCK_NONE && (g->to == CLOCK_NONE || f->to > g->to)) g->to = f->to;
     }
     a->grouped++;
@@ -227,18 +234,20 @@ static void on_file(void *ud, const struct ingest_file *f)
 
 static json_t *json_totals(const struct ingest_totals *t)
 {
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "files", (json_int_t)t->files, "failed",
-                     (json_int_t)t->failed, "added", (json_int_t)t->added, "known", (json_int_t)t->known,
-                     "voice", (json_int_t)t->voice, "context", (json_int_t)t->context, "chunks",
-                     (json_int_t)t->chunks, "bytes", (json_int_t)t->bytes);
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "files", (json_int_t)t->files,
+                     "failed", (json_int_t)t->failed, "added", (json_int_t)t->added, "known",
+                     (json_int_t)t->known, "voice", (json_int_t)t->voice, "context",
+                     (json_int_t)t->context, "chunks", (json_int_t)t->chunks, "bytes",
+                     (json_int_t)t->bytes);
 }
 
 static void say_totals(const struct ingest_totals *t, bool dry, double seconds)
 {
     char f[64], p[64], v[32], ctx[32];
-    ui_printf("%s%s%s: %s in, %s in the persona's voice, %s by others as context", dry ? "(dry run) " : "",
-              ui_count(t->files, "file", "files", f), t->failed ? " (not all could be read)" : "",
-              ui_count(t->added, "piece", "pieces", p), ui_number(t->voice, v), ui_number(t->context, ctx));
+    ui_printf("%s%s%s: %s in, %s in the persona's voice, %s by others as context",
+              dry ? "(dry run) " : "", ui_count(t->files, "file", "files", f),
+              t->failed ? " (not all could be read)" : "", ui_count(t->added, "piece", "pieces", p),
+              ui_number(t->voice, v), ui_number(t->context, ctx));
     if (t->known) ui_printf(", %s known already", ui_number(t->known, v));
     ui_printf(", %.1f s\n", seconds);
 }
@@ -252,7 +261,8 @@ static int zone(const char *s, long *out, struct err *err)
     size_t n = s ? strlen(s) : 0;
     if (!s || !strcmp(s, "Z")) return 0;
     bool ok = (n == 3 || (n == 6 && s[3] == ':')) && (*s == '+' || *s == '-') &&
-              str_i64((struct span){ s + 1, 2 }, &h) && (n == 3 || str_i64((struct span){ s + 4, 2 }, &m));
+              str_i64((struct span){ s + 1, 2 }, &h) &&
+              (n == 3 || str_i64((struct span){ s + 4, 2 }, &m));
     if (!ok || h < 0 || h > 14 || m < 0 || m > 59)
         return err_set(err, ERR_INVAL, "--tz takes +HH:MM or -HH:MM");
     *out = (*s == '-' ? -1L : 1L) * (long)(h * 3600 + m * 60);
@@ -299,7 +309,8 @@ static int prepare(struct cli *c, struct ingest *in, struct err *err)
     in->by = arg_str(c, "by");
     in->dry_run = arg_flag(c, "dry-run");
     in->day_first = day ? 1 : month ? 0 : -1;
-    if (day && month) return err_set(err, ERR_INVAL, "--day-first and --month-first cannot both hold");
+    if (day && month)
+        return err_set(err, ERR_INVAL, "--day-first and --month-first cannot both hold");
     for (size_t i = 0; i < c->args.n_pos; i++)
         if (!strcmp(c->args.pos[i], "-")) ui_stdin_is_data();
     int rc = known_format(in->as, err);
@@ -327,8 +338,8 @@ int cmd_add(struct cli *c, struct err *err)
     ui_progress_end();
     say_group(&a);
     if (c->json)
-        c->out = json_pack("{s:o, s:o, s:b, s:o}", "files", a.files, "totals", json_totals(&t), "dry_run",
-                           in.dry_run, "seconds", jreal(clock_mono() - began, 3));
+        c->out = json_pack("{s:o, s:o, s:b, s:o}", "files", a.files, "totals", json_totals(&t),
+                           "dry_run", in.dry_run, "seconds", jreal(clock_mono() - began, 3));
     else if (!rc) {
         say_totals(&t, in.dry_run, clock_mono() - began);
         if (!in.dry_run && t.added) ui_note("Next: likeness ask QUESTION, or likeness chat");

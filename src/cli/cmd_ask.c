@@ -1,5 +1,5 @@
-/* likeness ask and search: one question, one look. Both only read, so they work beside another process
- * that writes, and on a read-only copy of a home. */
+/* likeness ask and search: one question, one look. Both only read, so they work beside another
+ * process that writes, and on a read-only copy of a home. */
 #include "cli/cli.h"
 
 #include "base/clock.h"
@@ -15,7 +15,8 @@ static int voice_name(const struct cli *c, struct err *err)
     struct buf list = BUF_INIT(400);
     for (const struct voice *const *v = voices; *v; v++)
         buf_printf(&list, "%s%s", v == voices ? "" : ", ", (*v)->name);
-    int rc = err_set(err, ERR_INVAL, "there is no voice \"%.40s\"; there are: %s", name, buf_str(&list));
+    int rc =
+        err_set(err, ERR_INVAL, "there is no voice \"%.40s\"; there are: %s", name, buf_str(&list));
     buf_free(&list);
     return rc;
 }
@@ -26,7 +27,8 @@ static int question_of(const struct cli *c, struct buf *q, struct err *err)
     if (!rc && !span_trim((struct span){ q->p, q->n }).n)
         rc = err_set(err, ERR_INVAL, "the question is empty");
     if (!rc && !utf8_valid(q->p, q->n))
-        rc = err_set(err, ERR_INVAL, "the question is not valid UTF-8: check the terminal's encoding");
+        rc = err_set(err, ERR_INVAL,
+                     "the question is not valid UTF-8: check the terminal's encoding");
     return rc;
 }
 
@@ -58,7 +60,8 @@ int cmd_ask(struct cli *c, struct err *err)
     if (arg_flag(c, "why")) print_why(&a);
     else print_cites(&a);
     print_time(&a);
-    if (c->persona->stale) ui_note("note: not everything is up to date; `likeness doctor` mends that");
+    if (c->persona->stale)
+        ui_note("note: not everything is up to date; `likeness doctor` mends that");
 out:
     answer_clear(&a);
     conversation_close(v);
@@ -77,14 +80,15 @@ static json_t *json_passage(struct retriever *r, const struct passage *p)
     for (size_t i = 0; i < p->text.n_seg; i++) {
         const struct chunk_seg *s = &p->text.seg[i];
         json_array_append_new(segs, json_pack("{s:b, s:o, s:o, s:o}", "voice", s->voice, "author",
-                                              jtext(s->author), "written_at", jtime(s->written_at), "text",
-                                              jtext(s->text)));
+                                              jtext(s->author), "written_at", jtime(s->written_at),
+                                              "text", jtext(s->text)));
     }
-    return json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "chunk", (json_int_t)p->chunk, "source",
-                     (json_int_t)p->source, "title", jtext(retriever_title(r, p->source)), "written_at",
-                     jtime(p->written_at), "similarity", jreal(p->similarity, 4), "score",
-                     jreal(p->score, 4), "topic", p->topic < 0 ? json_null() : json_integer(p->topic),
-                     "phrases", phrases, "segments", segs);
+    return json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "chunk", (json_int_t)p->chunk,
+                     "source", (json_int_t)p->source, "title", jtext(retriever_title(r, p->source)),
+                     "written_at", jtime(p->written_at), "similarity", jreal(p->similarity, 4),
+                     "score", jreal(p->score, 4), "topic",
+                     p->topic < 0 ? json_null() : json_integer(p->topic), "phrases", phrases,
+                     "segments", segs);
 }
 
 static void print_passage(struct retriever *r, const struct persona *who, size_t i,
@@ -101,7 +105,10 @@ static void print_passage(struct retriever *r, const struct persona *who, size_t
         const struct chunk_seg *was = s ? seg - 1 : NULL;
         bool turn = !was || seg->voice != was->voice || strcmp(seg->author, was->author) != 0;
         if (p->text.n_seg > 1 && turn)
-            buf_printf(&line, "%s: ", seg->voice ? who->name : *seg->author ? seg->author : "(another)");
+            buf_printf(&line, "%s: ",
+                       seg->voice     ? who->name
+                       : *seg->author ? seg->author
+                                      : "(another)");
         buf_add(&line, seg->text, seg->text_n);
         ui_wrap(buf_str(&line), 4);
         buf_free(&line);

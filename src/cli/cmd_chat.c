@@ -1,9 +1,9 @@
 /* likeness chat: a line in, an answer out, until Ctrl-D.
  *
  * On a terminal the line is edited with libedit and the arrow keys bring back earlier ones; that
- * history is in memory only, because what people ask a persona is as private as what it answers. Ctrl-C
- * drops the line. From a pipe, each line is a question. With --json the turns are collected into one
- * document at the end.
+ * history is in memory only, because what people ask a persona is as private as what it answers.
+ * Ctrl-C drops the line. From a pipe, each line is a question. With --json the turns are collected
+ * into one document at the end.
  *
  * The home is opened to write, so that turns are kept; where another process has it, or the disk is
  * read-only, the talk goes on without being kept, and says so. */
@@ -22,7 +22,7 @@ struct chat {
     struct cli *c;
     struct retriever *r;
     struct conversation *v;
-    struct answer last;               /* for /sources and /why */
+    struct answer last; /* for /sources and /why */
     bool has_last, save, told_unsaved, terminal, done;
     struct buf transcript;
     json_t *turns;
@@ -76,7 +76,8 @@ static int do_save(struct chat *t, const char *arg, struct err *err)
                   t->save ? "; in your home it is kept anyway, sealed" : "");
         return 0;
     }
-    if (io_exists(arg)) return err_set(err, ERR_EXISTS, "%s is there already: choose another name", arg);
+    if (io_exists(arg))
+        return err_set(err, ERR_EXISTS, "%s is there already: choose another name", arg);
     int rc = io_write_file(arg, buf_str(&t->transcript), t->transcript.n, 0600, err);
     if (!rc) ui_printf("Written to %s.\n", arg);
     return rc;
@@ -127,8 +128,8 @@ static int run_slash(struct chat *t, const char *line, struct err *err)
     for (size_t i = 0; i < N_SLASHES; i++)
         if (strlen(slashes[i].name) == n && !memcmp(slashes[i].name, line, n))
             return slashes[i].run(t, arg, err);
-    return err_set(err, ERR_INVAL, "there is no command /%.*s; /help lists them", n > 30 ? 30 : (int)n,
-                   line);
+    return err_set(err, ERR_INVAL, "there is no command /%.*s; /help lists them",
+                   n > 30 ? 30 : (int)n, line);
 }
 
 static int ask(struct chat *t, const char *question, struct err *err)
@@ -153,8 +154,9 @@ static int ask(struct chat *t, const char *question, struct err *err)
     if (t->terminal) ui_printf("\n");
     print_answer(&a);
     char n[64];
-    if (a.n_cites) ui_styled(UI_DIM, "  %s, %.1f ms; /why shows them\n",
-                             ui_count(a.n_cites, "source", "sources", n), a.seconds * 1000);
+    if (a.n_cites)
+        ui_styled(UI_DIM, "  %s, %.1f ms; /why shows them\n",
+                  ui_count(a.n_cites, "source", "sources", n), a.seconds * 1000);
     ui_printf("\n");
     fflush(stdout);
     if (unsaved && t->save && !t->told_unsaved) {
@@ -181,7 +183,7 @@ static bool next_line(struct chat *t, char **line)
         ui_catch_interrupt(false);
         if (*line) return true;
         if (!ui_interrupted(true)) break;
-        ui_printf("\n");              /* Ctrl-C: drop the line, ask again */
+        ui_printf("\n"); /* Ctrl-C: drop the line, ask again */
         fflush(stdout);
         clearerr(stdin);
     }
@@ -257,8 +259,8 @@ int cmd_chat(struct cli *c, struct err *err)
     rc = loop(&t, err);
     if (t.turns)
         c->out = json_pack("{s:o, s:O}", "conversation",
-                           conversation_id(t.v) ? json_integer(conversation_id(t.v)) : json_null(), "turns",
-                           t.turns);
+                           conversation_id(t.v) ? json_integer(conversation_id(t.v)) : json_null(),
+                           "turns", t.turns);
     else if (t.terminal && t.save && conversation_id(t.v))
         ui_note("Kept as conversation %lld; likeness chat -c %lld goes on with it.",
                 (long long)conversation_id(t.v), (long long)conversation_id(t.v));

@@ -1,6 +1,6 @@
-/* likeness doctor. When the home opens, persona/doctor.h looks at what is inside. When it does not, this
- * file finds out why, from the outside in: is there a folder, a vault, the right to read them, the key,
- * the database; and says what to do about the first thing that is wrong. */
+/* likeness doctor. When the home opens, persona/doctor.h looks at what is inside. When it does not,
+ * this file finds out why, from the outside in: is there a folder, a vault, the right to read them,
+ * the key, the database; and says what to do about the first thing that is wrong. */
 #include "cli/cli.h"
 
 #include "base/io.h"
@@ -25,7 +25,8 @@ static void say(void *ud, bool problem, const char *text)
     struct findings *f = ud;
     f->problems += problem;
     if (f->list) {
-        json_array_append_new(f->list, json_pack("{s:b, s:o}", "problem", problem, "text", jtext(text)));
+        json_array_append_new(f->list,
+                              json_pack("{s:b, s:o}", "problem", problem, "text", jtext(text)));
         return;
     }
     ui_progress_clear();
@@ -69,11 +70,15 @@ static int look_from_outside(struct findings *f, const char *home, bool repair, 
     char path[4200];
     struct vault_info info;
     if (!io_exists(home))
-        return err_set(err, ERR_NOTFOUND, "there is no folder %s: make a home with `likeness init`, or "
-                       "name yours with --home", home);
+        return err_set(
+            err, ERR_NOTFOUND,
+            "there is no folder %s: make a home with `likeness init`, or name yours with --home",
+            home);
     if (access(home, R_OK | X_OK))
-        return err_set(err, ERR_IO, "%s cannot be entered: run as the user it belongs to, or give the "
-                       "right back with chmod u+rwx", home);
+        return err_set(err, ERR_IO,
+                       "%s cannot be entered: run as the user it belongs to, or give the right "
+                       "back with chmod u+rwx",
+                       home);
     int rc = vault_peek(home, &info, err);
     if (rc) return rc;
     snprintf(path, sizeof path, "%s/vault", home);
@@ -81,8 +86,9 @@ static int look_from_outside(struct findings *f, const char *home, bool repair, 
     if (!info.needs_passphrase && (rc = look_at_key(f, home, repair, err))) return rc;
     snprintf(path, sizeof path, "%s/likeness.db", home);
     if (!io_exists(path))
-        return err_set(err, ERR_NOTFOUND, "%s is missing: restore it from a backup, together with the "
-                       "folder keys", path);
+        return err_set(err, ERR_NOTFOUND,
+                       "%s is missing: restore it from a backup, together with the folder keys",
+                       path);
     return 0;
 }
 
@@ -92,19 +98,20 @@ static void finish(struct cli *c, struct findings *f, const struct doctor_report
     char a[32], b[64];
     if (c->json) {
         c->out = json_pack(
-            "{s:O, s:b, s:I, s:I, s:I, s:I, s:I, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I}}", "findings", f->list,
-            "repair", repair, "problems", (json_int_t)r->store.problems, "repaired",
-            (json_int_t)r->store.repaired, "left", (json_int_t)left, "stale_personas",
+            "{s:O, s:b, s:I, s:I, s:I, s:I, s:I, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I}}",
+            "findings", f->list, "repair", repair, "problems", (json_int_t)r->store.problems,
+            "repaired", (json_int_t)r->store.repaired, "left", (json_int_t)left, "stale_personas",
             (json_int_t)r->stale_personas, "unreadable", (json_int_t)r->unreadable_bodies, "counts",
-            "personas", (json_int_t)r->store.personas, "sources", (json_int_t)r->store.sources, "pieces",
-            (json_int_t)r->store.pieces, "chunks", (json_int_t)r->store.chunks, "vectors",
+            "personas", (json_int_t)r->store.personas, "sources", (json_int_t)r->store.sources,
+            "pieces", (json_int_t)r->store.pieces, "chunks", (json_int_t)r->store.chunks, "vectors",
             (json_int_t)r->store.vectors, "turns", (json_int_t)r->store.turns, "rows_opened",
             (json_int_t)r->store.rows_opened);
         return;
     }
     ui_printf("%s opened; ", ui_count(r->store.rows_opened, "sealed row", "sealed rows", b));
     if (!left && !r->store.repaired) ui_styled(UI_GOOD, "all is well.\n");
-    else if (!left) ui_styled(UI_GOOD, "%s repaired; all is well now.\n", ui_number(r->store.repaired, a));
+    else if (!left)
+        ui_styled(UI_GOOD, "%s repaired; all is well now.\n", ui_number(r->store.repaired, a));
     else {
         ui_styled(UI_BAD, "%s left.\n", ui_count(left, "problem", "problems", b));
         if (!repair) ui_note("`likeness doctor` without --check repairs what loses nothing.");
@@ -128,7 +135,8 @@ static int note_id(void *ud, const struct persona *p)
     return 0;
 }
 
-/* Every persona's vectors anew; each persona keeps its old ones until its new ones are all there. */
+/* Every persona's vectors anew; each persona keeps its old ones until its new ones are all there.
+ */
 static int reembed(struct cli *c, struct findings *f, const char *embedder, struct err *err)
 {
     struct ids l = { 0 };

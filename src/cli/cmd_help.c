@@ -16,8 +16,8 @@ static json_t *json_options(const struct option *o)
     for (; o->name; o++) {
         char letter[2] = { o->letter, 0 };
         json_array_append_new(list, json_pack("{s:s, s:o, s:o, s:s}", "name", o->name, "letter",
-                                              jtext(o->letter ? letter : NULL), "argument", jtext(o->arg),
-                                              "help", o->help));
+                                              jtext(o->letter ? letter : NULL), "argument",
+                                              jtext(o->arg), "help", o->help));
     }
     return list;
 }
@@ -58,11 +58,11 @@ int cmd_help(struct cli *c, struct err *err)
 int cmd_version(struct cli *c, struct err *err)
 {
     if (c->json)
-        c->out = json_pack("{s:s, s:i, s:i, s:s}", "version", LIKENESS_VERSION, "schema", STORE_SCHEMA,
-                           "vault_format", VAULT_FORMAT, "cpu", kernels.name);
+        c->out = json_pack("{s:s, s:i, s:i, s:s}", "version", LIKENESS_VERSION, "schema",
+                           STORE_SCHEMA, "vault_format", VAULT_FORMAT, "cpu", kernels.name);
     else
-        ui_printf("likeness %s (store schema %d, vault format %d, %s)\n", LIKENESS_VERSION, STORE_SCHEMA,
-                  VAULT_FORMAT, kernels.name);
+        ui_printf("likeness %s (store schema %d, vault format %d, %s)\n", LIKENESS_VERSION,
+                  STORE_SCHEMA, VAULT_FORMAT, kernels.name);
     return 0;
 }
 

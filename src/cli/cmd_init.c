@@ -1,8 +1,9 @@
 /* likeness init and likeness passphrase: how a home is locked.
  *
- * A new key file is made under a name of its own, HOMEID.key, but the id is known only when the vault
- * is there; so it is made as new-PID.key and renamed. Should the machine stop between the two, the key
- * is still in that folder, and the message about the missing key file names the folder. */
+ * A new key file is made under a name of its own, HOMEID.key, but the id is known only when the
+ * vault is there; so it is made as new-PID.key and renamed. Should the machine stop between the
+ * two, the key is still in that folder, and the message about the missing key file names the
+ * folder. */
 #include "cli/cli.h"
 
 #include "base/io.h"
@@ -50,13 +51,16 @@ static int settle_key_file(const char *home, struct buf *path, struct err *err)
 static void tell_key(const char *home, const char *key_file)
 {
     if (!key_file) {
-        ui_wrap("It is locked with your passphrase. Nobody can open it without: if you forget it, all "
-                "that is in the home is lost.", 0);
+        ui_wrap("It is locked with your passphrase. Nobody can open it without: if you forget it, "
+                "all that is in the home is lost.",
+                0);
         return;
     }
     ui_printf("Key file: %s\n", key_file);
-    ui_wrap("Keep a copy of the key file in another place. Whoever has it and the home can read all of "
-            "it; without it nobody can, you neither: if it is lost, all that is in the home is lost.", 0);
+    ui_wrap(
+        "Keep a copy of the key file in another place. Whoever has it and the home can read all of "
+        "it; without it nobody can, you neither: if it is lost, all that is in the home is lost.",
+        0);
 }
 
 static const char *new_passphrase_from_env(void)
@@ -84,8 +88,9 @@ static int init_secret(struct cli *c, struct keeper *k, bool *default_place, str
         return 0;
     }
     if (pass) return secret_new(c, "A passphrase for the new home: ", NULL, pass_file, k, err);
-    if (key_file) return absolute(key_file, &k->path, err) ? err_nomem(err)
-                                                           : (k->s.key_file = buf_str(&k->path), 0);
+    if (key_file)
+        return absolute(key_file, &k->path, err) ? err_nomem(err)
+                                                 : (k->s.key_file = buf_str(&k->path), 0);
     *default_place = true;
     int rc = fresh_key_path(&k->path, err);
     k->s.key_file = buf_str(&k->path);
@@ -102,8 +107,9 @@ int cmd_init(struct cli *c, struct err *err)
     if (!home) return err_set(err, ERR_INVAL, "HOME is not set: name the folder with --home");
     buf_printf(&vault, "%s/vault", home);
     if (io_exists(buf_str(&vault)))
-        rc = err_set(err, ERR_EXISTS, "there is a home at %s already: use it, or choose another place "
-                     "with --home", home);
+        rc = err_set(err, ERR_EXISTS,
+                     "there is a home at %s already: use it, or choose another place with --home",
+                     home);
     buf_free(&vault);
     if (!rc) rc = init_secret(c, &k, &default_place, err);
     if (!rc) rc = home_create(home, &k.s, err);
@@ -159,8 +165,9 @@ int cmd_passphrase(struct cli *c, struct err *err)
     tell_key(c->home->path, k.s.key_file);
     if (k.s.key_file) ui_note("To be found again: likeness config key_file %s", k.s.key_file);
     if (old.n)
-        ui_note("The old key file %s opens only copies of the home made before now; remove it when there "
-                "are none.", buf_str(&old));
+        ui_note("The old key file %s opens only copies of the home made before now; remove it when "
+                "there are none.",
+                buf_str(&old));
 out:
     buf_free(&old);
     keeper_clear(&k);

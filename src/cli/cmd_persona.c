@@ -65,22 +65,26 @@ static int consent_self(struct cli *c, const char *name, struct wanted *w, struc
     if (!w->by.n) buf_adds(&w->by, name);
     if (given || arg_flag(c, "yes")) return 0;
     if (!ui_interactive())
-        return err_set(err, ERR_CONSENT, "a persona of yourself needs your consent: --consent-by YOUR-NAME");
-    return ui_confirm("Is this you, and do you agree that this persona answers in your words on this "
-                      "machine?", err);
+        return err_set(err, ERR_CONSENT,
+                       "a persona of yourself needs your consent: --consent-by YOUR-NAME");
+    return ui_confirm(
+        "Is this you, and do you agree that this persona answers in your words on this machine?",
+        err);
 }
 
 static int consent_other(struct wanted *w, struct err *err)
 {
     static const char *const who[] = {
-        [PERSONA_SELF] = "", [PERSONA_CONSENTED] = "Who agreed? ",
+        [PERSONA_SELF] = "",
+        [PERSONA_CONSENTED] = "Who agreed? ",
         [PERSONA_LEGACY] = "Who decides for them, and what are they to them? ",
         [PERSONA_FICTIONAL] = "Who invented this person? ",
     };
     int rc = 0;
     if ((!w->by.n || !w->to.n) && !ui_interactive())
-        return err_set(err, ERR_CONSENT, "a persona needs a consent record: who agreed (--consent-by) and "
-                       "to what (--consent-to)");
+        return err_set(err, ERR_CONSENT,
+                       "a persona needs a consent record: who agreed (--consent-by) and to what "
+                       "(--consent-to)");
     if (!w->by.n) rc = ask_line(w->kind < PERSONA_KIND_COUNT ? who[w->kind] : "Who? ", &w->by, err);
     if (!rc && !w->to.n) rc = ask_line("To what (for example: use in the family)? ", &w->to, err);
     return rc;
@@ -88,14 +92,16 @@ static int consent_other(struct wanted *w, struct err *err)
 
 static int want(struct cli *c, const char *name, struct wanted *w, struct err *err)
 {
-    const char *kind = arg_str(c, "kind"), *by = arg_str(c, "consent-by"), *to = arg_str(c, "consent-to");
+    const char *kind = arg_str(c, "kind"), *by = arg_str(c, "consent-by"),
+               *to = arg_str(c, "consent-to");
     int rc;
     if (by) buf_adds(&w->by, by);
     if (to) buf_adds(&w->to, to);
     if (kind) rc = kind_from(kind, &w->kind, err);
     else if (ui_interactive()) rc = ask_kind(&w->kind, err);
-    else rc = err_set(err, ERR_INVAL, "say what kind of persona it is: --kind self, consented, legacy or "
-                      "fictional");
+    else
+        rc = err_set(err, ERR_INVAL,
+                     "say what kind of persona it is: --kind self, consented, legacy or fictional");
     if (rc) return rc;
     return w->kind == PERSONA_SELF ? consent_self(c, name, w, err) : consent_other(w, err);
 }
@@ -104,12 +110,12 @@ static json_t *json_persona(const struct persona *p)
 {
     json_t *aliases = json_array();
     for (size_t i = 0; i < p->n_aliases; i++) json_array_append_new(aliases, jtext(p->aliases[i]));
-    return json_pack("{s:s, s:o, s:s, s:{s:o, s:o, s:o}, s:o, s:o, s:i, s:i, s:s, s:b}", "id", p->id,
-                     "name", jtext(p->name), "kind", persona_kind_word(p->kind), "consent", "by",
-                     jtext(p->consent_by), "to", jtext(p->consent_to), "at", jtime(p->consent_at),
-                     "created_at", jtime(p->created_at), "aliases", aliases, "chunk_tokens",
-                     p->chunk_tokens, "chunk_overlap", p->chunk_overlap, "embedder", p->embedder, "stale",
-                     p->stale);
+    return json_pack("{s:s, s:o, s:s, s:{s:o, s:o, s:o}, s:o, s:o, s:i, s:i, s:s, s:b}", "id",
+                     p->id, "name", jtext(p->name), "kind", persona_kind_word(p->kind), "consent",
+                     "by", jtext(p->consent_by), "to", jtext(p->consent_to), "at",
+                     jtime(p->consent_at), "created_at", jtime(p->created_at), "aliases", aliases,
+                     "chunk_tokens", p->chunk_tokens, "chunk_overlap", p->chunk_overlap, "embedder",
+                     p->embedder, "stale", p->stale);
 }
 
 int cmd_new(struct cli *c, struct err *err)
@@ -119,9 +125,13 @@ int cmd_new(struct cli *c, struct err *err)
     int64_t tokens = set_int(c, SET_CHUNK_TOKENS), overlap = set_int(c, SET_CHUNK_OVERLAP);
     int rc = want(c, name, &w, err);
     if (!rc) {
-        struct persona_new n = { .name = name, .kind = w.kind, .consent_by = buf_str(&w.by),
-                                 .consent_to = buf_str(&w.to), .consent_at = clock_now(),
-                                 .chunk_tokens = (int)tokens, .chunk_overlap = (int)overlap };
+        struct persona_new n = { .name = name,
+                                 .kind = w.kind,
+                                 .consent_by = buf_str(&w.by),
+                                 .consent_to = buf_str(&w.to),
+                                 .consent_at = clock_now(),
+                                 .chunk_tokens = (int)tokens,
+                                 .chunk_overlap = (int)overlap };
         rc = persona_create(c->home, &n, &c->persona, err);
     }
     if (!rc && me) rc = persona_alias_add(c->home, c->persona, me, err);
@@ -151,7 +161,8 @@ int cmd_me(struct cli *c, struct err *err)
         char n[64];
         ui_printf("%s added; %s writes as:\n",
                   ui_count(c->persona->n_aliases - before, "name", "names", n), c->persona->name);
-        for (size_t i = 0; i < c->persona->n_aliases; i++) ui_printf("  %s\n", c->persona->aliases[i]);
+        for (size_t i = 0; i < c->persona->n_aliases; i++)
+            ui_printf("  %s\n", c->persona->aliases[i]);
     }
     return 0;
 }
@@ -215,7 +226,8 @@ static void paragraph(const char *title, void (*fn)(const struct profile *, stru
     buf_free(&b);
 }
 
-static void show_text(const struct persona *p, const struct persona_counts *n, const struct profile *pr)
+static void show_text(const struct persona *p, const struct persona_counts *n,
+                      const struct profile *pr)
 {
     char a[32], b[32], d[32], span[64], date[24];
     ui_styled(UI_BOLD, "%s", p->name);
@@ -274,8 +286,10 @@ static int confirm_name(const struct persona *p, struct err *err)
 {
     struct buf line = BUF_INIT(1024);
     char prompt[640];
-    snprintf(prompt, sizeof prompt, "This destroys %s and all that is stored of them, for good.\n"
-             "Type the name to go on: ", p->name);
+    snprintf(prompt, sizeof prompt,
+             "This destroys %s and all that is stored of them, for good.\n"
+             "Type the name to go on: ",
+             p->name);
     int rc = ui_ask(prompt, &line, err);
     if (!rc && !span_eq(span_trim((struct span){ line.p, line.n }), p->name))
         rc = err_set(err, ERR_CANCEL, "that is not the name: nothing was changed");
@@ -300,6 +314,7 @@ int cmd_forget(struct cli *c, struct err *err)
         c->out = json_pack("{s:s, s:o}", "forgotten", c->persona->id, "counts", json_counts(&n));
     else
         ui_printf("Forgotten: the key is destroyed, and %s with %s are gone.\n",
-                  ui_count(n.sources, "source", "sources", a), ui_count(n.pieces, "piece", "pieces", b));
+                  ui_count(n.sources, "source", "sources", a),
+                  ui_count(n.pieces, "piece", "pieces", b));
     return 0;
 }

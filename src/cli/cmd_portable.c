@@ -10,8 +10,8 @@
 
 static json_t *json_counts(const struct portable_counts *n)
 {
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "sources", (json_int_t)n->sources, "pieces",
-                     (json_int_t)n->pieces, "chunks", (json_int_t)n->chunks, "vectors",
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "sources", (json_int_t)n->sources,
+                     "pieces", (json_int_t)n->pieces, "chunks", (json_int_t)n->chunks, "vectors",
                      (json_int_t)n->vectors, "docs", (json_int_t)n->docs, "conversations",
                      (json_int_t)n->conversations, "turns", (json_int_t)n->turns);
 }
@@ -26,13 +26,15 @@ static void say_counts(const struct portable_counts *n)
 
 int cmd_export(struct cli *c, struct err *err)
 {
-    const char *path = c->args.pos[1], *key = arg_own(c, "key-file"), *pass = arg_own(c, "passphrase-file");
+    const char *path = c->args.pos[1], *key = arg_own(c, "key-file"),
+               *pass = arg_own(c, "passphrase-file");
     struct portable_counts n = { 0 };
     struct keeper k = { 0 };
     bool force = arg_flag(c, "force"), made = false;
     int rc = cli_open_persona(c, c->args.pos[0], err);
     if (!rc && !force && io_exists(path))
-        rc = err_set(err, ERR_EXISTS, "%s is there already: choose another name, or say --force", path);
+        rc = err_set(err, ERR_EXISTS, "%s is there already: choose another name, or say --force",
+                     path);
     if (!rc) rc = secret_new(c, "A passphrase for the file: ", key, pass, &k, err);
     if (!rc && key && !io_exists(key)) made = !(rc = vault_keyfile_make(key, err));
     if (!rc) {
@@ -53,20 +55,21 @@ int cmd_export(struct cli *c, struct err *err)
 
 int cmd_import(struct cli *c, struct err *err)
 {
-    const char *path = c->args.pos[0], *key = arg_own(c, "key-file"), *pass = arg_own(c, "passphrase-file");
+    const char *path = c->args.pos[0], *key = arg_own(c, "key-file"),
+               *pass = arg_own(c, "passphrase-file");
     struct portable_counts n = { 0 };
     struct keeper k = { 0 };
     int rc = 0;
     if (!io_exists(path)) return err_set(err, ERR_NOTFOUND, "there is no file %s", path);
     rc = secret_given(c, "Passphrase of the file: ", key, pass, &k, err);
     if (!rc) {
-        rc = portable_import(c->home, path, &k.s, arg_str(c, "name"), ui_progress_begin(), &c->persona, &n,
-                             err);
+        rc = portable_import(c->home, path, &k.s, arg_str(c, "name"), ui_progress_begin(),
+                             &c->persona, &n, err);
         ui_progress_end();
     }
     if (!rc && c->json)
-        c->out = json_pack("{s:s, s:o, s:o}", "persona", c->persona->id, "name", jtext(c->persona->name),
-                           "counts", json_counts(&n));
+        c->out = json_pack("{s:s, s:o, s:o}", "persona", c->persona->id, "name",
+                           jtext(c->persona->name), "counts", json_counts(&n));
     else if (!rc) {
         ui_printf("Imported %s, persona %s: ", c->persona->name, c->persona->id);
         say_counts(&n);

@@ -22,7 +22,8 @@ static int set_template(struct cli *c, const char *which, const char *doc, const
     if (!rc) rc = prompt_template_check(which, buf_str(&text), err);
     if (!rc) rc = store_doc_put(c->home->store, &c->persona->seal, doc, text.p, text.n, err);
     if (!rc && c->json) c->out = json_pack("{s:s, s:b}", "template", which, "own", 1);
-    else if (!rc) ui_printf("The %s template of %s is now that of %s.\n", which, c->persona->name, file);
+    else if (!rc)
+        ui_printf("The %s template of %s is now that of %s.\n", which, c->persona->name, file);
     buf_free(&text);
     return rc;
 }
@@ -34,7 +35,8 @@ static int show_template(struct cli *c, const char *which, const char *doc, stru
     bool own = !rc;
     if (rc == ERR_NOTFOUND) rc = buf_adds(&text, prompt_builtin(which)) ? err_nomem(err) : 0;
     if (!rc && c->json)
-        c->out = json_pack("{s:s, s:b, s:o}", "template", which, "own", own, "text", jtext(buf_str(&text)));
+        c->out = json_pack("{s:s, s:b, s:o}", "template", which, "own", own, "text",
+                           jtext(buf_str(&text)));
     else if (!rc) {
         ui_note("(%s)", own ? "this persona's own template" : "the built-in template");
         ui_printf("%s%s", buf_str(&text), str_ends(buf_str(&text), "\n") ? "" : "\n");
@@ -66,8 +68,8 @@ static int template(struct cli *c, const char *which, struct err *err)
 static void show_prompt(struct cli *c, const struct prompt *p)
 {
     if (c->json) {
-        c->out = json_pack("{s:o, s:o, s:i, s:I, s:I, s:I, s:s}", "system", jtext(p->system), "user",
-                           jtext(p->user), "tokens", p->tokens, "examples_used",
+        c->out = json_pack("{s:o, s:o, s:i, s:I, s:I, s:I, s:s}", "system", jtext(p->system),
+                           "user", jtext(p->user), "tokens", p->tokens, "examples_used",
                            (json_int_t)p->examples_used, "examples_dropped",
                            (json_int_t)p->examples_dropped, "turns_used", (json_int_t)p->turns_used,
                            "fence", p->fence);

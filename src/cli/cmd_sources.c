@@ -26,11 +26,11 @@ static int list_source(void *ud, const struct source *s)
     if (l->out) {
         json_array_append_new(
             l->out, json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:o}", "id",
-                              (json_int_t)s->id, "title", jtext(s->title), "format", jtext(s->format),
-                              "path", jtext(s->path), "added_at", jtime(s->added_at), "from",
-                              jtime(s->from), "to", jtime(s->to), "pieces", (json_int_t)s->pieces,
-                              "voice", (json_int_t)s->voice, "chunks", (json_int_t)s->chunks, "topics",
-                              jtext(s->topics)));
+                              (json_int_t)s->id, "title", jtext(s->title), "format",
+                              jtext(s->format), "path", jtext(s->path), "added_at",
+                              jtime(s->added_at), "from", jtime(s->from), "to", jtime(s->to),
+                              "pieces", (json_int_t)s->pieces, "voice", (json_int_t)s->voice,
+                              "chunks", (json_int_t)s->chunks, "topics", jtext(s->topics)));
         return 0;
     }
     ui_styled(UI_BOLD, "%4lld  ", (long long)s->id);
@@ -62,7 +62,8 @@ static int delete_source(struct cli *c, int64_t id, struct err *err)
     if (!arg_flag(c, "yes")) {
         if (!ui_interactive())
             return err_set(err, ERR_INVAL, "deleting cannot be undone: say --yes");
-        snprintf(q, sizeof q, "Delete source %lld (%s) and all that came from it?", (long long)id, l.title);
+        snprintf(q, sizeof q, "Delete source %lld (%s) and all that came from it?", (long long)id,
+                 l.title);
         if ((rc = ui_confirm(q, err))) return rc;
     }
     if ((rc = source_delete(c->home, c->persona, id, &g, err))) return rc;
@@ -148,7 +149,7 @@ static int first_question(void *ud, const struct row_turn *r)
     const char *q = json_string_value(json_object_get(j, "question"));
     if (q && !b->n) buf_adds(b, q);
     json_decref(j);
-    return ERR_EXISTS;                /* the first is enough */
+    return ERR_EXISTS; /* the first is enough */
 }
 
 static int list_conversation(void *ud, int64_t id, int64_t created_at, uint64_t n_turns,
@@ -162,9 +163,10 @@ static int list_conversation(void *ud, int64_t id, int64_t created_at, uint64_t 
     if (t->want) return 0;
     store_turn_each(t->c->home->store, &t->c->persona->seal, id, first_question, &q, NULL);
     if (t->out)
-        json_array_append_new(t->out, json_pack("{s:I, s:o, s:I, s:o}", "id", (json_int_t)id, "created_at",
-                                                jtime(created_at), "turns", (json_int_t)n_turns,
-                                                "first_question", q.n ? jtext(buf_str(&q)) : json_null()));
+        json_array_append_new(t->out,
+                              json_pack("{s:I, s:o, s:I, s:o}", "id", (json_int_t)id, "created_at",
+                                        jtime(created_at), "turns", (json_int_t)n_turns,
+                                        "first_question", q.n ? jtext(buf_str(&q)) : json_null()));
     else {
         ui_styled(UI_BOLD, "%4lld  ", (long long)id);
         ui_printf("%s  ", clock_date(created_at, date));
@@ -216,13 +218,15 @@ int cmd_conversations(struct cli *c, struct err *err)
     int rc = arg_i64(c, "delete", 1, INT64_MAX, &gone, err);
     t.want = gone;
     if (!rc && !gone && c->args.n_pos && (!str_i64(span_of(c->args.pos[0]), &t.want) || t.want < 1))
-        rc = err_set(err, ERR_INVAL, "a conversation is named by its number: likeness conversations");
+        rc = err_set(err, ERR_INVAL,
+                     "a conversation is named by its number: likeness conversations");
     if (!rc) rc = cli_open(c, gone != 0, err);
     if (rc) return rc;
     if (c->json) t.out = json_array();
     rc = store_conversation_each(c->home->store, &c->persona->seal, list_conversation, &t, err);
     if (!rc && t.want && !t.found)
-        rc = err_set(err, ERR_NOTFOUND, "there is no conversation %lld: likeness conversations lists them",
+        rc = err_set(err, ERR_NOTFOUND,
+                     "there is no conversation %lld: likeness conversations lists them",
                      (long long)t.want);
     if (!rc && gone) rc = delete_conversation(c, gone, err);
     else if (!rc && t.want)

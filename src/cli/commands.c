@@ -1,10 +1,13 @@
-/* The table of commands. Help, the man page and the completions of three shells are made from it, so a
- * command or option is described here and nowhere else. */
+/* The table of commands. Help, the man page and the completions of three shells are made from it,
+ * so a command or option is described here and nowhere else. */
 #include "cli/cli.h"
 
 #include <string.h>
 
-#define END { NULL, 0, NULL, NULL, NULL }
+#define END                                                                                        \
+    {                                                                                              \
+        NULL, 0, NULL, NULL, NULL                                                                  \
+    }
 
 const struct option global_options[] = {
     { "home", 'H', "DIR", "the home to use", NULL },
@@ -22,18 +25,22 @@ const struct option global_options[] = {
 };
 
 static const struct option o_init[] = {
-    { "passphrase", 0, NULL, "lock the home with a passphrase, asked twice, instead of a key file", NULL },
+    { "passphrase", 0, NULL, "lock the home with a passphrase, asked twice, instead of a key file",
+      NULL },
     { "key-file", 0, "FILE", "make the key file here", NULL },
     { "passphrase-file", 0, "FILE", "take the passphrase from the first line of this file", NULL },
     END,
 };
 static const struct option o_passphrase[] = {
-    { "to-key-file", 0, "FILE", "lock with a new key file, made here, instead of a passphrase", NULL },
-    { "new-passphrase-file", 0, "FILE", "take the new passphrase from the first line of this file", NULL },
+    { "to-key-file", 0, "FILE", "lock with a new key file, made here, instead of a passphrase",
+      NULL },
+    { "new-passphrase-file", 0, "FILE", "take the new passphrase from the first line of this file",
+      NULL },
     END,
 };
 static const struct option o_new[] = {
-    { "kind", 'k', "KIND", "self, consented, legacy or fictional", "self consented legacy fictional" },
+    { "kind", 'k', "KIND", "self, consented, legacy or fictional",
+      "self consented legacy fictional" },
     { "consent-by", 0, "WHO", "who agreed to this persona", NULL },
     { "consent-to", 0, "WHAT", "to what they agreed", NULL },
     { "me", 'm', "LIST", "names, mail addresses and phone numbers it writes under, comma-separated",
@@ -44,10 +51,12 @@ static const struct option o_new[] = {
     END,
 };
 static const struct option o_add[] = {
-    { "me", 'm', "LIST", "names, addresses and numbers the persona writes under; once is enough", NULL },
+    { "me", 'm', "LIST", "names, addresses and numbers the persona writes under; once is enough",
+      NULL },
     { "as", 0, "FORMAT", "read the files in this format instead of recognising it",
       "text markdown html mbox eml whatsapp telegram csv jsonl" },
-    { "map", 0, "MAP", "columns of CSV or JSONL: text=body,author=from,date=when,title=subject", NULL },
+    { "map", 0, "MAP", "columns of CSV or JSONL: text=body,author=from,date=when,title=subject",
+      NULL },
     { "by", 0, "AUTHOR", "author of texts that name none", NULL },
     { "day-first", 0, NULL, "read 03/04/2019 as 3 April", NULL },
     { "month-first", 0, NULL, "read 03/04/2019 as March 4", NULL },
@@ -56,15 +65,18 @@ static const struct option o_add[] = {
     { "who", 0, NULL, "list who writes in the files, likeliest owner first; store nothing", NULL },
     END,
 };
-#define FILTERS                                                                                      \
-    { "k", 'k', "N", "rest on at most N passages", NULL },                                           \
-    { "adaptive", 0, NULL, "only passages above cosine 0.7, unless fewer than 3 remain", NULL },     \
-    { "fixed", 0, NULL, "always the best k", NULL },                                                 \
-    { "from", 0, "DATE", "written on or after DATE (2019, 2019-03, 2019-03-02)", NULL },             \
-    { "to", 0, "DATE", "written up to and with DATE", NULL },                                        \
-    { "source", 's', "N", "from source N only", NULL },                                              \
-    { "topic", 't', "N", "of topic N only", NULL },                                                  \
-    { "mode", 0, "MODE", "how to search", "hybrid vector keyword" }
+#define FILTERS                                                                                    \
+    { "k", 'k', "N", "rest on at most N passages", NULL },                                         \
+        { "adaptive", 0, NULL, "only passages above cosine 0.7, unless fewer than 3 remain",       \
+          NULL },                                                                                  \
+        { "fixed", 0, NULL, "always the best k", NULL },                                           \
+        { "from", 0, "DATE", "written on or after DATE (2019, 2019-03, 2019-03-02)", NULL },       \
+        { "to", 0, "DATE", "written up to and with DATE", NULL },                                  \
+        { "source", 's', "N", "from source N only", NULL },                                        \
+        { "topic", 't', "N", "of topic N only", NULL },                                            \
+    {                                                                                              \
+        "mode", 0, "MODE", "how to search", "hybrid vector keyword"                                \
+    }
 
 static const struct option o_ask[] = {
     FILTERS,
@@ -100,13 +112,15 @@ static const struct option o_conversations[] = {
     END,
 };
 static const struct option o_export[] = {
-    { "passphrase-file", 0, "FILE", "passphrase of the exported file, on the first line of FILE", NULL },
+    { "passphrase-file", 0, "FILE", "passphrase of the exported file, on the first line of FILE",
+      NULL },
     { "key-file", 0, "FILE", "key of the exported file; made when it is not there", NULL },
     { "force", 'f', NULL, "replace the file if it is there", NULL },
     END,
 };
 static const struct option o_import[] = {
-    { "passphrase-file", 0, "FILE", "passphrase of the exported file, on the first line of FILE", NULL },
+    { "passphrase-file", 0, "FILE", "passphrase of the exported file, on the first line of FILE",
+      NULL },
     { "key-file", 0, "FILE", "key of the exported file", NULL },
     { "name", 0, "NAME", "call the persona so instead", NULL },
     END,
@@ -133,52 +147,58 @@ static const struct option o_none[] = { END };
 
 const struct command commands[] = {
     { "init", "make a home: the sealed folder that everything is kept in", "",
-      "Makes the folder, its keys and an empty store. The key goes into a key file (the default; the "
-      "command says where) or is made from a passphrase. Whoever loses the key file or forgets the "
-      "passphrase loses everything in the home; there is no way round it. Keep a copy of the key file in "
-      "another place than the home.",
+      "Makes the folder, its keys and an empty store. The key goes into a key file (the default; "
+      "the command says where) or is made from a passphrase. Whoever loses the key file or forgets "
+      "the passphrase loses everything in the home; there is no way round it. Keep a copy of the "
+      "key file in another place than the home.",
       o_init, 0, 0, NEEDS_NOTHING, cmd_init, "likeness init\nlikeness init --passphrase" },
     { "new", "make a persona, with a record of consent", "NAME",
-      "A persona has a kind and a consent record: who agreed, when, to what. kind self is yourself; "
-      "consented a living person who agreed; legacy a person who died (say who decides for them); "
-      "fictional an invented person (say who wrote it). On a terminal what is missing is asked.",
+      "A persona has a kind and a consent record: who agreed, when, to what. kind self is "
+      "yourself; consented a living person who agreed; legacy a person who died (say who decides "
+      "for them); fictional an invented person (say who wrote it). On a terminal what is missing "
+      "is asked.",
       o_new, 1, 1, NEEDS_WRITE, cmd_new,
       "likeness new Ann --kind self --consent-by Ann\n"
-      "likeness new Grandpa --kind legacy --consent-by \"Ann Lee, his daughter\" "
-      "--consent-to \"use in the family\"" },
+      "likeness new Grandpa --kind legacy --consent-by \"Ann Lee, his daughter\" --consent-to "
+      "\"use in the family\"" },
     { "me", "say under which names, addresses and numbers the persona writes", "LIST",
-      "Messages by these authors are the persona's own voice; everybody else's are context and are never "
-      "quoted as the persona. Messages that are stored already are looked at again.",
+      "Messages by these authors are the persona's own voice; everybody else's are context and are "
+      "never quoted as the persona. Messages that are stored already are looked at again.",
       o_none, 1, 1, NEEDS_WRITE | NEEDS_PERSONA, cmd_me,
       "likeness me \"Ann Lee,ann@example.org,+44 20 7946 0000\"" },
     { "add", "bring in files and folders: mail, chats, journals, notes", "PATH...",
-      "Reads plain text, Markdown, HTML, mbox and eml, WhatsApp text exports, Telegram JSON, CSV and "
-      "JSONL; a folder means all files in it; - is standard input. The same file twice adds nothing; a "
-      "longer export of a known chat adds what is new. One file comes in whole or not at all.",
+      "Reads plain text, Markdown, HTML, mbox and eml, WhatsApp text exports, Telegram JSON, CSV "
+      "and JSONL; a folder means all files in it; - is standard input. The same file twice adds "
+      "nothing; a longer export of a known chat adds what is new. One file comes in whole or not "
+      "at all.",
       o_add, 1, -1, NEEDS_WRITE | NEEDS_PERSONA, cmd_add,
       "likeness add --me \"Ann Lee,ann@example.org\" \"WhatsApp Chat with Bob.txt\"\n"
       "likeness add ~/journal mail.mbox\n"
       "likeness add letters.csv --map text=body,date=sent --by \"Ann Lee\"" },
     { "ask", "ask the persona one question", "QUESTION",
-      "Prints the answer, then the sources it rests on with title, date and cosine similarity, and the "
-      "time it took. Nothing is kept; likeness chat keeps a conversation.",
+      "Prints the answer, then the sources it rests on with title, date and cosine similarity, and "
+      "the time it took. Nothing is kept; likeness chat keeps a conversation.",
       o_ask, 1, -1, NEEDS_READ | NEEDS_PERSONA, cmd_ask,
-      "likeness ask \"Where do you want to live?\"\nlikeness ask --from 2020 --why \"Do you eat meat?\"" },
+      "likeness ask \"Where do you want to live?\"\nlikeness ask --from 2020 --why \"Do you eat "
+      "meat?\"" },
     { "chat", "talk with the persona", "",
-      "Questions and answers that remember the turns before; the turns are kept, sealed. Lines that begin "
-      "with / are commands: /help lists them. What you type is remembered for the arrow keys until you "
-      "leave, and never written to disk.",
-      o_chat, 0, 0, NEEDS_NOTHING, cmd_chat, "likeness chat\nlikeness chat --no-save --persona Ann" },
+      "Questions and answers that remember the turns before; the turns are kept, sealed. Lines "
+      "that begin with / are commands: /help lists them. What you type is remembered for the arrow "
+      "keys until you leave, and never written to disk.",
+      o_chat, 0, 0, NEEDS_NOTHING, cmd_chat,
+      "likeness chat\nlikeness chat --no-save --persona Ann" },
     { "search", "search what the persona wrote", "QUERY",
       "Prints passages, best first, with their cosine similarity.", o_search, 1, -1,
       NEEDS_READ | NEEDS_PERSONA, cmd_search,
       "likeness search boats\nlikeness search --mode keyword --to 2019 -k 20 choir" },
     { "sources", "list or delete what came in", "",
-      "Deleting a source deletes its pieces, chunks and vectors and the conversation turns that rest on "
-      "it, and says what went.",
-      o_sources, 0, 0, NEEDS_NOTHING, cmd_sources, "likeness sources\nlikeness sources --delete 3" },
-    { "topics", "list what the persona writes about", "", "Themes found in the text, largest first.",
-      o_none, 0, 0, NEEDS_READ | NEEDS_PERSONA, cmd_topics, "likeness topics" },
+      "Deleting a source deletes its pieces, chunks and vectors and the conversation turns that "
+      "rest on it, and says what went.",
+      o_sources, 0, 0, NEEDS_NOTHING, cmd_sources,
+      "likeness sources\nlikeness sources --delete 3" },
+    { "topics", "list what the persona writes about", "",
+      "Themes found in the text, largest first.", o_none, 0, 0, NEEDS_READ | NEEDS_PERSONA,
+      cmd_topics, "likeness topics" },
     { "prompt", "show the prompt a language model would get", "[QUESTION]",
       "With a question: system and user text, composed from profile, examples and question. With "
       "--template: the text it is made from, which --set replaces for this persona.",
@@ -187,35 +207,39 @@ const struct command commands[] = {
       "likeness prompt --template system --set system.txt" },
     { "personas", "list the personas of this home", "", "", o_none, 0, 0, NEEDS_READ, cmd_personas,
       "likeness personas" },
-    { "show", "show a persona: consent, names, counts, style", "[PERSONA]", "", o_none, 0, 1, NEEDS_READ,
-      cmd_show, "likeness show Ann" },
-    { "rename", "give a persona another name", "PERSONA NAME", "", o_none, 2, 2, NEEDS_WRITE, cmd_rename,
-      "likeness rename Ann \"Ann Lee\"" },
+    { "show", "show a persona: consent, names, counts, style", "[PERSONA]", "", o_none, 0, 1,
+      NEEDS_READ, cmd_show, "likeness show Ann" },
+    { "rename", "give a persona another name", "PERSONA NAME", "", o_none, 2, 2, NEEDS_WRITE,
+      cmd_rename, "likeness rename Ann \"Ann Lee\"" },
     { "conversations", "list, show or delete kept conversations", "[N]", "", o_conversations, 0, 1,
       NEEDS_NOTHING, cmd_conversations, "likeness conversations\nlikeness conversations 2" },
     { "export", "write a persona into one sealed file", "PERSONA FILE",
       "The file is locked with its own passphrase or key file, not with the home's. It holds the "
-      "persona's key, so forgetting the persona here does not reach it. Options before the word export "
-      "are about the home, those after it about the file.",
+      "persona's key, so forgetting the persona here does not reach it. Options before the word "
+      "export are about the home, those after it about the file.",
       o_export, 2, 2, NEEDS_WRITE, cmd_export, "likeness export Ann ann.likeness" },
     { "import", "bring in a persona from such a file", "FILE", "All of it comes in, or nothing.",
-      o_import, 1, 1, NEEDS_WRITE, cmd_import, "likeness import ann.likeness --name \"Ann (2024)\"" },
+      o_import, 1, 1, NEEDS_WRITE, cmd_import,
+      "likeness import ann.likeness --name \"Ann (2024)\"" },
     { "forget", "destroy a persona: its key first, then all that is stored", "PERSONA",
       "Cannot be undone. Files exported before are not touched.", o_forget, 1, 1, NEEDS_WRITE,
       cmd_forget, "likeness forget Ann" },
     { "passphrase", "change how the home is locked", "",
-      "Asks for the new passphrase, or makes a new key file. Nothing that is stored is sealed anew, so it "
-      "takes a moment only. A copy of the home made earlier still opens with the old one.",
+      "Asks for the new passphrase, or makes a new key file. Nothing that is stored is sealed "
+      "anew, so it takes a moment only. A copy of the home made earlier still opens with the old "
+      "one.",
       o_passphrase, 0, 0, NEEDS_WRITE, cmd_passphrase,
       "likeness passphrase\nlikeness passphrase --to-key-file ~/usb/home.key" },
     { "config", "show or change settings", "[NAME [VALUE]]",
-      "Without arguments: every setting, its value and where it comes from. Settings come from options, "
-      "else the environment (LIKENESS_NAME), else ~/.config/likeness/config, else a default.",
+      "Without arguments: every setting, its value and where it comes from. Settings come from "
+      "options, else the environment (LIKENESS_NAME), else ~/.config/likeness/config, else a "
+      "default.",
       o_config, 0, 2, NEEDS_NOTHING, cmd_config,
       "likeness config\nlikeness config k 8\nlikeness config --unset k" },
     { "doctor", "check keys, store and versions; repair what loses nothing", "",
       "Exits with 0 when all is well, with 1 when something remains to be done.", o_doctor, 0, 0,
-      NEEDS_NOTHING, cmd_doctor, "likeness doctor\nlikeness doctor --check\nlikeness doctor --reembed hash" },
+      NEEDS_NOTHING, cmd_doctor,
+      "likeness doctor\nlikeness doctor --check\nlikeness doctor --reembed hash" },
     { "version", "print the version", "", "", o_none, 0, 0, NEEDS_NOTHING, cmd_version, "" },
     { "help", "explain a command", "[COMMAND]", "", o_help, 0, 1, NEEDS_NOTHING, cmd_help,
       "likeness help add" },

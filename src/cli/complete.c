@@ -1,5 +1,5 @@
-/* Completion scripts for bash, zsh and fish, from the tables. Names of personas are not completed: they
- * are sealed, and a Tab should not ask for a passphrase. */
+/* Completion scripts for bash, zsh and fish, from the tables. Names of personas are not completed:
+ * they are sealed, and a Tab should not ask for a passphrase. */
 #include "cli/cli.h"
 
 #include <stdio.h>
@@ -17,13 +17,15 @@ static void bash_words(const struct option *o)
 {
     for (; o->name; o++)
         if (o->words)
-            printf("    --%s) COMPREPLY=($(compgen -W '%s' -- \"$cur\")); return ;;\n", o->name, o->words);
+            printf("    --%s) COMPREPLY=($(compgen -W '%s' -- \"$cur\")); return ;;\n", o->name,
+                   o->words);
 }
 
 static void bash_script(void)
 {
     printf("# bash completion of likeness, made by `likeness help --completion bash`\n"
-           "_likeness() {\n  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} cmd= w i\n"
+           "_likeness() {\n  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} "
+           "cmd= w i\n"
            "  COMPREPLY=()\n  for ((i = 1; i < COMP_CWORD; i++)); do\n    w=${COMP_WORDS[i]}\n"
            "    case $w in\n");
     for (const struct command *c = commands; c->name; c++)
@@ -49,8 +51,10 @@ static void bash_script(void)
     printf("' -- \"$cur\")) ;;\n  help) COMPREPLY=($(compgen -W '");
     for (const struct command *c = commands; c->name; c++) printf("%s ", c->name);
     printf("' -- \"$cur\")) ;;\n  config) COMPREPLY=($(compgen -W '");
-    for (const struct setting *s = settings; s < settings + SETTING_COUNT; s++) printf("%s ", s->name);
-    printf("' -- \"$cur\")) ;;\n  add|export|import) COMPREPLY=($(compgen -f -- \"$cur\")) ;;\n  esac\n}\n"
+    for (const struct setting *s = settings; s < settings + SETTING_COUNT; s++)
+        printf("%s ", s->name);
+    printf("' -- \"$cur\")) ;;\n  add|export|import) COMPREPLY=($(compgen -f -- \"$cur\")) ;;\n  "
+           "esac\n}\n"
            "complete -o filenames -F _likeness likeness\n");
 }
 
@@ -87,10 +91,12 @@ static void zsh_script(void)
         printf("'\n");
     }
     printf("  )\n  local cmd=${words[(r)(");
-    for (const struct command *c = commands; c->name; c++) printf("%s%s", c == commands ? "" : "|", c->name);
+    for (const struct command *c = commands; c->name; c++)
+        printf("%s%s", c == commands ? "" : "|", c->name);
     printf(")]}\n  case $cmd in\n");
     for (const struct command *c = commands; c->name; c++) {
-        bool files = !strcmp(c->name, "add") || !strcmp(c->name, "import") || !strcmp(c->name, "export");
+        bool files =
+            !strcmp(c->name, "add") || !strcmp(c->name, "import") || !strcmp(c->name, "export");
         printf("  %s)\n    _arguments \\\n", c->name);
         zsh_options(c->options);
         zsh_options(global_options);
@@ -98,7 +104,8 @@ static void zsh_script(void)
     }
     printf("  *)\n    _arguments \\\n");
     zsh_options(global_options);
-    printf("      '1:command:->command'\n    [[ $state == command ]] && _describe command commands ;;\n"
+    printf("      '1:command:->command'\n    [[ $state == command ]] && _describe command commands "
+           ";;\n"
            "  esac\n}\n_likeness \"$@\"\n");
 }
 

@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct { const char *title, *names; } groups[] = {
+static const struct {
+    const char *title, *names;
+} groups[] = {
     { "Begin", "init new add me" },
     { "Use", "ask chat search topics sources prompt conversations" },
     { "Keep", "personas show rename export import forget" },
@@ -67,7 +69,8 @@ void help_command(const struct command *c)
     ui_styled(UI_BOLD, "\nOptions of every command\n");
     for (const struct option *o = global_options; o->name; o++) {
         bool hidden = false;
-        for (const struct option *own = c->options; own->name; own++) hidden |= !strcmp(own->name, o->name);
+        for (const struct option *own = c->options; own->name; own++)
+            hidden |= !strcmp(own->name, o->name);
         if (!hidden) show_option(o);
     }
 }

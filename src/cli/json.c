@@ -1,5 +1,5 @@
-/* Small makers of JSON values. Everything that is shown may come from file names and from homes of other
- * machines, so broken UTF-8 is mended here rather than refused by jansson. */
+/* Small makers of JSON values. Everything that is shown may come from file names and from homes of
+ * other machines, so broken UTF-8 is mended here rather than refused by jansson. */
 #include "cli/cli.h"
 
 #include "base/clock.h"

@@ -1,9 +1,10 @@
 /* likeness: the program. Parse, open what the command needs, run it, say how it went.
  *
- * This is the only file that ends the process, and the only one that turns an error into words on the
- * terminal or into {"error": ...} on stdout: a handler just returns a code with err filled. With --json
- * there is exactly one document on stdout, whatever happens; a handler that fails half-way (a folder of
- * which some files came in) leaves what it has in c->out, and the error is added to it. */
+ * This is the only file that ends the process, and the only one that turns an error into words on
+ * the terminal or into {"error": ...} on stdout: a handler just returns a code with err filled.
+ * With --json there is exactly one document on stdout, whatever happens; a handler that fails
+ * half-way (a folder of which some files came in) leaves what it has in c->out, and the error is
+ * added to it. */
 #include "cli/cli.h"
 
 #include "base/threads.h"
@@ -62,9 +63,9 @@ static void report_json(struct cli *c, int rc, const struct err *err)
 {
     if (!c->out) c->out = json_object();
     if (rc)
-        json_object_set_new(c->out, "error",
-                            json_pack("{s:o, s:o}", "code", jtext(err_name(rc)), "message",
-                                      jtext(err->msg)));
+        json_object_set_new(
+            c->out, "error",
+            json_pack("{s:o, s:o}", "code", jtext(err_name(rc)), "message", jtext(err->msg)));
     print_json(c->out);
 }
 
@@ -72,7 +73,8 @@ int main(int argc, char **argv)
 {
     setlocale(LC_ALL, "");
     setlocale(LC_NUMERIC, "C");
-    if (MB_CUR_MAX == 1) setlocale(LC_CTYPE, "C.UTF-8");    /* texts are UTF-8, whatever the locale says */
+    if (MB_CUR_MAX == 1)
+        setlocale(LC_CTYPE, "C.UTF-8"); /* texts are UTF-8, whatever the locale says */
     struct cli c = { .json = wants_json(argc, argv) };
     struct err err = { 0 };
     int rc = run(&c, argc, argv, &err);

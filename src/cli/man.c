@@ -45,8 +45,8 @@ static void command_entry(const struct command *c)
 
 static void settings_section(void)
 {
-    printf("# SETTINGS\n\nA setting comes from the option of its name, else from the environment, else "
-           "from the config file (lines *name = value*), else it is the default.\n\n");
+    printf("# SETTINGS\n\nA setting comes from the option of its name, else from the environment, "
+           "else from the config file (lines *name = value*), else it is the default.\n\n");
     for (const struct setting *s = settings; s < settings + SETTING_COUNT; s++) {
         char env[64];
         setting_env(s, env);
@@ -68,9 +68,9 @@ void help_man(void)
 {
     printf("likeness(1)\n\n# NAME\n\nlikeness - a private persona engine\n\n# SYNOPSIS\n\n"
            "*likeness* \\[OPTION...\\] _COMMAND_ \\[ARGUMENT...\\]\n\n# DESCRIPTION\n\n"
-           "Takes what a person has written, and becomes a persona that answers in the first person, in "
-           "their manner, from their own words, with its sources. Everything stays on this machine, "
-           "sealed.\n\n# OPTIONS\n\n");
+           "Takes what a person has written, and becomes a persona that answers in the first "
+           "person, in their manner, from their own words, with its sources. Everything stays on "
+           "this machine, sealed.\n\n# OPTIONS\n\n");
     for (const struct option *o = global_options; o->name; o++) option_entry(o);
     printf("# COMMANDS\n\n");
     for (const struct command *c = commands; c->name; c++) command_entry(c);

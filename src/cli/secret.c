@@ -2,9 +2,9 @@
  *
  * The vault says which it wants. A key file is the one that --key-file or the setting names, else
  * HOMEID.key in the folder of the config file. A passphrase is the first line of the file that
- * --passphrase-file, LIKENESS_PASSPHRASE_FILE or the setting names, else LIKENESS_PASSPHRASE, else it
- * is asked on the terminal without echo. Passphrases never come from the command line itself, where
- * every process of the machine could read them. What was typed is zeroed with the keeper. */
+ * --passphrase-file, LIKENESS_PASSPHRASE_FILE or the setting names, else LIKENESS_PASSPHRASE, else
+ * it is asked on the terminal without echo. Passphrases never come from the command line itself,
+ * where every process of the machine could read them. What was typed is zeroed with the keeper. */
 #include "cli/cli.h"
 
 #include "base/io.h"
@@ -20,12 +20,13 @@
 #include <unistd.h>
 
 #define PASSPHRASE_MAX 4096
-#define TRIES 3
+#define TRIES          3
 
 static struct termios tty_was;
 static int tty_fd = -1;
 
-/* Ctrl-C while echo is off: give the terminal back as it was, then end as if we had not been there. */
+/* Ctrl-C while echo is off: give the terminal back as it was, then end as if we had not been there.
+ */
 static void give_back_terminal(int sig)
 {
     if (tty_fd >= 0) tcsetattr(tty_fd, TCSAFLUSH, &tty_was);
@@ -65,7 +66,8 @@ static int read_passphrase_file(const char *path, struct keeper *k, struct err *
     if (nl) k->pass.n = (size_t)(nl - k->pass.p);
     if (k->pass.n && k->pass.p[k->pass.n - 1] == '\r') k->pass.n--;
     if (!k->pass.n)
-        return err_set(err, ERR_KEY, "the first line of %s is empty: it should be the passphrase", path);
+        return err_set(err, ERR_KEY, "the first line of %s is empty: it should be the passphrase",
+                       path);
     k->pass.p[k->pass.n] = 0;
     if (strcmp(path, "-") != 0 && !stat(path, &st) && (st.st_mode & 077))
         ui_note("note: others can read %s; chmod 600 keeps it to you", path);
@@ -89,16 +91,19 @@ int secret_default_key_file(const char *home_id, struct buf *out, struct err *er
     return out->failed ? err_nomem(err) : 0;
 }
 
-static int key_of_home(struct cli *c, const struct vault_info *info, struct keeper *k, struct err *err)
+static int key_of_home(struct cli *c, const struct vault_info *info, struct keeper *k,
+                       struct err *err)
 {
     const char *set = set_str(c, SET_KEY_FILE);
-    int rc = set ? use_key_file(set, k, err) : secret_default_key_file(info->home_id, &k->path, err);
+    int rc =
+        set ? use_key_file(set, k, err) : secret_default_key_file(info->home_id, &k->path, err);
     if (rc) return rc;
     k->s.key_file = buf_str(&k->path);
     if (!io_exists(k->s.key_file))
         return err_set(err, ERR_KEY,
                        "the key file %s is not there: put it back from your copy, or name it with "
-                       "--key-file; without it nothing in this home can be read", k->s.key_file);
+                       "--key-file; without it nothing in this home can be read",
+                       k->s.key_file);
     return 0;
 }
 
@@ -158,7 +163,8 @@ int secret_given(struct cli *c, const char *prompt, const char *key_file,
                  const char *passphrase_file, struct keeper *k, struct err *err)
 {
     int rc;
-    if (key_file || passphrase_file) return secret_new(c, prompt, key_file, passphrase_file, k, err);
+    if (key_file || passphrase_file)
+        return secret_new(c, prompt, key_file, passphrase_file, k, err);
     k->asked = true;
     if ((rc = ask_secret(prompt, &k->pass, err))) return rc;
     use_passphrase(k);
@@ -182,9 +188,10 @@ int cli_open_home(struct cli *c, enum store_mode mode, struct err *err)
     bool there = io_exists(buf_str(&vault));
     buf_free(&vault);
     if (!there)
-        return err_set(err, ERR_NOTFOUND,
-                       "there is no home at %s: make one with `likeness init`, or name another with --home",
-                       home);
+        return err_set(
+            err, ERR_NOTFOUND,
+            "there is no home at %s: make one with `likeness init`, or name another with --home",
+            home);
     for (int i = 0; i < TRIES; i++) {
         struct keeper k = { 0 };
         rc = secret_of_home(c, home, &k, err);

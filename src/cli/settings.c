@@ -1,7 +1,8 @@
-/* Settings: one table; a value comes from an option, else from the environment (LIKENESS_NAME), else
- * from the file ${XDG_CONFIG_HOME:-~/.config}/likeness/config, else it is the default. The file holds
- * lines `name = value`; empty lines and lines that begin with # are left as they are. A name or value
- * that means nothing is an error that names the line: a setting that is silently not obeyed is worse. */
+/* Settings: one table; a value comes from an option, else from the environment (LIKENESS_NAME),
+ * else from the file ${XDG_CONFIG_HOME:-~/.config}/likeness/config, else it is the default. The
+ * file holds lines `name = value`; empty lines and lines that begin with # are left as they are. A
+ * name or value that means nothing is an error that names the line: a setting that is silently not
+ * obeyed is worse. */
 #include "cli/cli.h"
 
 #include "base/io.h"
@@ -13,29 +14,34 @@
 #include <string.h>
 
 const struct setting settings[SETTING_COUNT] = {
-    [SET_HOME] = { "home", NULL, "folder of the sealed store (${XDG_DATA_HOME:-~/.local/share}/likeness)",
-                   NULL, 0, 0, true },
-    [SET_KEY_FILE] = { "key_file", NULL, "key file of the home (HOMEID.key in the folder of the config file)",
-                       NULL, 0, 0, true },
-    [SET_PASSPHRASE_FILE] = { "passphrase_file", NULL, "file whose first line is the home's passphrase",
-                              NULL, 0, 0, true },
-    [SET_PERSONA] = { "persona", NULL, "persona to use when none is named; not needed when there is one",
-                      NULL, 0, 0, false },
+    [SET_HOME] = { "home", NULL,
+                   "folder of the sealed store (${XDG_DATA_HOME:-~/.local/share}/likeness)", NULL,
+                   0, 0, true },
+    [SET_KEY_FILE] = { "key_file", NULL,
+                       "key file of the home (HOMEID.key in the folder of the config file)", NULL,
+                       0, 0, true },
+    [SET_PASSPHRASE_FILE] = { "passphrase_file", NULL,
+                              "file whose first line is the home's passphrase", NULL, 0, 0, true },
+    [SET_PERSONA] = { "persona", NULL,
+                      "persona to use when none is named; not needed when there is one", NULL, 0, 0,
+                      false },
     [SET_VOICE] = { "voice", "quote", "voice that answers", NULL, 0, 0, false },
     [SET_K] = { "k", "5", "passages that an answer may rest on", NULL, 1, 50, false },
     [SET_ADAPTIVE] = { "adaptive", "no",
-                       "take only passages above cosine 0.7, unless fewer than 3 remain", "yes no", 0, 0,
-                       false },
+                       "take only passages above cosine 0.7, unless fewer than 3 remain", "yes no",
+                       0, 0, false },
     [SET_THREADS] = { "threads", "0", "threads that search together; 0: one per core", NULL, 0, 256,
                       false },
     [SET_CPU] = { "cpu", "auto", "highest instruction set to use", "auto generic avx2 avx512", 0, 0,
                   false },
-    [SET_COLOR] = { "color", "auto", "colours: on a terminal (unless NO_COLOR is set), always, never",
+    [SET_COLOR] = { "color", "auto",
+                    "colours: on a terminal (unless NO_COLOR is set), always, never",
                     "auto always never", 0, 0, false },
-    [SET_CHUNK_TOKENS] = { "chunk_tokens", "512", "tokens in a chunk, for new personas", NULL, 16, 8192,
-                           false },
-    [SET_CHUNK_OVERLAP] = { "chunk_overlap", "64", "tokens that neighbouring chunks share, for new personas",
-                            NULL, 0, 4096, false },
+    [SET_CHUNK_TOKENS] = { "chunk_tokens", "512", "tokens in a chunk, for new personas", NULL, 16,
+                           8192, false },
+    [SET_CHUNK_OVERLAP] = { "chunk_overlap", "64",
+                            "tokens that neighbouring chunks share, for new personas", NULL, 0,
+                            4096, false },
 };
 
 static bool in_words(const char *words, const char *v)
@@ -77,7 +83,8 @@ const struct setting *setting_by_name(const char *name, struct err *err)
         if (d < best) best = d, near = s;
     }
     if (near)
-        err_set(err, ERR_INVAL, "there is no setting \"%.40s\"; did you mean \"%s\"?", name, near->name);
+        err_set(err, ERR_INVAL, "there is no setting \"%.40s\"; did you mean \"%s\"?", name,
+                near->name);
     else err_set(err, ERR_INVAL, "there is no setting \"%.40s\"; likeness config lists them", name);
     return NULL;
 }
@@ -126,7 +133,8 @@ static bool split(struct span line, struct span *name, struct span *value)
     const char *eq = s.n ? memchr(s.p, '=', s.n) : NULL;
     if (!s.n || s.p[0] == '#') return false;
     *name = span_trim((struct span){ s.p, eq ? (size_t)(eq - s.p) : s.n });
-    *value = eq ? span_trim((struct span){ eq + 1, (size_t)(s.p + s.n - eq - 1) }) : (struct span){ "", 0 };
+    *value = eq ? span_trim((struct span){ eq + 1, (size_t)(s.p + s.n - eq - 1) })
+                : (struct span){ "", 0 };
     return true;
 }
 
@@ -153,7 +161,8 @@ static int load_file(struct cli *c, struct err *err)
     int rc = read_config(&path, &text, NULL), line = 0;
     /* No HOME at all is fine as long as nobody needs the file. */
     if (rc == ERR_INVAL) rc = 0;
-    else if (rc) rc = err_set(err, rc, "the config file cannot be read; its folder: %s", buf_str(&path));
+    else if (rc)
+        rc = err_set(err, rc, "the config file cannot be read; its folder: %s", buf_str(&path));
     for (const char *p = buf_str(&text), *end = p + text.n; !rc && p < end;) {
         struct span name, value;
         char n[64], v[4096], where[160];
@@ -180,7 +189,8 @@ static const char *from_option(const struct cli *c, const struct setting *s)
         if (*p == '_') *p = '-';
     if (s - settings == SET_ADAPTIVE)
         return arg_flag(c, "fixed") ? "no" : arg_flag(c, "adaptive") ? "yes" : NULL;
-    if (s - settings == SET_KEY_FILE || s - settings == SET_PASSPHRASE_FILE) return arg_global(c, name);
+    if (s - settings == SET_KEY_FILE || s - settings == SET_PASSPHRASE_FILE)
+        return arg_global(c, name);
     return arg_str(c, name);
 }
 
@@ -197,7 +207,8 @@ int settings_load(struct cli *c, struct err *err)
         char env[64], where[80];
         const char *v;
         setting_env(s, env);
-        if ((v = getenv(env)) && *v && !(rc = check(s, v, env, err))) rc = put(c, s, v, "environment", err);
+        if ((v = getenv(env)) && *v && !(rc = check(s, v, env, err)))
+            rc = put(c, s, v, "environment", err);
         if (rc || !(v = from_option(c, s))) continue;
         snprintf(where, sizeof where, "--%s", s->name);
         if (!(rc = check(s, v, where, err))) rc = put(c, s, v, "option", err);

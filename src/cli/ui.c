@@ -1,12 +1,13 @@
 /* What a person at a terminal sees: wrapped paragraphs, columns, a progress line, questions.
  *
- * Colour and the progress line appear only where the stream is a terminal; into a pipe or a file goes
- * plain text. Everything printed passes through one filter that drops control characters, so that a
- * file name or a message cannot move the cursor or rename the window.
+ * Colour and the progress line appear only where the stream is a terminal; into a pipe or a file
+ * goes plain text. Everything printed passes through one filter that drops control characters, so
+ * that a file name or a message cannot move the cursor or rename the window.
  *
  * Ctrl-C: between ui_progress_begin and ui_progress_end the first one sets a flag that the progress
- * callback turns into ERR_CANCEL, so that the work under way rolls back; a second one ends the process
- * at once (the store is safe against that too). Elsewhere Ctrl-C does what it always does. */
+ * callback turns into ERR_CANCEL, so that the work under way rolls back; a second one ends the
+ * process at once (the store is safe against that too). Elsewhere Ctrl-C does what it always does.
+ */
 #include "cli/cli.h"
 
 #include "base/clock.h"
