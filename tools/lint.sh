@@ -26,7 +26,7 @@ tidy() {
 }
 scripts() {
   for s in tools/*.sh; do sh -n "$s" || return 1; done
-  bash -n .ci/run
+  bash -n .ci/run || return 1
   python3 -c 'import ast, sys; [ast.parse(open(f).read(), f) for f in sys.argv[1:]]' $(git ls-files '*.py')
 }
 all=$(git ls-files '*.c' '*.h' '*.cc')

@@ -27,7 +27,7 @@ struct embed_kind {      /* the interface an embedder implements */
     const char *name;    /* "hash" */
     const char *version; /* "hash-384-1": vectors of equal version and state compare */
     const char *help;
-    int dim; /* 1 .. EMBED_DIM_MAX */
+    int dim;                                                                /* 1 .. EMBED_DIM_MAX */
     struct embedder *(*open)(const void *state, size_t n, struct err *err); /* state NULL: fresh */
     void (*close)(struct embedder *e);
     int (*text)(struct embedder *e, const char *s, size_t n, float *v);

@@ -1,27 +1,25 @@
 /* A persona as one file, and back.
  *
- * The file is a sealed stream of records (vault/stream.h). Each record has a type letter and a body of
- * little-endian integers and length-prefixed strings, in this order:
+ * The file is a sealed stream of records (vault/stream.h). Each record has a type letter and a body
+ * of little-endian integers and length-prefixed strings, in this order:
  *
- *     P  persona     u8 version 1, uid 16, key 32, u64 created_at, u8 stale, u64 records to come, lstr body
- *     E  embedder    u32 dim, lstr body                                    the current one, if any
- *     S  source      u64 id, u64 added_at, u64 from, u64 to, lstr body
- *     M  piece       u64 id, u64 source, u64 written_at, u64 seq, u8 kind, u8 voice, digest 16, lstr body
- *     C  chunk       u64 id, u64 source, u64 written_at, u32 tokens, u32 topic, lstr body
- *     V  vector      u64 chunk, dim * u32 (bits of a float)
- *     D  document    lstr name, lstr body
- *     T  talk        u64 id, u64 created_at, lstr body
- *     U  turn        u64 talk, u64 created_at, u32 n, n * u64 source, lstr body
- *     Z  end         seven u64: how many S, M, C, V, D, T, U there were
+ *     P  persona     u8 version 1, uid 16, key 32, u64 created_at, u8 stale, u64 records to come,
+ * lstr body E  embedder    u32 dim, lstr body                                    the current one,
+ * if any S  source      u64 id, u64 added_at, u64 from, u64 to, lstr body M  piece       u64 id,
+ * u64 source, u64 written_at, u64 seq, u8 kind, u8 voice, digest 16, lstr body C  chunk       u64
+ * id, u64 source, u64 written_at, u32 tokens, u32 topic, lstr body V  vector      u64 chunk, dim *
+ * u32 (bits of a float) D  document    lstr name, lstr body T  talk        u64 id, u64 created_at,
+ * lstr body U  turn        u64 talk, u64 created_at, u32 n, n * u64 source, lstr body Z  end seven
+ * u64: how many S, M, C, V, D, T, U there were
  *
- * Ids are those of the home it came from. Import gives new ones and puts them into the two bodies that
- * hold ids: chunks (their segments name pieces) and turns (their citations name source, chunk and
- * piece). The persona's key travels with it, because the digests by which a piece is known again are
- * keyed with it: the same chat exported a month later still adds only what is new.
+ * Ids are those of the home it came from. Import gives new ones and puts them into the two bodies
+ * that hold ids: chunks (their segments name pieces) and turns (their citations name source, chunk
+ * and piece). The persona's key travels with it, because the digests by which a piece is known
+ * again are keyed with it: the same chat exported a month later still adds only what is new.
  *
- * Import is one transaction. The stream says for certain whether it ended where its writer ended it;
- * nothing is committed before that, so a cut or changed file changes nothing. What stands in a record
- * is checked all the same: whoever has the file's secret may have written it. */
+ * Import is one transaction. The stream says for certain whether it ended where its writer ended
+ * it; nothing is committed before that, so a cut or changed file changes nothing. What stands in a
+ * record is checked all the same: whoever has the file's secret may have written it. */
 #include "persona/portable.h"
 
 #include "base/map.h"
@@ -36,7 +34,7 @@
 #include <string.h>
 
 #define PORTABLE_VERSION 1
-#define DIM_MAX 65536
+#define DIM_MAX          65536
 
 /* ---- out ---- */
 
@@ -175,8 +173,8 @@ static int write_talk(void *ud, int64_t id, int64_t created_at, uint64_t n_turns
 static int write_end(struct writer *w)
 {
     const struct portable_counts *n = w->n;
-    const uint64_t all[] = { n->sources, n->pieces, n->chunks, n->vectors, n->docs, n->conversations,
-                             n->turns };
+    const uint64_t all[] = { n->sources, n->pieces,        n->chunks, n->vectors,
+                             n->docs,    n->conversations, n->turns };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) buf_u64(&w->rec, all[i]);
     return put(w, 'Z');
 }
@@ -195,13 +193,18 @@ static int write_all(struct writer *w)
     return rc ? rc : write_end(w);
 }
 
-int portable_export(struct home *h, const struct persona *p, const char *path, const struct secret *s,
-                    bool overwrite, const struct progress *pr, struct portable_counts *n, struct err *err)
+int portable_export(struct home *h, const struct persona *p, const char *path,
+                    const struct secret *s, bool overwrite, const struct progress *pr,
+                    struct portable_counts *n, struct err *err)
 {
     struct portable_counts counted = { 0 };
     struct persona_counts have;
-    struct writer w = { .home = h, .ps = &p->seal, .rec = BUF_INIT(STREAM_RECORD_MAX), .pr = pr,
-                        .n = n ? n : &counted, .err = err };
+    struct writer w = { .home = h,
+                        .ps = &p->seal,
+                        .rec = BUF_INIT(STREAM_RECORD_MAX),
+                        .pr = pr,
+                        .n = n ? n : &counted,
+                        .err = err };
     *w.n = (struct portable_counts){ 0 };
     int rc = persona_counts(h, p, &have, err);
     if (rc) return rc;
@@ -219,11 +222,11 @@ int portable_export(struct home *h, const struct persona *p, const char *path, c
 struct reader {
     struct home *home;
     struct sealed ps;
-    bool made;                        /* key file and row are there: undo them on failure */
+    bool made; /* key file and row are there: undo them on failure */
     bool ended;
     const char *path, *name;
     char *final_name;
-    struct map sources, pieces, chunks, talks;      /* id in the file -> id here */
+    struct map sources, pieces, chunks, talks; /* id in the file -> id here */
     int64_t embedder;
     int dim;
     struct portable_counts n;
@@ -234,8 +237,10 @@ struct reader {
 
 static int broken(struct reader *r, const char *what)
 {
-    return err_set(r->err, ERR_PARSE, "%s: %s: the file was not written by this program, or by a broken "
-                   "one", r->path, what);
+    return err_set(r->err, ERR_PARSE,
+                   "%s: %s: the file was not written by this program, or by a broken "
+                   "one",
+                   r->path, what);
 }
 
 static int remember(struct reader *r, struct map *m, int64_t old, int64_t now)
@@ -280,7 +285,8 @@ static int name_free(struct reader *r, const char *name)
     int rc = persona_each(r->home, compare_name, &s, r->err);
     buf_free(&s.folded);
     if (!rc && s.taken)
-        rc = err_set(r->err, ERR_EXISTS, "there is a persona of that name already: choose another with "
+        rc = err_set(r->err, ERR_EXISTS,
+                     "there is a persona of that name already: choose another with "
                      "--name");
     return rc;
 }
@@ -299,7 +305,8 @@ static int persona_body(struct reader *r, struct span body, char **out)
     int rc = 0;
     if (!json_is_object(j) || !name) rc = broken(r, "its persona record is damaged");
     else if (!filled(consent, "by") || !filled(consent, "to"))
-        rc = err_set(r->err, ERR_CONSENT, "%s holds no consent record: it cannot be imported", r->path);
+        rc = err_set(r->err, ERR_CONSENT, "%s holds no consent record: it cannot be imported",
+                     r->path);
     else if (!(r->final_name = str_dup(name))) rc = err_nomem(r->err);
     else rc = name_free(r, name);
     if (!rc && r->name) json_object_set_new(j, "name", json_string(r->name));
@@ -312,8 +319,10 @@ static int read_persona(struct reader *r, struct cursor *c)
 {
     uint8_t version = cursor_u8(c, "version");
     if (!c->bad && version > PORTABLE_VERSION)
-        return err_set(r->err, ERR_VERSION, "%s was made by a newer version of Likeness: update the "
-                       "program", r->path);
+        return err_set(r->err, ERR_VERSION,
+                       "%s was made by a newer version of Likeness: update the "
+                       "program",
+                       r->path);
     struct span uid = cursor_bytes(c, VAULT_UID, "uid"), key = cursor_bytes(c, VAULT_KEY, "key");
     int64_t created = (int64_t)cursor_u64(c, "time");
     bool stale = cursor_u8(c, "stale");
@@ -324,8 +333,8 @@ static int read_persona(struct reader *r, struct cursor *c)
     if (!rc && r->made) rc = broken(r, "it holds two personas");
     if (!rc) rc = persona_body(r, body, &text);
     if (!rc)
-        rc = store_persona_import(r->home->store, (const uint8_t *)uid.p, (const uint8_t *)key.p, text,
-                                  strlen(text), created, &r->ps, r->err);
+        rc = store_persona_import(r->home->store, (const uint8_t *)uid.p, (const uint8_t *)key.p,
+                                  text, strlen(text), created, &r->ps, r->err);
     if (!rc) r->made = true;
     if (!rc && stale) rc = store_persona_stale(r->home->store, &r->ps, true, r->err);
     if (text) explicit_bzero(text, strlen(text));
@@ -455,8 +464,9 @@ static int read_talk(struct reader *r, struct cursor *c)
     int64_t created_at = (int64_t)cursor_u64(c, "time");
     struct span body = cursor_lstr(c, "body");
     int rc = cursor_check(c, r->err);
-    if (!rc) rc = store_conversation_new(r->home->store, &r->ps, body.p, body.n, created_at, &id,
-                                          r->err);
+    if (!rc)
+        rc =
+            store_conversation_new(r->home->store, &r->ps, body.p, body.n, created_at, &id, r->err);
     r->n.conversations++;
     return rc ? rc : remember(r, &r->talks, old, id);
 }
@@ -464,7 +474,8 @@ static int read_talk(struct reader *r, struct cursor *c)
 static void renumber(json_t *o, const char *key, const struct map *m)
 {
     const json_t *v = json_object_get(o, key);
-    if (json_is_integer(v)) json_object_set_new(o, key, json_integer(now_of(m, json_integer_value(v))));
+    if (json_is_integer(v))
+        json_object_set_new(o, key, json_integer(now_of(m, json_integer_value(v))));
 }
 
 /* A turn's citations under the ids of this home. A body that is not JSON is kept as it is. */
@@ -476,7 +487,8 @@ static char *turn_body(struct reader *r, struct span body)
         json_decref(j);
         return strndup(body.p ? body.p : "", body.n);
     }
-    json_array_foreach(json_object_get(j, "sources"), i, s) {
+    json_array_foreach(json_object_get(j, "sources"), i, s)
+    {
         renumber(s, "source", &r->sources);
         renumber(s, "chunk", &r->chunks);
         renumber(s, "piece", &r->pieces);
@@ -519,8 +531,8 @@ static int read_turn(struct reader *r, struct cursor *c)
 
 static int read_end(struct reader *r, struct cursor *c)
 {
-    const uint64_t all[] = { r->n.sources, r->n.pieces, r->n.chunks, r->n.vectors, r->n.docs,
-                             r->n.conversations, r->n.turns };
+    const uint64_t all[] = { r->n.sources, r->n.pieces,        r->n.chunks, r->n.vectors,
+                             r->n.docs,    r->n.conversations, r->n.turns };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (cursor_u64(c, "count") != all[i]) cursor_fail(c, "count");
     r->ended = true;
@@ -529,7 +541,10 @@ static int read_end(struct reader *r, struct cursor *c)
 
 static int read_record(struct reader *r, uint8_t type, const struct buf *body)
 {
-    static const struct { uint8_t type; int (*fn)(struct reader *, struct cursor *); } readers[] = {
+    static const struct {
+        uint8_t type;
+        int (*fn)(struct reader *, struct cursor *);
+    } readers[] = {
         { 'P', read_persona }, { 'E', read_embedder }, { 'S', read_source }, { 'M', read_piece },
         { 'C', read_chunk },   { 'V', read_vector },   { 'D', read_doc },    { 'T', read_talk },
         { 'U', read_turn },    { 'Z', read_end },

@@ -9,8 +9,7 @@
 #define PROMPT_SLOTS(X)                                                                            \
     X(name)                                                                                        \
     X(kind)                                                                                        \
-    X(style) X(tone) X(phrases) X(vocabulary) X(structure) X(date) X(question) X(examples)         \
-        X(turns)
+    X(style) X(tone) X(phrases) X(vocabulary) X(structure) X(date) X(question) X(examples) X(turns)
 
 enum prompt_slot {
 #define X(id) SLOT_##id,

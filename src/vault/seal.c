@@ -105,7 +105,7 @@ int vault_open(const uint8_t key[VAULT_KEY], const struct vault_ad *ad, const vo
                        ad->table, (long long)ad->row);
     return err_set(err, ERR_SEAL,
                    "%s %lld, column %s, does not open: it was damaged, changed or moved here from "
-                   "elsewhere; run `likeness check`, or restore a backup",
+                   "elsewhere; run `likeness doctor`, or restore a backup",
                    ad->table, (long long)ad->row, ad->column);
 }
 
