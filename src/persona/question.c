@@ -17,6 +17,7 @@
 #include <string.h>
 
 #define LIGHT       0.25f /* weight of a light word against a heavy one */
+#define ATTITUDE    0.5f  /* of an attitude against what it is towards */
 #define BEFORE      0.55f /* of an earlier turn's word */
 #define BEFORE_MOST 0.3f  /* all of those together, against the question's own */
 #define SYNONYM     0.74f
@@ -45,6 +46,11 @@ static const char *const light_words[] = {
     "special", "earliest", "earli",   "late",     "moment",   "experi",  "describ", "explain",
     "spend",   "spent",    "secret",  "biggest",  "most",     "worst",   "proud",   "interest",
     "idea",    "noth",     "everyth", "somebodi", "own",
+};
+/* Stems of attitudes: in "are you afraid of spiders" the spiders are the subject. */
+static const char *const attitudes[] = {
+    "afraid", "scare", "fear", "frighten", "trust",   "love",    "angri", "asham", "sorri",
+    "worri",  "happi", "sad",  "regret",   "disgust", "jealous", "fond",  "keen",  "tire",
 };
 /* Folded words that ask for a view, wherever they stand. */
 static const char *const view_words[] = {
@@ -257,6 +263,17 @@ static void hold_back(struct question *q)
             q->term[i].weight *= BEFORE_MOST * own / before;
 }
 
+/* An attitude alone ("What is love?") is the subject; beside another word it is what is asked of
+ * it. */
+static void lighten_attitudes(struct question *q)
+{
+    size_t subjects = 0;
+    for (size_t i = 0; i < q->n; i++)
+        subjects += !q->term[i].light && !AMONG(attitudes, q->term[i].stem);
+    for (size_t i = 0; i < q->n && subjects; i++)
+        if (AMONG(attitudes, q->term[i].stem)) q->term[i].weight *= ATTITUDE;
+}
+
 void question_read(const char *text, const char *before, const struct bm25 *words,
                    struct question *out)
 {
@@ -280,6 +297,7 @@ void question_read(const char *text, const char *before, const struct bm25 *word
         add_text(out, before, out->bare && out->change ? line : strlen(before), true, words);
     }
     for (size_t i = 0; i < out->n; i++) heavy += !out->term[i].light;
+    if (heavy > 1) lighten_attitudes(out);
     for (size_t i = 0; i < out->n && !heavy;
          i++) { /* "What do you believe?": then those are the subject */
         out->term[i].light = false;

@@ -81,6 +81,10 @@ static const struct {
     const char *words;
     int polarity;
 } idioms[] = {
+    { "i'm against", -1 },
+    { "i am against", -1 },
+    { "am against", -1 },
+    { "was against", -1 },
     { "give up", -1 },
     { "given up", -1 },
     { "gave up", -1 },
@@ -294,7 +298,7 @@ static float change_of(const struct question *q, const struct sentence *older,
         newer->written_at - older->written_at < APART)
         return 0;
     float subject = shared_subject(q, older, newer);
-    if (subject < 0.45f || fabsf(older->stance) < 0.5f || older->explicit_change >= 0.75f) return 0;
+    if (subject < 0.52f || fabsf(older->stance) < 0.5f || older->explicit_change >= 0.75f) return 0;
     float against = older->stance * newer->stance < 0 ? fabsf(older->stance - newer->stance) : 0;
     float told = newer->explicit_change;
     bool opposed = against >= 0.9f, says_so = told >= 0.75f && older->stance * newer->stance <= 0;

@@ -24,11 +24,10 @@ static const char *const positive[] = {
     "welcome", "well", "willing", "wise", "wonder", "wonderful", "wonders", "worth", "yes",
 };
 static const char *const negative[] = {
-    "absurd", "afraid", "against", "alone", "angry", "annoyed", "annoying", "anxious",
+    "absurd", "afraid", "alone", "angry", "annoyed", "annoying", "anxious",
     "appalling", "ashamed", "avoid", "awful", "bad", "badly", "ban", "banned", "bitter", "bore",
     "bored", "boring", "broke", "broken", "cheat", "cheating", "cold", "complain", "confused",
-    "cried", "cross", "cruel", "cry", "cursed", "daft", "damn", "damned", "dangerous", "dead",
-    "despise", "despised", "detest", "difficult", "dirty", "disagree", "disappointed",
+    "cried", "cross", "cruel", "cry", "cursed", "daft", "damn", "damned", "dangerous", "despise", "despised", "detest", "difficult", "dirty", "disagree", "disappointed",
     "disaster", "disgusting", "dishonest", "dislike", "disliked", "dread", "dreadful", "dull",
     "enemy", "evil", "fail", "failed", "failure", "false", "fear", "feared", "fed", "fool",
     "foolish", "fools", "frightened", "fuss", "greedy", "grief", "guilt", "guilty",

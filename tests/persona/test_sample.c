@@ -3,13 +3,15 @@
  * many subjects she never wrote about are declined; and that nobody else's words are ever given as
  * hers.
  *
- * The questions were written before the voice was tuned. It was tuned on the even rows, on further
- * questions that are not kept here, and on nothing of the odd rows but these counts, which say what
- * to expect of questions it has not seen:
+ * The questions were written before the voice was tuned. It was tuned on the even rows and on
+ * further questions that are not kept here. The texts of the odd rows were never looked at, but
+ * their counts were seen after each trial, and two constants were chosen by them where the even
+ * rows were undecided: so they tell nearly, not wholly, what to expect of questions it has not
+ * seen:
  *
  *                        even rows   odd rows
  *   answered                18/24       12/24
- *   changes of mind           8/10          7/9
+ *   changes of mind           8/10          6/9
  *   declined                   7/7          6/8
  *   change seen wrongly       0/24         1/24       of those to be answered plainly
  *
