@@ -61,14 +61,25 @@ void print_answer(const struct answer *a)
     buf_free(&b);
 }
 
+static bool same_place(const struct answer_cite *a, const struct answer_cite *b)
+{
+    return a->source == b->source && a->piece == b->piece && a->similarity == b->similarity &&
+           !strcmp(a->title, b->title);
+}
+
+/* Neighbouring sentences of one piece are one line: "[1] [2] Go on then, 2021-03-09, ...". */
 void print_cites(const struct answer *a)
 {
     char date[24];
-    for (size_t i = 0; i < a->n_cites; i++) {
+    for (size_t i = 0, n; i < a->n_cites; i += n) {
         const struct answer_cite *c = &a->cite[i];
-        ui_styled(UI_DIM, "  [%zu] ", i + 1);
+        struct buf marks = BUF_INIT(0);
+        for (n = 0; i + n < a->n_cites && same_place(c, &c[n]); n++)
+            buf_printf(&marks, "%s[%zu]", n ? " " : "", i + n + 1);
+        ui_styled(UI_DIM, "  %s ", buf_str(&marks));
         ui_printf("%s, %s, similarity %.3f\n", *c->title ? c->title : "(no title)",
                   clock_date(c->written_at, date), (double)c->similarity);
+        buf_free(&marks);
     }
 }
 

@@ -18,6 +18,7 @@
 #include "persona/converse.h"
 #include "persona/home.h"
 #include "persona/persona.h"
+#include "persona/topics.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -173,13 +174,19 @@ enum ui_style { UI_PLAIN, UI_BOLD, UI_DIM, UI_GOOD, UI_WARN, UI_BAD };
  * dropped again here. */
 void ui_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void ui_styled(enum ui_style s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* One line on stderr unless --quiet. */
+/* A line of output: on a terminal folded at words, the later lines after `hang` spaces; elsewhere
+ * as it is, so that one thing stays one line. */
+void ui_line(enum ui_style s, int hang, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* The same on stderr, unless --quiet. */
 void ui_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Paragraphs to stdout, wrapped to the terminal (or 80 columns), each line after `indent` spaces.
  */
 void ui_wrap(const char *text, int indent);
-/* A table column: s cut or padded to `width` terminal columns. */
-void ui_cell(const char *s, int width);
+/* "likeness: MESSAGE" on stderr. */
+void ui_error(const char *message);
+int ui_width(void); /* columns to write in: of the terminal (24 to 100), 80 elsewhere */
+/* A table column: s cut or padded to so many terminal columns; negative: cut, not padded. */
+void ui_cell(const char *s, int columns);
 char *ui_number(uint64_t n, char out[32]);                                   /* "1,234,567" */
 char *ui_count(uint64_t n, const char *one, const char *many, char out[64]); /* "3 sources" */
 char *ui_span(int64_t from, int64_t to, char out[64]); /* "2012-03-04 to 2019-11-02" */
@@ -211,6 +218,18 @@ json_t *json_answer(const struct answer *a, const char *question);
 void print_answer(const struct answer *a);
 void print_cites(const struct answer *a);
 void print_why(const struct answer *a);
+
+/* ---- hints.c: what to do next ---- */
+#define HINT_BYTES 128
+/* The persona's topics; none: ts is left empty. topics_clear afterwards. */
+int topics_of(struct cli *c, struct topics *ts, struct err *err);
+/* Questions that the persona can answer; how many. r NULL: opens one. Nothing found, or any error:
+ * 0. */
+size_t hint_questions(struct cli *c, struct retriever *r, char out[][HINT_BYTES], size_t cap);
+/* Where the persona has no text of its own: says so and what to do, and returns true. */
+bool hint_nothing(struct cli *c);
+/* ERR_NOTFOUND when the query is about a source or topic that is not there. */
+int query_check(struct cli *c, const struct query *q, struct err *err);
 
 /* ---- help.c, man.c, complete.c: all from the tables ---- */
 void help_all(void);

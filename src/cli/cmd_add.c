@@ -20,6 +20,7 @@ struct adding {
     struct ingest_file group; /* files of one folder that are told in one line: their sums */
     char group_path[4200];    /* of the first of them */
     size_t grouped;
+    char bad_path[4200], bad_error[1024]; /* a file that could not be read, not told yet */
 };
 
 /* ---- who of them is the persona? ---- */
@@ -133,33 +134,48 @@ static json_t *json_file(const struct ingest_file *f)
                      "to", jtime(f->to), "passed_over", notes, "nobody", f->nobody);
 }
 
-static void say_file(const struct ingest_file *f)
+/* Lists without a date or an author column are easily taken for something else than they are. */
+static void say_missing_columns(const struct ingest *in, const struct ingest_file *f)
 {
+    bool table = f->format && (!strcmp(f->format, "csv") || !strcmp(f->format, "jsonl"));
+    if (!table || !f->added) return;
+    if (f->from == CLOCK_NONE && !in->dry_run)
+        ui_line(UI_WARN, 4, "    no dates in it; if a column has them: --map date=COLUMN");
+    if (!f->context && !in->by)
+        ui_line(UI_WARN, 4,
+                "    all of it counts as the persona's own; if a column names who wrote: "
+                "--map author=COLUMN");
+}
+
+static void say_file(const struct ingest *in, const struct ingest_file *f)
+{
+    struct buf b = BUF_INIT(0);
     char n[64], v[32], span[64];
     if (f->error) {
-        ui_styled(UI_BAD, "%s: ", f->path);
-        ui_printf("not read: %s\n", f->error);
+        ui_line(UI_BAD, 4, "%s: not read: %s", f->path, f->error);
         return;
     }
-    ui_styled(UI_BOLD, "%s", f->path);
-    ui_printf(" (%s): ", f->format);
+    buf_printf(&b, "%s (%s): ", f->path, f->format);
     if (f->added) {
-        ui_printf("%s in, %s in the persona's voice", ui_count(f->added, "piece", "pieces", n),
-                  ui_number(f->voice, v));
-        if (f->from != CLOCK_NONE) ui_printf(", %s", ui_span(f->from, f->to, span));
-        if (f->known) ui_printf("; %s known already", ui_number(f->known, v));
+        buf_printf(&b, "%s, %s own", ui_count(f->added, "piece", "pieces", n),
+                   ui_number(f->voice, v));
+        if (f->from != CLOCK_NONE) buf_printf(&b, ", %s", ui_span(f->from, f->to, span));
+        if (f->known) buf_printf(&b, "; %s known already", ui_number(f->known, v));
     } else if (f->known)
-        ui_printf("nothing new, %s known already", ui_count(f->known, "piece", "pieces", n));
-    else ui_printf("nothing to take in");
-    ui_printf("\n");
-    for (size_t i = 0; i < f->n_notes; i++)
-        ui_styled(UI_DIM, "    passed over: %s%s%s (first at %s)\n", f->notes[i].what,
-                  f->notes[i].count == 1 ? "" : ", ",
-                  f->notes[i].count == 1 ? "" : ui_count(f->notes[i].count, "time", "times", n),
-                  ui_number(f->notes[i].first, v));
+        buf_printf(&b, "nothing new, %s known already", ui_count(f->known, "piece", "pieces", n));
+    else buf_adds(&b, "nothing to take in");
+    ui_line(UI_PLAIN, 4, "%s", buf_str(&b));
+    buf_clear(&b);
+    for (size_t i = 0; i < f->n_notes; i++) {
+        buf_printf(&b, "%s%s", i ? ", " : "", f->notes[i].what);
+        if (f->notes[i].count > 1) buf_printf(&b, " (%s)", ui_number(f->notes[i].count, v));
+    }
+    if (f->n_notes) ui_line(UI_DIM, 6, "    passed over: %s", buf_str(&b));
     if (f->nobody)
-        ui_styled(UI_WARN,
-                  "    nobody in it is the persona; if somebody is: likeness me \"NAME\"\n");
+        ui_line(UI_WARN, 4,
+                "    nobody in it is the persona; if somebody is: likeness me \"NAME\"");
+    say_missing_columns(in, f);
+    buf_free(&b);
 }
 
 /* ---- a folder of small files is one line ---- */
@@ -187,7 +203,7 @@ static void say_group(struct adding *a)
                  ui_count(a->grouped, "file", "files", n));
         g->path = path;
     }
-    if (a->grouped) say_file(g);
+    if (a->grouped) say_file(a->in, g);
     a->grouped = 0;
 }
 
@@ -214,6 +230,21 @@ static void add_to_group(struct adding *a, const struct ingest_file *f)
     a->grouped++;
 }
 
+/* What could not be read is told one file late: the only one is the error of the command, and then
+ * not told twice. */
+static void say_error(struct adding *a)
+{
+    struct ingest_file f = { .path = a->bad_path, .error = a->bad_error };
+    if (*a->bad_path) say_file(a->in, &f);
+    *a->bad_path = 0;
+}
+
+static void hold_error(struct adding *a, const struct ingest_file *f)
+{
+    snprintf(a->bad_path, sizeof a->bad_path, "%s", f->path);
+    snprintf(a->bad_error, sizeof a->bad_error, "%s", f->error);
+}
+
 static void on_file(void *ud, const struct ingest_file *f)
 {
     struct adding *a = ud;
@@ -222,13 +253,18 @@ static void on_file(void *ud, const struct ingest_file *f)
         json_array_append_new(a->files, json_file(f));
         return;
     }
+    ui_progress_clear();
+    say_error(a);
     if (nothing_to_note(f)) {
         add_to_group(a, f);
         return;
     }
-    ui_progress_clear();
+    if (f->error) {
+        hold_error(a, f); /* the line of its folder goes on */
+        return;
+    }
     say_group(a);
-    say_file(f);
+    say_file(a->in, f);
     fflush(stdout);
 }
 
@@ -243,13 +279,29 @@ static json_t *json_totals(const struct ingest_totals *t)
 
 static void say_totals(const struct ingest_totals *t, bool dry, double seconds)
 {
-    char f[64], p[64], v[32], ctx[32];
-    ui_printf("%s%s%s: %s in, %s in the persona's voice, %s by others as context",
-              dry ? "(dry run) " : "", ui_count(t->files, "file", "files", f),
-              t->failed ? " (not all could be read)" : "", ui_count(t->added, "piece", "pieces", p),
-              ui_number(t->voice, v), ui_number(t->context, ctx));
-    if (t->known) ui_printf(", %s known already", ui_number(t->known, v));
-    ui_printf(", %.1f s\n", seconds);
+    char f[64], p[64], v[32], ctx[32], bad[32];
+    struct buf b = BUF_INIT(0);
+    buf_printf(&b, "%s%s: %s in, %s in the persona's voice, %s by others as context",
+               dry ? "(dry run) " : "", ui_count(t->files, "file", "files", f),
+               ui_count(t->added, "piece", "pieces", p), ui_number(t->voice, v),
+               ui_number(t->context, ctx));
+    if (t->known) buf_printf(&b, ", %s known already", ui_number(t->known, v));
+    if (t->failed) buf_printf(&b, ", %s not read", ui_number(t->failed, bad));
+    ui_line(UI_BOLD, 2, "%s, %.1f s", buf_str(&b), seconds);
+    buf_free(&b);
+}
+
+static void say_next(struct cli *c)
+{
+    char q[3][HINT_BYTES];
+    if (c->quiet) return;
+    size_t n = hint_questions(c, NULL, q, 3);
+    if (!n) {
+        if (!hint_nothing(c)) ui_note("Next: likeness ask QUESTION, or likeness chat");
+        return;
+    }
+    ui_note("Next: likeness chat, or a question, such as");
+    for (size_t i = 0; i < n; i++) ui_note("  likeness ask \"%s\"", q[i]);
 }
 
 /* ---- options ---- */
@@ -337,12 +389,13 @@ int cmd_add(struct cli *c, struct err *err)
     rc = ingest_paths(&in, c->args.pos, c->args.n_pos, &t, err);
     ui_progress_end();
     say_group(&a);
+    if (!rc || t.files > 1) say_error(&a);
     if (c->json)
         c->out = json_pack("{s:o, s:o, s:b, s:o}", "files", a.files, "totals", json_totals(&t),
                            "dry_run", in.dry_run, "seconds", jreal(clock_mono() - began, 3));
     else if (!rc) {
         say_totals(&t, in.dry_run, clock_mono() - began);
-        if (!in.dry_run && t.added) ui_note("Next: likeness ask QUESTION, or likeness chat");
+        if (!in.dry_run && t.added) say_next(c);
     } else if (t.added) {
         char n[64];
         ui_note("What came in before stays: %s.", ui_count(t.added, "piece", "pieces", n));

@@ -47,6 +47,7 @@ int cmd_ask(struct cli *c, struct err *err)
     int rc = question_of(c, &text, err);
     if (!rc) rc = voice_name(c, err);
     if (!rc) rc = query_from_args(c, &q, err);
+    if (!rc) rc = query_check(c, &q, err);
     if (!rc) rc = retriever_open(c->home, c->persona, &r, err);
     if (!rc) rc = conversation_open(r, set_str(c, SET_VOICE), 0, false, &v, err);
     if (!rc) rc = conversation_ask(v, buf_str(&text), &q, &a, NULL, err);
@@ -60,6 +61,7 @@ int cmd_ask(struct cli *c, struct err *err)
     if (arg_flag(c, "why")) print_why(&a);
     else print_cites(&a);
     print_time(&a);
+    if (a.kind == ANSWER_NONE) hint_nothing(c);
     if (c->persona->stale)
         ui_note("note: not everything is up to date; `likeness doctor` mends that");
 out:
@@ -113,9 +115,11 @@ static void print_passage(struct retriever *r, const struct persona *who, size_t
         ui_wrap(buf_str(&line), 4);
         buf_free(&line);
     }
+    struct buf about = BUF_INIT(0);
     for (size_t k = 0; k < p->text.n_phrase; k++)
-        ui_styled(UI_DIM, "%s%s%s", k ? ", " : "    about: ", p->text.phrase[k].text,
-                  k + 1 == p->text.n_phrase ? "\n" : "");
+        buf_printf(&about, "%s%s", k ? ", " : "    about: ", p->text.phrase[k].text);
+    if (about.n) ui_line(UI_DIM, 11, "%s", buf_str(&about));
+    buf_free(&about);
     ui_printf("\n");
 }
 
@@ -128,6 +132,7 @@ int cmd_search(struct cli *c, struct err *err)
     double began = 0;
     int rc = question_of(c, &text, err);
     if (!rc) rc = query_from_args(c, &q, err);
+    if (!rc) rc = query_check(c, &q, err);
     if (!rc) rc = retriever_open(c->home, c->persona, &r, err);
     if (rc) goto out;
     q.text = buf_str(&text);
@@ -142,8 +147,8 @@ int cmd_search(struct cli *c, struct err *err)
         goto out;
     }
     for (size_t i = 0; i < ps.n; i++) print_passage(r, c->persona, i, &ps.p[i]);
-    if (!ps.n) ui_note("Nothing found.");
-    else ui_styled(UI_DIM, "%.1f ms\n", began * 1000);
+    if (!ps.n && !hint_nothing(c)) ui_note("Nothing found.");
+    if (ps.n) ui_styled(UI_DIM, "  %.1f ms\n", began * 1000);
 out:
     passages_clear(&ps);
     retriever_close(r);

@@ -231,11 +231,31 @@ static int open_for_chat(struct chat *t, struct err *err)
     return rc ? rc : cli_open_persona(c, NULL, err);
 }
 
-static void greet(const struct chat *t)
+static int any_talk(void *ud, int64_t id, int64_t created_at, uint64_t n_turns, const char *body,
+                    size_t n)
 {
-    ui_styled(UI_BOLD, "%s", t->c->persona->name);
-    ui_printf(" answers from what they wrote. /help lists commands, Ctrl-D leaves.%s\n",
-              t->save ? "" : " Nothing is kept.");
+    *(bool *)ud = true;
+    return 0;
+}
+
+/* To somebody who has not talked with this persona before: how to begin. */
+static void greet_first(struct chat *t)
+{
+    char q[1][HINT_BYTES];
+    bool talked = false;
+    struct home *h = t->c->home;
+    if (store_conversation_each(h->store, &t->c->persona->seal, any_talk, &talked, NULL) || talked)
+        return;
+    if (hint_questions(t->c, t->r, q, 1))
+        ui_line(UI_DIM, 0, "Type a question, such as: %s   Then \"And why?\" goes on from there.",
+                q[0]);
+}
+
+static void greet(struct chat *t)
+{
+    ui_line(UI_BOLD, 0, "%s answers from what they wrote. /help lists commands, Ctrl-D leaves.%s",
+            t->c->persona->name, t->save ? "" : " Nothing is kept.");
+    if (!hint_nothing(t->c)) greet_first(t);
 }
 
 int cmd_chat(struct cli *c, struct err *err)
@@ -247,6 +267,7 @@ int cmd_chat(struct cli *c, struct err *err)
     if (c->json) t.turns = json_array();
     if (!rc) rc = query_from_args(c, &t.q, err);
     if (!rc) rc = open_for_chat(&t, err);
+    if (!rc) rc = query_check(c, &t.q, err);
     if (!rc) rc = retriever_open(c->home, c->persona, &t.r, err);
     if (!rc) rc = open_conversation(&t, id, err);
     if (rc) goto out;

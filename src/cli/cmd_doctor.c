@@ -30,8 +30,7 @@ static void say(void *ud, bool problem, const char *text)
         return;
     }
     ui_progress_clear();
-    ui_styled(problem ? UI_BAD : UI_GOOD, problem ? "  problem  " : "  ok       ");
-    ui_printf("%s\n", text);
+    ui_line(problem ? UI_BAD : UI_PLAIN, 11, "  %-8s %s", problem ? "problem" : "ok", text);
 }
 
 static void say_path(struct findings *f, bool problem, const char *fmt, const char *path)

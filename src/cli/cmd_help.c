@@ -6,10 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#ifndef LIKENESS_VERSION
-#define LIKENESS_VERSION "0.1.0"
-#endif
-
 static json_t *json_options(const struct option *o)
 {
     json_t *list = json_array();
@@ -32,6 +28,8 @@ int cmd_help(struct cli *c, struct err *err)
 {
     const char *shell = arg_str(c, "completion");
     const struct command *k;
+    if (c->json && (shell || arg_flag(c, "man")))
+        return err_set(err, ERR_INVAL, "--man and --completion print text: leave --json out");
     if (arg_flag(c, "man")) {
         help_man();
         return 0;
@@ -85,7 +83,7 @@ static void list_settings(struct cli *c)
         ui_styled(UI_BOLD, "%-16s", s->name);
         ui_printf(" = %-24s ", v->value ? v->value : "");
         ui_styled(UI_DIM, "%s\n", v->value ? v->origin : "not set");
-        ui_printf("    %s\n", s->help);
+        ui_line(UI_PLAIN, 4, "    %s", s->help);
     }
     if (c->json) c->out = json_pack("{s:o}", "settings", list);
     else json_decref(list);

@@ -9,6 +9,7 @@
 #include "base/io.h"
 #include "base/str.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -97,6 +98,26 @@ static int init_secret(struct cli *c, struct keeper *k, bool *default_place, str
     return rc;
 }
 
+/* A home is a folder of its own: `--home ~/journal` is a slip. What a killed init left is no
+ * obstacle. */
+static int only_ours(const char *home, struct err *err)
+{
+    static const char ours[] = " . .. vault keys lock lost+found ";
+    DIR *d = opendir(home);
+    bool other = false;
+    for (struct dirent *e; d && !other && (e = readdir(d));) {
+        char name[300];
+        snprintf(name, sizeof name, " %s ", e->d_name);
+        other = !strstr(ours, name) && strncmp(e->d_name, "likeness.db", 11) != 0;
+    }
+    if (d) closedir(d);
+    if (!other) return 0;
+    return err_set(err, ERR_EXISTS,
+                   "%s holds other files: a home is a folder of its own; name one that "
+                   "is empty or not there yet",
+                   home);
+}
+
 int cmd_init(struct cli *c, struct err *err)
 {
     const char *home = set_str(c, SET_HOME);
@@ -111,6 +132,7 @@ int cmd_init(struct cli *c, struct err *err)
                      "there is a home at %s already: use it, or choose another place with --home",
                      home);
     buf_free(&vault);
+    if (!rc) rc = only_ours(home, err);
     if (!rc) rc = init_secret(c, &k, &default_place, err);
     if (!rc) rc = home_create(home, &k.s, err);
     if (!rc && default_place) rc = settle_key_file(home, &k.path, err);

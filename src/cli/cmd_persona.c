@@ -123,7 +123,10 @@ int cmd_new(struct cli *c, struct err *err)
     struct wanted w = { 0 };
     const char *name = c->args.pos[0], *me = arg_str(c, "me");
     int64_t tokens = set_int(c, SET_CHUNK_TOKENS), overlap = set_int(c, SET_CHUNK_OVERLAP);
-    int rc = want(c, name, &w, err);
+    int rc = 0;
+    if (!span_trim(span_of(name)).n)
+        rc = err_set(err, ERR_INVAL, "a persona needs a name: likeness new NAME");
+    if (!rc) rc = want(c, name, &w, err);
     if (!rc) {
         struct persona_new n = { .name = name,
                                  .kind = w.kind,
@@ -140,7 +143,7 @@ int cmd_new(struct cli *c, struct err *err)
         ui_printf("Made %s (%s), persona %s.\n", c->persona->name, persona_kind_word(w.kind),
                   c->persona->id);
         ui_printf("Consent: %s, to %s.\n", buf_str(&w.by), buf_str(&w.to));
-        ui_note("Next: likeness add FILE...");
+        ui_note("Next: likeness add FILE... (a chat export, a mailbox, a folder of notes)");
     }
     buf_free(&w.by);
     buf_free(&w.to);
@@ -158,11 +161,14 @@ int cmd_me(struct cli *c, struct err *err)
     if (rc) return rc;
     if (c->json) c->out = json_pack("{s:o}", "persona", json_persona(c->persona));
     else {
+        struct buf b = BUF_INIT(1 << 20);
         char n[64];
-        ui_printf("%s added; %s writes as:\n",
-                  ui_count(c->persona->n_aliases - before, "name", "names", n), c->persona->name);
         for (size_t i = 0; i < c->persona->n_aliases; i++)
-            ui_printf("  %s\n", c->persona->aliases[i]);
+            buf_printf(&b, "%s%s", i ? ", " : "", c->persona->aliases[i]);
+        ui_line(UI_PLAIN, 2, "%s added. %s writes as: %s",
+                ui_count(c->persona->n_aliases - before, "name", "names", n), c->persona->name,
+                buf_str(&b));
+        buf_free(&b);
     }
     return 0;
 }
@@ -197,11 +203,9 @@ static int list_persona(void *ud, const struct persona *p)
         json_array_append_new(l->out, j);
         return 0;
     }
-    ui_printf("%s  ", p->id);
-    ui_cell(p->name, 24);
-    ui_printf(" %-10s %s, %s in their voice, %s\n", persona_kind_word(p->kind),
-              ui_count(n.sources, "source", "sources", s), ui_count(n.voice, "piece", "pieces", v),
-              ui_span(n.from, n.to, span));
+    ui_line(UI_PLAIN, 10, "%s  %s (%s): %s, %s in their voice, %s", p->id, p->name,
+            persona_kind_word(p->kind), ui_count(n.sources, "source", "sources", s),
+            ui_count(n.voice, "piece", "pieces", v), ui_span(n.from, n.to, span));
     return 0;
 }
 
@@ -211,6 +215,8 @@ int cmd_personas(struct cli *c, struct err *err)
     int rc = persona_each(c->home, list_persona, &l, err);
     if (c->json) c->out = json_pack("{s:o}", "personas", l.out);
     else if (!rc && !l.n) ui_note("There is no persona yet: likeness new NAME --kind self");
+    else if (!rc && l.n > 1 && !set_str(c, SET_PERSONA))
+        ui_note("Say which one with --persona NAME, or for good: likeness config persona NAME");
     return rc;
 }
 
@@ -226,28 +232,82 @@ static void paragraph(const char *title, void (*fn)(const struct profile *, stru
     buf_free(&b);
 }
 
-static void show_text(const struct persona *p, const struct persona_counts *n,
-                      const struct profile *pr)
+static void row(const char *title, const char *text)
 {
-    char a[32], b[32], d[32], span[64], date[24];
-    ui_styled(UI_BOLD, "%s", p->name);
-    ui_printf("  (%s, persona %s, made %s)\n", persona_kind_word(p->kind), p->id,
-              clock_date(p->created_at, date));
-    ui_printf("Consent: %s, on %s, to: %s\n", p->consent_by, clock_date(p->consent_at, date),
-              p->consent_to);
-    ui_printf("Writes as:");
-    for (size_t i = 0; i < p->n_aliases; i++) ui_printf("%s %s", i ? "," : "", p->aliases[i]);
-    ui_printf("%s\n", p->n_aliases ? "" : " (not said yet: likeness me \"NAME,MAIL,PHONE\")");
-    ui_printf("Holds: %s pieces, %s in their voice, %s chunks, %s\n", ui_number(n->pieces, a),
-              ui_number(n->voice, b), ui_number(n->chunks, d), ui_span(n->from, n->to, span));
-    ui_printf("Chunks of %d tokens, overlap %d; embedder %s%s\n", p->chunk_tokens, p->chunk_overlap,
-              p->embedder, p->stale ? "; not up to date (likeness doctor mends that)" : "");
-    if (!pr->pieces) return;
+    ui_line(UI_PLAIN, 12, "%-11s %s", title, text);
+}
+
+/* Up to and with the end of the first sentence. */
+static void first_sentence(void (*fn)(const struct profile *, struct buf *),
+                           const struct profile *pr, struct buf *out)
+{
+    struct buf b = BUF_INIT(65536);
+    fn(pr, &b);
+    const char *text = buf_str(&b), *end = strstr(text, ". ");
+    if (b.n)
+        buf_printf(out, "%s%.*s", out->n ? " " : "", end ? (int)(end + 1 - text) : (int)b.n, text);
+    buf_free(&b);
+}
+
+static void show_topics(struct cli *c)
+{
+    struct topics ts = { 0 };
+    struct buf b = BUF_INIT(65536);
+    if (!topics_of(c, &ts, NULL))
+        for (size_t i = 0; i < ts.n && i < 5; i++)
+            buf_printf(&b, "%s%s", i ? "; " : "", ts.t[i].label);
+    if (b.n) row("Topics", buf_str(&b));
+    topics_clear(&ts);
+    buf_free(&b);
+}
+
+static void show_style(const struct profile *pr)
+{
+    if (!pr->pieces) {
+        ui_note("How they write is not known yet: nothing is in their voice.");
+        return;
+    }
     paragraph("Style", profile_style, pr);
     paragraph("Tone", profile_tone, pr);
     paragraph("Phrases", profile_common_phrases, pr);
     paragraph("Vocabulary", profile_vocabulary, pr);
     paragraph("Sentences", profile_structure, pr);
+}
+
+static void show_text(struct cli *c, const struct persona_counts *n, const struct profile *pr)
+{
+    const struct persona *p = c->persona;
+    struct buf b = BUF_INIT(1 << 20);
+    char s[64], v[32], o[64], k[64], span[64], date[24];
+    ui_styled(UI_BOLD, "%s", p->name);
+    ui_printf("  (%s, persona %s, made %s)\n", persona_kind_word(p->kind), p->id,
+              clock_date(p->created_at, date));
+    buf_printf(&b, "%s, on %s, to: %s", p->consent_by, clock_date(p->consent_at, date),
+               p->consent_to);
+    row("Consent", buf_str(&b));
+    buf_clear(&b);
+    for (size_t i = 0; i < p->n_aliases; i++) buf_printf(&b, "%s%s", i ? ", " : "", p->aliases[i]);
+    row("Writes as", b.n ? buf_str(&b) : "(not said yet: likeness me \"NAME,MAIL,PHONE\")");
+    buf_clear(&b);
+    buf_printf(&b, "%s in %s, %s in their voice, %s by others as context",
+               ui_count(n->pieces, "piece", "pieces", s),
+               ui_count(n->sources, "source", "sources", o), ui_number(n->voice, v),
+               ui_number(n->pieces - n->voice, k));
+    row("Holds", buf_str(&b));
+    row("Written", ui_span(n->from, n->to, span));
+    show_topics(c);
+    buf_clear(&b);
+    if (pr->pieces) first_sentence(profile_style, pr, &b);
+    if (pr->pieces) first_sentence(profile_structure, pr, &b);
+    if (b.n) row("Style", buf_str(&b));
+    buf_clear(&b);
+    buf_printf(&b, "%s of %d tokens, overlap %d; embedder %s%s",
+               ui_count(n->chunks, "chunk", "chunks", s), p->chunk_tokens, p->chunk_overlap,
+               p->embedder, p->stale ? "; not up to date (likeness doctor mends that)" : "");
+    row("Index", buf_str(&b));
+    buf_free(&b);
+    if (pr->pieces && !arg_flag(c, "style"))
+        ui_note("How they write at length: likeness show --style");
 }
 
 int cmd_show(struct cli *c, struct err *err)
@@ -266,7 +326,11 @@ int cmd_show(struct cli *c, struct err *err)
         json_object_set_new(j, "profile", profile ? profile : json_null());
         c->out = json_pack("{s:o}", "persona", j);
         buf_free(&doc);
-    } else if (!rc) show_text(c->persona, &n, &pr);
+    } else if (!rc) {
+        show_text(c, &n, &pr);
+        if (arg_flag(c, "style")) show_style(&pr);
+        if (!n.voice) hint_nothing(c);
+    }
     profile_clear(&pr);
     return rc;
 }

@@ -53,6 +53,22 @@ int cmd_export(struct cli *c, struct err *err)
     return rc;
 }
 
+/* Nobody is asked for the passphrase of something that has none. docs/STORAGE.md, "An export". */
+static int looks_exported(const char *path, struct err *err)
+{
+    char head[8];
+    FILE *f = fopen(path, "rb");
+    if (!f) return err_errno(err, "cannot open %s", path);
+    bool ok =
+        fread(head, 1, sizeof head, f) == sizeof head && !memcmp(head, "LKSTREAM", sizeof head);
+    fclose(f);
+    if (ok) return 0;
+    return err_set(err, ERR_PARSE,
+                   "%s is not a Likeness export: texts, mail and chats come in with "
+                   "likeness add",
+                   path);
+}
+
 int cmd_import(struct cli *c, struct err *err)
 {
     const char *path = c->args.pos[0], *key = arg_own(c, "key-file"),
@@ -61,6 +77,7 @@ int cmd_import(struct cli *c, struct err *err)
     struct keeper k = { 0 };
     int rc = 0;
     if (!io_exists(path)) return err_set(err, ERR_NOTFOUND, "there is no file %s", path);
+    if ((rc = looks_exported(path, err))) return rc;
     rc = secret_given(c, "Passphrase of the file: ", key, pass, &k, err);
     if (!rc) {
         rc = portable_import(c->home, path, &k.s, arg_str(c, "name"), ui_progress_begin(),

@@ -99,6 +99,7 @@ int cmd_prompt(struct cli *c, struct err *err)
     if (!rc && !text.n) buf_adds(&text, ANY_QUESTION);
     if (!rc) rc = query_from_args(c, &q, err);
     if (!rc) rc = cli_open(c, false, err);
+    if (!rc) rc = query_check(c, &q, err);
     if (!rc) rc = retriever_open(c->home, c->persona, &r, err);
     if (!rc) rc = conversation_open(r, set_str(c, SET_VOICE), 0, false, &v, err);
     if (!rc) rc = conversation_prompt(v, buf_str(&text), &q, &p, err);

@@ -7,6 +7,7 @@
 #include "persona/source.h"
 #include "persona/topics.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -18,10 +19,41 @@ struct listing {
     char title[512];
 };
 
+/* "2012-03-04 to 2019-11-02" -> "2012-2019" */
+static void only_years(char span[64])
+{
+    if (!isdigit((unsigned char)*span)) return;
+    if (strlen(span) < 24 || !memcmp(span, span + 14, 4)) span[4] = 0;
+    else {
+        memmove(span + 5, span + 14, 4);
+        span[9] = 0;
+    }
+}
+
+/* Columns that fit the terminal; in a narrow one the dates are years. */
+static void print_source(const struct source *s, bool first)
+{
+    int width = ui_width(), dates = width < 76 ? 9 : 24, title = width - 37 - dates;
+    char span[64], v[32], p[32];
+    if (title < 8) title = 8;
+    if (first)
+        ui_styled(UI_DIM, "  id  %-*s %-9s %7s %8s  written\n", title, "title", "format", "pieces",
+                  "own");
+    ui_styled(UI_BOLD, "%4lld  ", (long long)s->id);
+    ui_cell(*s->title ? s->title : "(no title)", title);
+    ui_span(s->from, s->to, span);
+    if (dates == 9) only_years(span);
+    ui_printf(" %-9s %7s %8s  %s\n", s->format, ui_number(s->pieces, p), ui_number(s->voice, v),
+              span);
+    if (!s->topics || !*s->topics) return;
+    ui_styled(UI_DIM, "      about ");
+    ui_cell(s->topics, 13 - width);
+    ui_printf("\n");
+}
+
 static int list_source(void *ud, const struct source *s)
 {
     struct listing *l = ud;
-    char span[64], v[32], p[32];
     l->n++;
     if (l->out) {
         json_array_append_new(
@@ -33,11 +65,7 @@ static int list_source(void *ud, const struct source *s)
                               "chunks", (json_int_t)s->chunks, "topics", jtext(s->topics)));
         return 0;
     }
-    ui_styled(UI_BOLD, "%4lld  ", (long long)s->id);
-    ui_cell(s->title, 36);
-    ui_printf(" %-9s %6s pieces, %s voice, %s\n", s->format, ui_number(s->pieces, p),
-              ui_number(s->voice, v), ui_span(s->from, s->to, span));
-    if (s->topics && *s->topics) ui_styled(UI_DIM, "      %s\n", s->topics);
+    print_source(s, l->n == 1);
     return 0;
 }
 
@@ -53,7 +81,7 @@ static int delete_source(struct cli *c, int64_t id, struct err *err)
 {
     struct listing l = { 0 };
     struct gone g = { 0 };
-    char q[640], a[32], b[32], d[32];
+    char q[640], a[64], b[64], d[64];
     int rc = source_each(c->home, c->persona, id, find_source, &l, err);
     if (!rc && !l.n)
         rc = err_set(err, ERR_NOTFOUND, "there is no source %lld: likeness sources lists them",
@@ -71,8 +99,10 @@ static int delete_source(struct cli *c, int64_t id, struct err *err)
     ui_progress_end();
     if (c->json) c->out = json_pack("{s:I, s:o}", "deleted", (json_int_t)id, "gone", jgone(&g));
     else {
-        ui_printf("Deleted source %lld: %s pieces, %s chunks, %s vectors", (long long)id,
-                  ui_number(g.pieces, a), ui_number(g.chunks, b), ui_number(g.vectors, d));
+        ui_printf("Deleted source %lld: %s, %s, %s", (long long)id,
+                  ui_count(g.pieces, "piece", "pieces", a),
+                  ui_count(g.chunks, "chunk", "chunks", b),
+                  ui_count(g.vectors, "vector", "vectors", d));
         ui_printf(", %s of conversations.\n", ui_count(g.turns, "turn", "turns", q));
     }
     return rc;
@@ -103,31 +133,34 @@ static json_t *json_topic(const struct topic *t)
                      (json_int_t)t->chunks, "phrases", phrases);
 }
 
+static void print_topic(const struct topic *t)
+{
+    struct buf more = BUF_INIT(0);
+    char n[64];
+    ui_styled(UI_BOLD, "%4d  ", (int)t->id);
+    ui_cell(t->label, ui_width() - 22);
+    ui_printf(" %14s\n", ui_count(t->chunks, "chunk", "chunks", n));
+    for (size_t k = 0; k < t->n_phrases; k++)
+        if (!strstr(t->label, t->phrases[k]))
+            buf_printf(&more, "%s%s", more.n ? ", " : "      also ", t->phrases[k]);
+    if (more.n) ui_line(UI_DIM, 11, "%s", buf_str(&more));
+    buf_free(&more);
+}
+
 int cmd_topics(struct cli *c, struct err *err)
 {
     struct topics ts = { 0 };
-    struct buf doc = BUF_INIT(0);
-    char n[64];
-    int rc = store_doc_get(c->home->store, &c->persona->seal, "topics", &doc, err);
-    if (rc == ERR_NOTFOUND) rc = 0;
-    else if (!rc) rc = topics_load(buf_str(&doc), doc.n, &ts, err);
+    int rc = topics_of(c, &ts, err);
     json_t *list = json_array();
     for (size_t i = 0; !rc && i < ts.n; i++) {
-        const struct topic *t = &ts.t[i];
-        json_array_append_new(list, json_topic(t));
-        if (c->json) continue;
-        ui_styled(UI_BOLD, "%4d  ", (int)t->id);
-        ui_cell(t->label, 44);
-        ui_printf(" %s\n", ui_count(t->chunks, "chunk", "chunks", n));
-        for (size_t k = 0; k < t->n_phrases; k++)
-            ui_styled(UI_DIM, "%s%s", k ? ", " : "      ", t->phrases[k]);
-        if (t->n_phrases) ui_printf("\n");
+        json_array_append_new(list, json_topic(&ts.t[i]));
+        if (!c->json) print_topic(&ts.t[i]);
     }
     if (!rc && c->json) c->out = json_pack("{s:O}", "topics", list);
-    else if (!rc && !ts.n) ui_note("There are no topics yet: they come with a few dozen pieces.");
+    else if (!rc && !ts.n && !hint_nothing(c))
+        ui_note("There are no topics yet: they come with a few dozen pieces.");
     json_decref(list);
     topics_clear(&ts);
-    buf_free(&doc);
     return rc;
 }
 
@@ -171,7 +204,7 @@ static int list_conversation(void *ud, int64_t id, int64_t created_at, uint64_t 
         ui_styled(UI_BOLD, "%4lld  ", (long long)id);
         ui_printf("%s  ", clock_date(created_at, date));
         ui_cell(ui_count(n_turns, "turn", "turns", num), 10);
-        ui_cell(buf_str(&q), 50);
+        ui_cell(buf_str(&q), 30 - ui_width());
         ui_printf("\n");
     }
     buf_free(&q);
@@ -231,7 +264,7 @@ int cmd_conversations(struct cli *c, struct err *err)
     if (!rc && gone) rc = delete_conversation(c, gone, err);
     else if (!rc && t.want)
         rc = store_turn_each(c->home->store, &c->persona->seal, t.want, show_turn, &t, err);
-    else if (!rc && !t.n && !c->json) ui_note("No conversation is kept.");
+    else if (!rc && !t.n && !c->json) ui_note("No conversation is kept: likeness chat begins one.");
     if (!rc && c->json && !gone)
         c->out = json_pack("{s:O}", t.want ? "turns" : "conversations", t.out);
     json_decref(t.out);

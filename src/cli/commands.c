@@ -111,6 +111,11 @@ static const struct option o_conversations[] = {
     { "yes", 'y', NULL, "delete without asking", NULL },
     END,
 };
+static const struct option o_show[] = {
+    { "style", 0, NULL, "how they write, at length: style, tone, phrases, vocabulary, sentences",
+      NULL },
+    END,
+};
 static const struct option o_export[] = {
     { "passphrase-file", 0, "FILE", "passphrase of the exported file, on the first line of FILE",
       NULL },
@@ -207,8 +212,9 @@ const struct command commands[] = {
       "likeness prompt --template system --set system.txt" },
     { "personas", "list the personas of this home", "", "", o_none, 0, 0, NEEDS_READ, cmd_personas,
       "likeness personas" },
-    { "show", "show a persona: consent, names, counts, style", "[PERSONA]", "", o_none, 0, 1,
-      NEEDS_READ, cmd_show, "likeness show Ann" },
+    { "show", "show a persona: consent, names, counts, topics, style", "[PERSONA]",
+      "Without --style: how they write in two sentences.", o_show, 0, 1, NEEDS_READ, cmd_show,
+      "likeness show Ann" },
     { "rename", "give a persona another name", "PERSONA NAME", "", o_none, 2, 2, NEEDS_WRITE,
       cmd_rename, "likeness rename Ann \"Ann Lee\"" },
     { "conversations", "list, show or delete kept conversations", "[N]", "", o_conversations, 0, 1,

@@ -15,16 +15,16 @@ static const struct {
 
 void help_all(void)
 {
-    ui_styled(UI_BOLD, "likeness");
-    ui_printf(": a private persona engine. What a person wrote, answering in their words.\n\n"
-              "usage: likeness [OPTION...] COMMAND [ARGUMENT...]\n");
+    ui_line(UI_BOLD, 2,
+            "likeness: a private persona engine. What a person wrote, answering in their words.");
+    ui_printf("\nusage: likeness [OPTION...] COMMAND [ARGUMENT...]\n");
     for (size_t g = 0; g < sizeof groups / sizeof groups[0]; g++) {
         ui_styled(UI_BOLD, "\n%s\n", groups[g].title);
         for (const char *p = groups[g].names; *p;) {
             char name[32];
             size_t n = strcspn(p, " ");
             snprintf(name, sizeof name, "%.*s", (int)n, p);
-            ui_printf("  %-14s %s\n", name, command_by_name(name)->help);
+            ui_line(UI_PLAIN, 17, "  %-14s %s", name, command_by_name(name)->help);
             p += n + (p[n] == ' ');
         }
     }
@@ -38,9 +38,9 @@ static void show_option(const struct option *o)
     char left[64], s[8] = "    ";
     if (o->letter) snprintf(s, sizeof s, "-%c, ", o->letter);
     snprintf(left, sizeof left, "%s--%s%s%s", s, o->name, o->arg ? " " : "", o->arg ? o->arg : "");
-    ui_printf("  %-30s %s", left, o->help);
-    if (o->words && strchr(o->words, ' ') && !strstr(o->help, " or ")) ui_printf(" (%s)", o->words);
-    ui_printf("\n");
+    bool list = o->words && strchr(o->words, ' ') && !strstr(o->help, " or ");
+    ui_line(UI_PLAIN, ui_width() < 72 ? 8 : 33, "  %-30s %s%s%s%s", left, o->help, list ? " (" : "",
+            list ? o->words : "", list ? ")" : "");
 }
 
 static void show_examples(const char *s)
@@ -49,16 +49,16 @@ static void show_examples(const char *s)
     ui_styled(UI_BOLD, "\nExamples\n");
     for (const char *p = s; *p;) {
         size_t n = strcspn(p, "\n");
-        ui_printf("  %.*s\n", (int)n, p);
+        ui_line(UI_PLAIN, 6, "  %.*s", (int)n, p);
         p += n + (p[n] == '\n');
     }
 }
 
 void help_command(const struct command *c)
 {
-    ui_styled(UI_BOLD, "likeness %s", c->name);
-    ui_printf(": %s\n\nusage: likeness %s%s%s%s\n", c->help, c->name,
-              c->options[0].name ? " [OPTION...]" : "", *c->args ? " " : "", c->args);
+    ui_line(UI_BOLD, 2, "likeness %s: %s", c->name, c->help);
+    ui_printf("\nusage: likeness %s%s%s%s\n", c->name, c->options[0].name ? " [OPTION...]" : "",
+              *c->args ? " " : "", c->args);
     if (*c->about) {
         ui_printf("\n");
         ui_wrap(c->about, 0);

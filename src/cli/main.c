@@ -82,7 +82,7 @@ int main(int argc, char **argv)
     ui_progress_end();
     if (rc && !err.msg[0]) err_set(&err, rc, "%s", err_text(rc));
     if (c.json && (rc || c.out)) report_json(&c, rc, &err);
-    else if (rc) fprintf(stderr, "likeness: %s\n", err.msg);
+    else if (rc) ui_error(err.msg);
     persona_close(c.persona);
     home_close(c.home);
     json_decref(c.out);

@@ -71,66 +71,128 @@ void ui_printf(const char *fmt, ...)
     va_end(ap);
 }
 
-void ui_styled(enum ui_style s, const char *fmt, ...)
+static void style_on(enum ui_style s)
 {
     static const char *const code[] = { "", "1", "2", "32", "33", "31" };
-    va_list ap;
     if (color_out && s) printf("\033[%sm", code[s]);
+}
+
+static void style_off(enum ui_style s)
+{
+    if (color_out && s) printf("\033[0m");
+}
+
+void ui_styled(enum ui_style s, const char *fmt, ...)
+{
+    va_list ap;
+    style_on(s);
     va_start(ap, fmt);
     put_format(stdout, fmt, ap);
     va_end(ap);
-    if (color_out && s) printf("\033[0m");
+    style_off(s);
+}
+
+/* Width to write in: of the terminal, at most 100 so that paragraphs stay readable; 80 elsewhere.
+ */
+static int width_of(FILE *f)
+{
+    int w = io_on_terminal(f) ? io_columns() : 80;
+    return w > 100 ? 100 : w < 24 ? 24 : w;
+}
+
+int ui_width(void) { return width_of(stdout); }
+
+/* Breaks text at spaces; `table`: several spaces inside a line are columns and stay. Every line
+ * ends with a newline, unless the text is empty. */
+static void fold(struct buf *out, const char *text, bool table, int first, int rest, int width)
+{
+    int at = 0, indent = first, gap = 0;
+    for (const char *p = text; *p;) {
+        if (*p == '\n' || *p == ' ' || *p == '\t') {
+            if (*p == '\n') buf_addc(out, '\n');
+            gap = *p == '\n' ? 0 : table ? gap + 1 : 1;
+            if (*p++ == '\n') at = 0, indent = rest;
+            continue;
+        }
+        size_t n = strcspn(p, " \t\n");
+        int w = utf8_width(p, n);
+        if (at && at + gap + w > width - indent - 1) {
+            buf_addc(out, '\n');
+            at = 0, indent = rest;
+        }
+        buf_printf(out, "%*s", at ? gap : indent, "");
+        buf_add(out, p, n);
+        at += w + (at ? gap : 0), p += n, gap = 0;
+    }
+    if (at) buf_addc(out, '\n');
+}
+
+/* A line for f: folded where a terminal is read, and whole where a program may be reading. */
+static void put_line(FILE *f, int hang, const char *text)
+{
+    struct buf b = BUF_INIT(0);
+    int first = (int)strspn(text, " ");
+    if (io_on_terminal(f)) fold(&b, text, true, first, hang, width_of(f));
+    if (b.n && !b.failed) put_clean(f, b.p, b.n);
+    else {
+        put_clean(f, text, strlen(text));
+        fputc('\n', f);
+    }
+    if (b.n) explicit_bzero(b.p, b.n);
+    buf_free(&b);
+}
+
+void ui_line(enum ui_style s, int hang, const char *fmt, ...)
+{
+    char *text = NULL;
+    va_list ap;
+    va_start(ap, fmt);
+    if (vasprintf(&text, fmt, ap) < 0) text = NULL;
+    va_end(ap);
+    if (!text) return;
+    style_on(s);
+    put_line(stdout, hang, text);
+    style_off(s);
+    explicit_bzero(text, strlen(text));
+    free(text);
 }
 
 void ui_note(const char *fmt, ...)
 {
+    char *text = NULL;
     va_list ap;
     if (quiet) return;
     ui_progress_clear();
     fflush(stdout);
     va_start(ap, fmt);
-    put_format(stderr, fmt, ap);
+    if (vasprintf(&text, fmt, ap) < 0) text = NULL;
     va_end(ap);
-    fputc('\n', stderr);
+    if (!text) return;
+    put_line(stderr, 2, text);
+    explicit_bzero(text, strlen(text));
+    free(text);
 }
 
-static int line_width(void)
+void ui_error(const char *message)
 {
-    int w = io_on_terminal(stdout) ? io_columns() : 80;
-    return w > 100 ? 100 : w < 24 ? 24 : w;
+    char *text = NULL;
+    if (asprintf(&text, "likeness: %s", message) < 0) return;
+    put_line(stderr, 2, text);
+    free(text);
 }
 
 void ui_wrap(const char *text, int indent)
 {
-    int room = line_width() - indent - 1, at = 0;
-    bool fresh = true;
-    for (const char *p = text; *p;) {
-        if (*p == '\n') {
-            putchar('\n');
-            p++, at = 0, fresh = true;
-            continue;
-        }
-        if (*p == ' ' || *p == '\t') {
-            p++;
-            continue;
-        }
-        size_t n = strcspn(p, " \t\n");
-        int w = utf8_width(p, n);
-        if (!fresh && at + 1 + w > room) {
-            putchar('\n');
-            at = 0, fresh = true;
-        }
-        if (fresh) printf("%*s", indent, "");
-        else putchar(' '), at++;
-        put_clean(stdout, p, n);
-        at += w, p += n, fresh = false;
-    }
-    if (!fresh) putchar('\n');
+    struct buf b = BUF_INIT(0);
+    fold(&b, text, false, indent, indent, ui_width());
+    if (!b.failed && b.n) put_clean(stdout, b.p, b.n);
+    buf_free(&b);
 }
 
-void ui_cell(const char *s, int width)
+void ui_cell(const char *s, int columns)
 {
     const char *p = s, *end = s + strlen(s);
+    int width = columns < 0 ? -columns : columns;
     int all = utf8_width(s, strlen(s)), w = 0;
     while (p < end && *p != '\n') {
         const char *at = p;
@@ -144,7 +206,7 @@ void ui_cell(const char *s, int width)
         put_clean(stdout, at, (size_t)(p - at));
         w += one;
     }
-    if (w < width) printf("%*s", width - w, "");
+    if (w < columns) printf("%*s", columns - w, "");
 }
 
 char *ui_number(uint64_t n, char out[32])
@@ -218,9 +280,12 @@ int ui_ask(const char *prompt, struct buf *line, struct err *err)
 int ui_confirm(const char *question, struct err *err)
 {
     struct buf line = BUF_INIT(256);
-    char prompt[512];
-    snprintf(prompt, sizeof prompt, "%s [y/N] ", question);
-    int rc = ui_ask(prompt, &line, err);
+    struct buf prompt = BUF_INIT(4096);
+    fold(&prompt, question, false, 0, 0, width_of(stderr) - 6);
+    while (prompt.n && prompt.p[prompt.n - 1] == '\n') prompt.n--;
+    buf_adds(&prompt, " [y/N] ");
+    int rc = ui_ask(buf_str(&prompt), &line, err);
+    buf_free(&prompt);
     struct span s = span_trim((struct span){ line.p, line.n });
     if (!rc && !span_ieq(s, "y") && !span_ieq(s, "yes"))
         rc = err_set(err, ERR_CANCEL, "not confirmed: nothing was changed");
@@ -284,7 +349,7 @@ static void draw(const char *stage, uint64_t done, uint64_t total, const char *u
         long left = (long)((double)(total - done) / rate + 0.5);
         snprintf(line + n, sizeof line - (size_t)n, "  %ld:%02ld left", left / 60, left % 60);
     }
-    fprintf(stderr, "\r\033[K%.*s", line_width() - 1, line);
+    fprintf(stderr, "\r\033[K%.*s", width_of(stderr) - 1, line);
     fflush(stderr);
     bar.shown = true;
 }

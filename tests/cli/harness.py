@@ -25,7 +25,8 @@ import time
 import traceback
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BIN = os.environ.get("LIKENESS_BIN") or os.path.join(ROOT, "build", "src", "cli", "likeness")
+BIN = os.path.abspath(os.environ.get("LIKENESS_BIN")
+                      or os.path.join(ROOT, "build", "src", "cli", "likeness"))
 PERSON = os.path.join(ROOT, "examples", "person")
 ME = ("Marit Penhallow,marit@penhallow.example.org,m.penhallow@tollickferries.example.com,"
       "shop@secondwind.example.org,Marit at Second Wind,Marit P,Marit")
@@ -153,8 +154,11 @@ class Terminal:
         self.argv, self.text, self.at, self.status = argv, "", 0, None
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            os.chdir(cwd)
-            os.execve(BIN, [BIN, *argv], env)
+            try:
+                os.chdir(cwd)
+                os.execve(BIN, [BIN, *argv], env)
+            finally:
+                os._exit(127)  # else the child would go on as a second run of the tests
 
     def _read(self, wait):
         if not select.select([self.fd], [], [], wait)[0]:
