@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -300,7 +301,9 @@ int io_columns(void)
     return e && str_i64(span_of(e), &n) && n >= 20 && n <= 1000 ? (int)n : 80;
 }
 
-/* Signals that end or stop a program while it asks: the terminal is given back before they act. */
+/* Signals that end or stop a program while it asks: the terminal is given back before they act.
+ * They are blocked but for the moment of waiting (ppoll), so that none can slip in before the wait.
+ */
 static const int ending[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP };
 #define N_ENDING (sizeof ending / sizeof *ending)
 static volatile sig_atomic_t caught;
@@ -308,13 +311,16 @@ static volatile sig_atomic_t caught;
 static void catch (int sig) { caught = sig; }
 
 /* One line without its end. 0, ERR_CANCEL at end of input or when a signal came, ERR_IO. */
-static int read_line(int fd, struct buf *out, struct err *err)
+static int read_line(int fd, const sigset_t *open_mask, struct buf *out, struct err *err)
 {
     size_t before = out->n;
     char c = 0;
     for (;;) {
-        ssize_t n = caught ? -1 : read(fd, &c, 1);
+        struct pollfd p = { .fd = fd, .events = POLLIN };
+        int ready = ppoll(&p, 1, NULL, open_mask);
         if (caught) return err_set(err, ERR_CANCEL, "interrupted");
+        if (ready < 0 && errno == EINTR) continue;
+        ssize_t n = ready < 0 ? -1 : read(fd, &c, 1);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return err_errno(err, "cannot read from the terminal");
         if (!n && out->n == before) return err_set(err, ERR_CANCEL, "nothing was typed");
@@ -329,19 +335,29 @@ static int ask_once(int fd, const char *prompt, struct buf *out, struct err *err
 {
     struct sigaction now = { .sa_handler = catch }, was[N_ENDING];
     struct termios old, quiet;
+    sigset_t block, mask, open_mask;
     size_t before = out->n;
     if (tcgetattr(fd, &old)) return err_errno(err, "cannot set up the terminal");
     quiet = old;
     quiet.c_lflag &= ~(tcflag_t)(ECHO | ECHONL);
-    sigfillset(&now.sa_mask); /* and no SA_RESTART: the read has to end */
+    sigfillset(&now.sa_mask);
+    sigemptyset(&block);
+    for (size_t i = 0; i < N_ENDING; i++) sigaddset(&block, ending[i]);
+    pthread_sigmask(SIG_BLOCK, &block, &mask);
+    open_mask = mask;
     caught = 0;
-    for (size_t i = 0; i < N_ENDING; i++) sigaction(ending[i], &now, &was[i]);
+    for (size_t i = 0; i < N_ENDING; i++) {
+        sigaction(ending[i], &now, &was[i]);
+        if (was[i].sa_handler == SIG_IGN) sigaction(ending[i], &was[i], NULL);
+        sigdelset(&open_mask, ending[i]);
+    }
     tcsetattr(fd, TCSAFLUSH, &quiet);
     dprintf(fd, "%s", prompt);
-    int rc = read_line(fd, out, err), sig = caught;
+    int rc = read_line(fd, &open_mask, out, err), sig = caught;
     tcsetattr(fd, TCSAFLUSH, &old);
     dprintf(fd, "\n");
     for (size_t i = 0; i < N_ENDING; i++) sigaction(ending[i], &was[i], NULL);
+    pthread_sigmask(SIG_SETMASK, &mask, NULL);
     if (!sig) return rc;
     explicit_bzero(out->p ? out->p + before : out->p, out->n - before);
     if (out->p) out->p[out->n = before] = 0;

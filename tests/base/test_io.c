@@ -377,7 +377,7 @@ static void interrupted_terminals_are_set_back(void **state)
     bool echo;
     for (size_t i = 0; i < sizeof sigs / sizeof *sigs; i++) {
         int status = ask_in_child(NULL, sigs[i], &echo, said);
-        assert_true(WIFSIGNALED(status));
+        if (!WIFSIGNALED(status)) fail_msg("signal %d: status %d, %s", sigs[i], status, said);
         check_int(WTERMSIG(status), sigs[i]);
         assert_true(echo);
     }
