@@ -33,6 +33,12 @@ void chunk_embed_text(const struct chunk_text *t, struct buf *out);
 int persona_alias_parse(struct persona *p, const char *list, struct err *err);
 void persona_alias_cut(struct persona *p, size_t keep);
 
+/* A body that came from elsewhere, checked as persona_create checks what it is given and written
+ * anew; name replaces the one in it, or NULL. The caller wipes and frees *out. */
+int persona_adopt(struct home *h, const char *body, size_t n, const char *name, char **out,
+                  struct err *err);
+int persona_load(struct home *h, int64_t id, struct persona **out, struct err *err);
+
 /* Write the persona's body (name, consent, aliases, settings) back. */
 int persona_save(struct home *h, const struct persona *p, struct err *err);
 

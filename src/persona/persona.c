@@ -205,7 +205,7 @@ static int load_row(void *ud, const struct row_persona *r)
     return r->id == l->id ? from_row(l->home, r, &l->out, l->err) : 0;
 }
 
-static int load_id(struct home *h, int64_t id, struct persona **out, struct err *err)
+int persona_load(struct home *h, int64_t id, struct persona **out, struct err *err)
 {
     struct load l = { h, id, NULL, err };
     int rc = store_persona_each(h->store, load_row, &l, err);
@@ -239,7 +239,7 @@ int persona_open(struct home *h, const char *name, struct persona **out, struct 
         return err_set(err, ERR_NOTFOUND,
                        "there is no persona of that name: `likeness personas` "
                        "lists those there are");
-    return load_id(h, f.id, out, err);
+    return persona_load(h, f.id, out, err);
 }
 
 /* ---- making and changing ---- */
@@ -281,9 +281,10 @@ static int consent_check(const char *by, const char *to, struct err *err)
             return err_set(err, ERR_CONSENT,
                            "a persona needs a consent record: who agreed "
                            "(--consent-by) and to what (--consent-to)");
-        if (s[i].n > 4000 || !utf8_valid(s[i].p, s[i].n))
+        size_t chars;
+        if (s[i].n > 4000 || !is_line(s[i], &chars))
             return err_set(err, ERR_INVAL,
-                           "who agreed, and to what, is text of at most 4000 bytes");
+                           "who agreed, and to what, is one line of at most 4000 bytes");
     }
     return 0;
 }
@@ -313,8 +314,38 @@ int persona_create(struct home *h, const struct persona_new *n, struct persona *
     if (body) explicit_bzero(body, strlen(body));
     free(body);
     free(p.name);
-    if (!rc) rc = load_id(h, p.seal.id, out, err);
+    if (!rc) rc = persona_load(h, p.seal.id, out, err);
     store_sealed_clear(&p.seal);
+    return rc;
+}
+
+/* Kind, consent, aliases and name of a body that came from elsewhere. */
+static int adopt_check(struct home *h, struct persona *p, const char *name, struct err *err)
+{
+    char *made;
+    size_t chars;
+    if (p->kind >= PERSONA_KIND_COUNT)
+        return err_set(err, ERR_PARSE, "the persona to import is of no known kind");
+    int rc = consent_check(p->consent_by, p->consent_to, err);
+    for (size_t i = 0; i < p->n_aliases && !rc; i++)
+        if (!is_line(span_of(p->aliases[i]), &chars) || chars > 200)
+            rc = err_set(err, ERR_PARSE, "an alias of the persona to import is not one short line");
+    if (!rc) rc = name_new(h, name ? name : p->name, 0, &made, err);
+    if (rc) return rc;
+    free(p->name);
+    p->name = made;
+    return 0;
+}
+
+int persona_adopt(struct home *h, const char *body, size_t n, const char *name, char **out,
+                  struct err *err)
+{
+    struct persona *p = calloc(1, sizeof *p);
+    int rc = p ? body_read(body, n, p, err) : err_nomem(err);
+    *out = NULL;
+    if (!rc) rc = adopt_check(h, p, name, err);
+    if (!rc) rc = body_write(p, out, err);
+    persona_close(p);
     return rc;
 }
 

@@ -1,16 +1,9 @@
 /* A persona as one file, and back.
  *
  * The file is a sealed stream of records (vault/stream.h). Each record has a type letter and a body
- * of little-endian integers and length-prefixed strings, in this order:
- *
- *     P  persona     u8 version 1, uid 16, key 32, u64 created_at, u8 stale, u64 records to come,
- * lstr body E  embedder    u32 dim, lstr body                                    the current one,
- * if any S  source      u64 id, u64 added_at, u64 from, u64 to, lstr body M  piece       u64 id,
- * u64 source, u64 written_at, u64 seq, u8 kind, u8 voice, digest 16, lstr body C  chunk       u64
- * id, u64 source, u64 written_at, u32 tokens, u32 topic, lstr body V  vector      u64 chunk, dim *
- * u32 (bits of a float) D  document    lstr name, lstr body T  talk        u64 id, u64 created_at,
- * lstr body U  turn        u64 talk, u64 created_at, u32 n, n * u64 source, lstr body Z  end seven
- * u64: how many S, M, C, V, D, T, U there were
+ * of little-endian integers and length-prefixed strings, in this order (docs/STORAGE.md has the
+ * fields): P persona, E current embedder, then all S sources, M pieces, C chunks, V vectors,
+ * D documents, T conversations, U turns, and Z, which counts them.
  *
  * Ids are those of the home it came from. Import gives new ones and puts them into the two bodies
  * that hold ids: chunks (their segments name pieces) and turns (their citations name source, chunk
@@ -24,6 +17,7 @@
 
 #include "base/map.h"
 #include "base/str.h"
+#include "persona/internal.h"
 #include "persona/pack.h"
 #include "vault/stream.h"
 
@@ -225,7 +219,6 @@ struct reader {
     bool made; /* key file and row are there: undo them on failure */
     bool ended;
     const char *path, *name;
-    char *final_name;
     struct map sources, pieces, chunks, talks; /* id in the file -> id here */
     int64_t embedder;
     int dim;
@@ -260,59 +253,20 @@ static int64_t now_of(const struct map *m, int64_t old)
 
 /* ---- P ---- */
 
-struct same_name {
-    struct buf folded;
-    bool taken;
-};
-
-static int compare_name(void *ud, const struct persona *p)
+/* Instants outside the years 1 to 9999 are no dates of anybody's life. */
+static int64_t read_time(struct cursor *c)
 {
-    struct same_name *s = ud;
-    struct buf b = BUF_INIT(4096);
-    utf8_fold(&b, p->name, strlen(p->name));
-    s->taken |= b.n == s->folded.n && !strcmp(buf_str(&b), buf_str(&s->folded));
-    buf_free(&b);
-    return 0;
+    int64_t t = (int64_t)cursor_u64(c, "time");
+    bool sane =
+        t >= clock_from_civil(1, 1, 1, 0, 0, 0) && t < clock_from_civil(10000, 1, 1, 0, 0, 0);
+    return sane ? t : CLOCK_NONE;
 }
 
-static int name_free(struct reader *r, const char *name)
+/* As read_time, for when something was made here: that is always known. */
+static int64_t read_stamp(struct cursor *c)
 {
-    struct same_name s = { BUF_INIT(4096), false };
-    struct span t = span_trim(span_of(name));
-    if (!t.n || strlen(name) > 200 || !utf8_valid(name, strlen(name)) || strchr(name, '\n'))
-        return err_set(r->err, ERR_INVAL, "a persona's name is 1 to 200 characters on one line");
-    utf8_fold(&s.folded, name, strlen(name));
-    int rc = persona_each(r->home, compare_name, &s, r->err);
-    buf_free(&s.folded);
-    if (!rc && s.taken)
-        rc = err_set(r->err, ERR_EXISTS,
-                     "there is a persona of that name already: choose another with "
-                     "--name");
-    return rc;
-}
-
-static bool filled(const json_t *o, const char *key)
-{
-    return span_trim(span_of(json_string_value(json_object_get(o, key)))).n > 0;
-}
-
-/* The body as it is to be stored here: checked, and under its new name if it has one. */
-static int persona_body(struct reader *r, struct span body, char **out)
-{
-    json_t *j = json_loadb(body.p, body.n, JSON_REJECT_DUPLICATES, NULL);
-    const json_t *consent = json_object_get(j, "consent");
-    const char *name = r->name ? r->name : json_string_value(json_object_get(j, "name"));
-    int rc = 0;
-    if (!json_is_object(j) || !name) rc = broken(r, "its persona record is damaged");
-    else if (!filled(consent, "by") || !filled(consent, "to"))
-        rc = err_set(r->err, ERR_CONSENT, "%s holds no consent record: it cannot be imported",
-                     r->path);
-    else if (!(r->final_name = str_dup(name))) rc = err_nomem(r->err);
-    else rc = name_free(r, name);
-    if (!rc && r->name) json_object_set_new(j, "name", json_string(r->name));
-    if (!rc && !(*out = json_dumps(j, JSON_COMPACT))) rc = err_nomem(r->err);
-    json_decref(j);
-    return rc;
+    int64_t t = read_time(c);
+    return t == CLOCK_NONE ? clock_now() : t;
 }
 
 static int read_persona(struct reader *r, struct cursor *c)
@@ -324,14 +278,14 @@ static int read_persona(struct reader *r, struct cursor *c)
                        "program",
                        r->path);
     struct span uid = cursor_bytes(c, VAULT_UID, "uid"), key = cursor_bytes(c, VAULT_KEY, "key");
-    int64_t created = (int64_t)cursor_u64(c, "time");
+    int64_t created = read_stamp(c);
     bool stale = cursor_u8(c, "stale");
     r->total = cursor_u64(c, "record count");
     struct span body = cursor_lstr(c, "body");
     char *text = NULL;
     int rc = cursor_check(c, r->err);
     if (!rc && r->made) rc = broken(r, "it holds two personas");
-    if (!rc) rc = persona_body(r, body, &text);
+    if (!rc) rc = persona_adopt(r->home, body.p, body.n, r->name, &text, r->err);
     if (!rc)
         rc = store_persona_import(r->home->store, (const uint8_t *)uid.p, (const uint8_t *)key.p,
                                   text, strlen(text), created, &r->ps, r->err);
@@ -361,9 +315,9 @@ static int read_embedder(struct reader *r, struct cursor *c)
 static int read_source(struct reader *r, struct cursor *c)
 {
     int64_t old = (int64_t)cursor_u64(c, "id");
-    struct row_source s = { .added_at = (int64_t)cursor_u64(c, "time") };
-    s.from = (int64_t)cursor_u64(c, "time");
-    s.to = (int64_t)cursor_u64(c, "time");
+    struct row_source s = { .added_at = read_stamp(c) };
+    s.from = read_time(c);
+    s.to = read_time(c);
     struct span body = cursor_lstr(c, "body");
     s.body = body.p;
     s.body_n = body.n;
@@ -377,7 +331,7 @@ static int read_piece(struct reader *r, struct cursor *c)
 {
     int64_t old = (int64_t)cursor_u64(c, "id");
     struct row_piece p = { .source = now_of(&r->sources, (int64_t)cursor_u64(c, "source")) };
-    p.written_at = (int64_t)cursor_u64(c, "time");
+    p.written_at = read_time(c);
     p.seq = (int64_t)cursor_u64(c, "order");
     p.kind = cursor_u8(c, "kind");
     p.voice = cursor_u8(c, "voice");
@@ -398,7 +352,7 @@ static int read_chunk(struct reader *r, struct cursor *c)
 {
     int64_t old = (int64_t)cursor_u64(c, "id");
     struct row_chunk k = { .source = now_of(&r->sources, (int64_t)cursor_u64(c, "source")) };
-    k.written_at = (int64_t)cursor_u64(c, "time");
+    k.written_at = read_time(c);
     k.n_tokens = (int32_t)cursor_u32(c, "tokens");
     k.topic = (int32_t)cursor_u32(c, "topic");
     struct span body = cursor_lstr(c, "body");
@@ -461,7 +415,7 @@ static int read_doc(struct reader *r, struct cursor *c)
 static int read_talk(struct reader *r, struct cursor *c)
 {
     int64_t old = (int64_t)cursor_u64(c, "id"), id = 0;
-    int64_t created_at = (int64_t)cursor_u64(c, "time");
+    int64_t created_at = read_stamp(c);
     struct span body = cursor_lstr(c, "body");
     int rc = cursor_check(c, r->err);
     if (!rc)
@@ -501,7 +455,7 @@ static char *turn_body(struct reader *r, struct span body)
 static int read_turn(struct reader *r, struct cursor *c)
 {
     struct row_turn t = { .conversation = now_of(&r->talks, (int64_t)cursor_u64(c, "talk")) };
-    t.created_at = (int64_t)cursor_u64(c, "time");
+    t.created_at = read_stamp(c);
     size_t n = cursor_u32(c, "source count");
     if (n > cursor_left(c) / 8) cursor_fail(c, "source count");
     if (!t.conversation) cursor_fail(c, "talk");
@@ -593,7 +547,7 @@ int portable_import(struct home *h, const char *path, const struct secret *s, co
         goto out;
     }
     if (n) *n = r.n;
-    rc = persona_open(h, r.final_name, out, err);
+    rc = persona_load(h, r.ps.id, out, err);
 out:
     stream_free(st);
     map_free(&r.sources);
@@ -601,6 +555,5 @@ out:
     map_free(&r.chunks);
     map_free(&r.talks);
     store_sealed_clear(&r.ps);
-    free(r.final_name);
     return rc;
 }
