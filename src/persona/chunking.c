@@ -59,13 +59,22 @@ static int put_chunk(void *ud, const struct chunk_out *c, struct err *err)
     return rc;
 }
 
+/* The head of a text: at most REPLY_HEAD bytes, ending at a word. */
+static size_t head_of(const char *s, size_t n)
+{
+    size_t k = utf8_cut(s, n, REPLY_HEAD), at = k;
+    if (k == n) return n;
+    while (at && s[at] != ' ' && s[at] != '\n') at--;
+    return at ? at : k;
+}
+
 static void remember(struct work *w, const struct piece *p)
 {
     if (!*p->id || !*p->text) return;
     if (!w->head && !(w->head = calloc(REPLY_MAILS, sizeof *w->head))) return;
     uint64_t *at = map_slot(&w->reply, hash64(p->id, strlen(p->id), 0));
     if (!at) return;
-    size_t slot = w->n_head % REPLY_MAILS, n = utf8_cut(p->text, strlen(p->text), REPLY_HEAD);
+    size_t slot = w->n_head % REPLY_MAILS, n = head_of(p->text, strlen(p->text));
     memcpy(w->head[slot], p->text, n);
     w->head[slot][n] = 0;
     *at = ++w->n_head;
@@ -76,7 +85,7 @@ static void remember(struct work *w, const struct piece *p)
 static const char *answered(struct work *w, const struct piece *p)
 {
     struct span q = span_trim(span_of(p->quoted));
-    if (q.n) return arena_strndup(w->mem, q.p, utf8_cut(q.p, q.n, REPLY_HEAD));
+    if (q.n) return arena_strndup(w->mem, q.p, head_of(q.p, q.n));
     if (!*p->reply_to) return "";
     const uint64_t *at = map_get(&w->reply, hash64(p->reply_to, strlen(p->reply_to), 0));
     bool kept = at && w->n_head - *at < REPLY_MAILS;

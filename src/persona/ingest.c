@@ -131,12 +131,21 @@ static const char *title_for(const struct job *j, const struct piece *p)
     return p->kind == PIECE_DOC && *p->title ? p->title : j->file.name;
 }
 
+/* Telegram's threads carry the chat's number, "Ann (12345)": people know them without. */
+static size_t shown_length(const struct job *j, const char *title)
+{
+    size_t n = strlen(title), k = n;
+    if (strcmp(j->format->name, "telegram") || n < 4 || title[n - 1] != ')') return n;
+    for (k = n - 1; k && title[k - 1] >= '0' && title[k - 1] <= '9';) k--;
+    return k >= 3 && k < n - 1 && title[k - 1] == '(' && title[k - 2] == ' ' ? k - 2 : n;
+}
+
 /* Names of files need not be UTF-8; what is stored is. */
 static int source_body(const struct job *j, const struct piece *p, char **out)
 {
     struct buf title = BUF_INIT(0), path = BUF_INIT(0);
     const char *t = title_for(j, p), *at = strcmp(j->file.path, "-") ? j->file.path : "";
-    utf8_clean(&title, t, strlen(t));
+    utf8_clean(&title, t, shown_length(j, t));
     utf8_clean(&path, at, strlen(at));
     json_t *o = json_pack("{s:i, s:s, s:s, s:s}", "v", 1, "title", buf_str(&title), "format",
                           j->format->name, "path", buf_str(&path));
@@ -193,7 +202,7 @@ static int vote(struct job *j, const struct piece *p, int64_t source)
     if (!(n = map_slot(&j->thread_size, t))) return err_nomem(j->err);
     ++*n;
     if (!(n = map_slot(&j->thread_name, t))) return err_nomem(j->err);
-    if (!*n) *n = hash64(title, strlen(title), 0);
+    if (!*n) *n = hash64(title, shown_length(j, title), 0);
     if (!source) return 0;
     if (!(n = map_slot(&j->votes, hash64(pair, sizeof pair, 3)))) return err_nomem(j->err);
     uint64_t count = ++*n;

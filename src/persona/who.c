@@ -2,8 +2,8 @@
  *
  * The survey counts the authors in files and guesses which of them owns the export. The owner is in
  * every chat and in most mail threads, while each correspondent is in few: so presence across files
- * and threads counts most; then how much they wrote; and when the format itself marks the owner
- * (label "Sent", the user id of an account export) that settles it.
+ * and threads counts, and how much they wrote. A mark of the format itself (label "Sent", the user
+ * id of an account export) or a name that is the persona's weighs more than both.
  *
  * Aliases are the names, addresses and numbers under which the persona writes; they decide which
  * pieces are voice. Voice is a column of each stored piece, so a new alias means one pass over the
@@ -13,6 +13,7 @@
 #include "base/map.h"
 #include "base/str.h"
 #include "persona/internal.h"
+#include "text/token.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -124,6 +125,28 @@ static int by_likely(const void *a, const void *b)
                                        : strcmp(x->name, y->name);
 }
 
+/* Do all words of the persona's name stand in this author's? "Ann" in "Ann Lee". */
+static bool bears_name(const char *persona, const char *author)
+{
+    struct buf a = BUF_INIT(4096), p = BUF_INIT(4096);
+    bool all = false;
+    utf8_fold(&a, author, strlen(author));
+    utf8_fold(&p, persona, strlen(persona));
+    struct tokens t = tokens_of(buf_str(&p), p.n);
+    while (tokens_next(&t)) {
+        if (!t.is_word) continue;
+        struct tokens u = tokens_of(buf_str(&a), a.n);
+        all = false;
+        while (!all && tokens_next(&u))
+            all = u.end - u.start == t.end - t.start &&
+                  !memcmp(a.p + u.start, p.p + t.start, t.end - t.start);
+        if (!all) break;
+    }
+    buf_free(&a);
+    buf_free(&p);
+    return all;
+}
+
 static void judge(struct survey *v)
 {
     uint64_t most = 1;
@@ -133,7 +156,9 @@ static void judge(struct survey *v)
         struct speaker *s = &v->s[i];
         float there = v->threads.n ? (float)s->files / (float)v->threads.n : 0;
         float much = logf(1.0f + (float)s->messages) / logf(1.0f + (float)most);
-        s->likely = s->owner ? 1 : 0.7f * there + 0.25f * much;
+        s->likely = 0.5f * there + 0.2f * much + (s->owner ? 0.6f : 0) +
+                    (bears_name(v->in->persona->name, s->name) ? 0.45f : 0);
+        if (s->likely > 1) s->likely = 1;
     }
     if (v->n) qsort(v->s, v->n, sizeof v->s[0], by_likely);
 }
