@@ -37,7 +37,8 @@ static void bash_script(void)
             !strcmp(c->name, "prompt") || !strcmp(c->name, "help"))
             bash_words(c->options);
     }
-    printf("    --*file|--set|--home) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n  esac\n"
+    /* readline's own completion of file names knows of spaces and quotes; compgen -f does not */
+    printf("    --*file|--set|--home) compopt -o default; return ;;\n  esac\n"
            "  case $cur in\n  -*)\n    case $cmd in\n");
     for (const struct command *c = commands; c->name; c++) {
         printf("    %s) w='", c->name);
@@ -53,9 +54,9 @@ static void bash_script(void)
     printf("' -- \"$cur\")) ;;\n  config) COMPREPLY=($(compgen -W '");
     for (const struct setting *s = settings; s < settings + SETTING_COUNT; s++)
         printf("%s ", s->name);
-    printf("' -- \"$cur\")) ;;\n  add|export|import) COMPREPLY=($(compgen -f -- \"$cur\")) ;;\n  "
+    printf("' -- \"$cur\")) ;;\n  add|export|import) compopt -o default ;;\n  "
            "esac\n}\n"
-           "complete -o filenames -F _likeness likeness\n");
+           "complete -F _likeness likeness\n");
 }
 
 /* Help texts stand in single quotes; none of ours may end them, and [ ] : mean something to zsh. */

@@ -206,7 +206,14 @@ int cli_open_home(struct cli *c, enum store_mode mode, struct err *err)
 
 int cli_open_persona(struct cli *c, const char *name, struct err *err)
 {
-    return persona_open(c->home, name ? name : set_str(c, SET_PERSONA), &c->persona, err);
+    const char *origin = c->setting[SET_PERSONA].origin;
+    int rc = persona_open(c->home, name ? name : set_str(c, SET_PERSONA), &c->persona, err);
+    if (rc != ERR_NOTFOUND || name || !set_str(c, SET_PERSONA) || !strcmp(origin, "option"))
+        return rc;
+    return err_set(err, rc,
+                   "there is no persona of the name that the %s sets: `likeness personas` lists "
+                   "those there are, `likeness config persona NAME` or --persona chooses one",
+                   origin);
 }
 
 int cli_open(struct cli *c, bool write, struct err *err)

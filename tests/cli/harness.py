@@ -150,13 +150,14 @@ class Sandbox:
 class Terminal:
     """The program on a pseudo-terminal of its own: send keys, expect texts."""
 
-    def __init__(self, argv, env, cwd):
+    def __init__(self, argv, env, cwd, program=None):
+        program = program or BIN
         self.argv, self.text, self.at, self.status = argv, "", 0, None
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             try:
                 os.chdir(cwd)
-                os.execve(BIN, [BIN, *argv], env)
+                os.execve(program, [program, *argv], env)
             finally:
                 os._exit(127)  # else the child would go on as a second run of the tests
 

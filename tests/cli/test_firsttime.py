@@ -3,7 +3,7 @@
 import os
 import re
 
-from harness import PERSON, ME, Sandbox, check, main, marit, same, test
+from harness import PERSON, ME, Sandbox, Terminal, check, main, marit, same, test
 
 CHAT = """3/14/21, 9:03 AM - Clara Voss: Are you still getting up at 3?
 3/14/21, 9:05 AM - Jonas Brandt: Every day. I love the quiet before the street wakes up.
@@ -143,6 +143,23 @@ def _():
     box.run("personas").ok().says("--persona NAME")
     box.run("config", "persona", "Bo").ok()
     box.run("personas").ok().hasnt("--persona")
+    box.run("forget", "Bo", "--yes").ok()
+    box.run("ask", "Boats?").exits(3).says("config file", "likeness config persona").hasnt("Bo ")
+
+
+@test("bash completes the name of a file with spaces")
+def _():
+    box = Sandbox()
+    script = box.file("comp.bash", box.run("help", "--completion", "bash").ok().out)
+    box.file("WhatsApp Chat with Clara Voss.txt", CHAT)
+    env = dict(box.env, PS1="$ ", INPUTRC="/dev/null")
+    t = Terminal(["--norc", "--noprofile", "-i"], env, box.work, "/bin/bash")
+    t.line(f"source {script}; echo rea''dy")
+    t.expect("ready\\r\\n")
+    t.send("likeness add Wha\t")
+    t.expect(r"add WhatsApp\\ Chat\\ with\\ Clara\\ Voss.txt")
+    t.send("\x15").line("exit 0")
+    t.end()
 
 
 main()
