@@ -195,15 +195,12 @@ static bool nothing_to_note(const struct ingest_file *f)
 
 static void say_group(struct adding *a)
 {
-    struct ingest_file *g = &a->group;
+    struct ingest_file all = a->group;
     char path[4200], n[64];
-    if (a->grouped == 1) g->path = a->group_path;
-    else if (a->grouped) {
-        snprintf(path, sizeof path, "%.*s: %s", (int)folder_length(a->group_path), a->group_path,
-                 ui_count(a->grouped, "file", "files", n));
-        g->path = path;
-    }
-    if (a->grouped) say_file(a->in, g);
+    snprintf(path, sizeof path, "%.*s: %s", (int)folder_length(a->group_path), a->group_path,
+             ui_count(a->grouped, "file", "files", n));
+    all.path = a->grouped == 1 ? a->group_path : path;
+    if (a->grouped) say_file(a->in, &all);
     a->grouped = 0;
 }
 
