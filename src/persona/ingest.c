@@ -45,6 +45,8 @@ struct job {
     struct map thread_name; /* thread -> hash of the title a source of it would get */
     struct map voices;      /* hash of author -> 1 not the persona, 2 the persona */
     struct map sources;     /* sources that grew: id -> 1 new, 2 grown */
+    uint64_t title;         /* hash of the title of the first document of a source made here */
+    int64_t many;           /* that source, once its documents differ in title; 0: not so */
     int64_t seq;
     uint64_t bytes_before; /* of the files before this one, for progress */
     uint64_t bytes_total;
@@ -141,10 +143,10 @@ static size_t shown_length(const struct job *j, const char *title)
 }
 
 /* Names of files need not be UTF-8; what is stored is. */
-static int source_body(const struct job *j, const struct piece *p, char **out)
+static int source_body(const struct job *j, const char *t, char **out)
 {
     struct buf title = BUF_INIT(0), path = BUF_INIT(0);
-    const char *t = title_for(j, p), *at = strcmp(j->file.path, "-") ? j->file.path : "";
+    const char *at = strcmp(j->file.path, "-") ? j->file.path : "";
     utf8_clean(&title, t, shown_length(j, t));
     utf8_clean(&path, at, strlen(at));
     json_t *o = json_pack("{s:i, s:s, s:s, s:s}", "v", 1, "title", buf_str(&title), "format",
@@ -160,13 +162,27 @@ static int source_new(struct job *j, const struct piece *p, int64_t *id)
 {
     struct row_source r = { .added_at = clock_now(), .from = CLOCK_NONE, .to = CLOCK_NONE };
     char *body;
-    int rc = source_body(j, p, &body);
+    int rc = source_body(j, title_for(j, p), &body);
     if (rc) return rc;
     r.body = body;
     r.body_n = strlen(body);
     rc = store_source_put(j->in->home->store, &j->in->persona->seal, &r, j->err);
     free(body);
     *id = r.id;
+    return rc;
+}
+
+/* A file of many documents is not called after the first of them. */
+static int source_retitle(struct job *j)
+{
+    struct row_source r = { .id = j->many, .from = CLOCK_NONE, .to = CLOCK_NONE };
+    char *body;
+    int rc = j->many ? source_body(j, j->file.name, &body) : 0;
+    if (rc || !j->many) return rc;
+    r.body = body;
+    r.body_n = strlen(body);
+    rc = store_source_put(j->in->home->store, &j->in->persona->seal, &r, j->err);
+    free(body);
     return rc;
 }
 
@@ -190,6 +206,11 @@ static int source_for(struct job *j, const struct piece *p, int64_t *id)
         else j->rep.sources_grown++;
     }
     j->rep.source = *id;
+    if (p->kind != PIECE_DOC || *state != 1) return 0;
+    const char *title = title_for(j, p);
+    uint64_t h = hash64(title, strlen(title), 0);
+    if (!j->title) j->title = h;
+    if (j->title != h) j->many = *id;
     return 0;
 }
 
@@ -234,8 +255,10 @@ static int confirm(void *ud, const struct row_source *r)
         struct map_entry *e = &j->best.e[i - 1];
         if (e->value != (uint64_t)r->id) continue;
         uint64_t votes = value_of(&j->best_votes, e->key), size = value_of(&j->thread_size, e->key);
+        bool named = value_of(&j->thread_name, e->key) == name ||
+                     hash64(j->file.name, strlen(j->file.name), 0) == name;
         bool half = votes * 2 >= (size < r->n_pieces ? size : r->n_pieces);
-        if (!half && !(votes >= 3 && value_of(&j->thread_name, e->key) == name)) e->value = 0;
+        if (!half && !(votes >= 3 && named)) e->value = 0;
     }
     return 0;
 }
@@ -351,7 +374,7 @@ static int store_file(struct job *j)
     }
     j->storing = true;
     j->seq = seq_now();
-    if ((rc = parse(j))) return rc;
+    if ((rc = parse(j)) || (rc = source_retitle(j))) return rc;
     map_free(&j->seen);
     for (size_t i = 0; (i = map_iter(&j->sources, i)) && !rc;) {
         uint64_t n = 0;

@@ -324,6 +324,38 @@ static void tables_and_maps(void **state)
     test_home_close(&t);
 }
 
+static int keep_title(void *ud, const struct source *s)
+{
+    snprintf(ud, 100, "%s", s->title);
+    return 0;
+}
+
+/* A file of many documents is called by its name, of one by its title. */
+static void sources_are_named(void **state)
+{
+    struct test_home t;
+    char title[100];
+    test_home_open(&t);
+    add(&t, put(&t, "year.md",
+                "# A year\n\n## 3 March 2019\n\nI went to the sea.\n\n"
+                "## 4 March 2019\n\nI stayed at home.\n"));
+    check_ok(source_each(t.home, t.persona, last.source, keep_title, title, &err), err);
+    check_str(title, "year.md");
+    check_int(last.from, clock_from_civil(2019, 3, 3, 0, 0, 0));
+    add(&t, put(&t, "one.md", "# On herons\n\nThey stand and wait.\n"));
+    check_ok(source_each(t.home, t.persona, last.source, keep_title, title, &err), err);
+    check_str(title, "On herons");
+    struct ingest_totals a =
+        add(&t, put(&t, "year.md",
+                    "# A year\n\n## 3 March 2019\n\nI went to the sea.\n\n"
+                    "## 4 March 2019\n\nI stayed at home.\n\n## 5 March 2019\n\nI left.\n"));
+    check_int(a.added, 1);
+    check_int(last.sources_grown, 1);
+    check_ok(source_each(t.home, t.persona, last.source, keep_title, title, &err), err);
+    check_str(title, "year.md");
+    test_home_close(&t);
+}
+
 static void texts_by_somebody_else(void **state)
 {
     struct test_home t;
@@ -608,6 +640,7 @@ int main(void)
         cmocka_unit_test(chats_of_an_account_are_sources),
         cmocka_unit_test(a_mail_is_taken_once),
         cmocka_unit_test(tables_and_maps),
+        cmocka_unit_test(sources_are_named),
         cmocka_unit_test(texts_by_somebody_else),
         cmocka_unit_test(nobody_known_is_reported),
         cmocka_unit_test(dry_run_changes_nothing),
