@@ -74,6 +74,12 @@ out:
 
 /* ---- search ---- */
 
+/* The subject of a mail or the heading of a note says more than the file it came in. */
+static const char *passage_title(const struct retriever *r, const struct passage *p)
+{
+    return *p->text.title ? p->text.title : retriever_title(r, p->source);
+}
+
 static json_t *json_passage(struct retriever *r, const struct passage *p)
 {
     json_t *segs = json_array(), *phrases = json_array();
@@ -86,7 +92,7 @@ static json_t *json_passage(struct retriever *r, const struct passage *p)
                                               "text", jtext(s->text)));
     }
     return json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "chunk", (json_int_t)p->chunk,
-                     "source", (json_int_t)p->source, "title", jtext(retriever_title(r, p->source)),
+                     "source", (json_int_t)p->source, "title", jtext(passage_title(r, p)),
                      "written_at", jtime(p->written_at), "similarity", jreal(p->similarity, 4),
                      "score", jreal(p->score, 4), "topic",
                      p->topic < 0 ? json_null() : json_integer(p->topic), "phrases", phrases,
@@ -97,7 +103,7 @@ static void print_passage(struct retriever *r, const struct persona *who, size_t
                           const struct passage *p)
 {
     char date[24];
-    const char *title = retriever_title(r, p->source);
+    const char *title = passage_title(r, p);
     ui_styled(UI_BOLD, "[%zu] %s", i + 1, *title ? title : "(no title)");
     ui_printf(", %s, source %lld, similarity %.3f\n", clock_date(p->written_at, date),
               (long long)p->source, (double)p->similarity);

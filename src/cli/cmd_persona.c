@@ -153,7 +153,9 @@ int cmd_new(struct cli *c, struct err *err)
 int cmd_me(struct cli *c, struct err *err)
 {
     size_t before = c->persona->n_aliases;
-    int rc = persona_alias_add(c->home, c->persona, c->args.pos[0], err);
+    bool remove = arg_flag(c, "remove");
+    int rc = (remove ? persona_alias_remove : persona_alias_add)(c->home, c->persona,
+                                                                 c->args.pos[0], err);
     if (!rc && c->persona->stale) {
         rc = persona_settle(c->home, c->persona, ui_progress_begin(), err);
         ui_progress_end();
@@ -165,9 +167,10 @@ int cmd_me(struct cli *c, struct err *err)
         char n[64];
         for (size_t i = 0; i < c->persona->n_aliases; i++)
             buf_printf(&b, "%s%s", i ? ", " : "", c->persona->aliases[i]);
-        ui_line(UI_PLAIN, 2, "%s added. %s writes as: %s",
-                ui_count(c->persona->n_aliases - before, "name", "names", n), c->persona->name,
-                buf_str(&b));
+        size_t after = c->persona->n_aliases;
+        ui_line(UI_PLAIN, 2, "%s %s. %s writes as: %s",
+                ui_count(remove ? before - after : after - before, "name", "names", n),
+                remove ? "removed" : "added", c->persona->name, b.n ? buf_str(&b) : "(no name)");
         buf_free(&b);
     }
     return 0;

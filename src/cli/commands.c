@@ -148,6 +148,10 @@ static const struct option o_help[] = {
     { "completion", 0, "SHELL", "print a completion script", "bash zsh fish" },
     END,
 };
+static const struct option o_me[] = {
+    { "remove", 0, NULL, "take the names back: their messages become context", NULL },
+    END,
+};
 static const struct option o_none[] = { END };
 
 const struct command commands[] = {
@@ -169,8 +173,9 @@ const struct command commands[] = {
     { "me", "say under which names, addresses and numbers the persona writes", "LIST",
       "Messages by these authors are the persona's own voice; everybody else's are context and are "
       "never quoted as the persona. Messages that are stored already are looked at again.",
-      o_none, 1, 1, NEEDS_WRITE | NEEDS_PERSONA, cmd_me,
-      "likeness me \"Ann Lee,ann@example.org,+44 20 7946 0000\"" },
+      o_me, 1, 1, NEEDS_WRITE | NEEDS_PERSONA, cmd_me,
+      "likeness me \"Ann Lee,ann@example.org,+44 20 7946 0000\"\n"
+      "likeness me --remove \"Bob\"" },
     { "add", "bring in files and folders: mail, chats, journals, notes", "PATH...",
       "Reads plain text, Markdown, HTML, mbox and eml, WhatsApp text exports, Telegram JSON, CSV "
       "and JSONL; a folder means all files in it; - is standard input. The same file twice adds "

@@ -60,6 +60,8 @@ int persona_rename(struct home *h, struct persona *p, const char *name, struct e
  * there are left. An alias changes which messages are voice: pieces already stored are looked at
  * again, and when some became voice the persona is stale and needs persona_settle. */
 int persona_alias_add(struct home *h, struct persona *p, const char *list, struct err *err);
+/* The reverse: takes names, addresses or numbers back. ERR_NOTFOUND when the persona has none of them. */
+int persona_alias_remove(struct home *h, struct persona *p, const char *list, struct err *err);
 /* Is this author the persona? Names match folded and in either order of "Last, First"; addresses
  * case-blind; phone numbers by their last 9 digits, or by all (7 or 8) when one has fewer. */
 bool persona_is(const struct persona *p, const char *author, const char *author_id);

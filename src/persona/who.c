@@ -335,12 +335,13 @@ void persona_alias_cut(struct persona *p, size_t keep)
     while (p->n_aliases > keep) free(p->aliases[--p->n_aliases]);
 }
 
-/* Pieces that became voice, held back until the reading of their table is over. */
+/* Pieces whose voice mark turns, held back until the reading of their table is over. */
 struct remark {
     struct persona *p;
     struct arena *mem, *tmp;
     struct row_piece *row; /* bodies are in mem */
     size_t n, cap, bytes;
+    bool removing;
     bool full; /* REMARK_BYTES reached: write these, then read again */
     struct err *err;
 };
@@ -356,7 +357,7 @@ static int hold_back(struct remark *m, const struct row_piece *r)
     }
     struct row_piece *q = &m->row[m->n];
     *q = *r;
-    q->voice = true;
+    q->voice = !r->voice;
     if (!(q->body = arena_strndup(m->mem, r->body, r->body_n))) return err_nomem(m->err);
     m->n++;
     m->bytes += sizeof *q + r->body_n;
@@ -367,7 +368,7 @@ static int remark_piece(void *ud, const struct row_piece *r)
 {
     struct remark *m = ud;
     struct piece pc;
-    if (r->voice) return 0;
+    if (r->voice != m->removing) return 0;
     if (m->bytes >= REMARK_BYTES) {
         m->full = true;
         return ERR_LIMIT; /* stops the reading; not an error */
@@ -375,7 +376,8 @@ static int remark_piece(void *ud, const struct row_piece *r)
     arena_reset(m->tmp);
     int rc = unpack_piece(r->body, r->body_n, m->tmp, &pc, m->err);
     bool named = !rc && (*pc.author || *pc.author_id);
-    return named && persona_is(m->p, pc.author, pc.author_id) ? hold_back(m, r) : rc;
+    if (!named || persona_is(m->p, pc.author, pc.author_id) == r->voice) return rc;
+    return hold_back(m, r);
 }
 
 static int remark_some(struct home *h, struct remark *m)
@@ -393,10 +395,13 @@ static int remark_some(struct home *h, struct remark *m)
     return rc;
 }
 
-/* *changed: some pieces became voice. */
-static int remark(struct home *h, struct persona *p, bool *changed, struct err *err)
+/* *changed: some pieces became voice, or ceased to be. */
+/* removing: look for voice that is none any more, else for what has become voice. */
+static int remark(struct home *h, struct persona *p, bool removing, bool *changed, struct err *err)
 {
-    struct remark m = { .p = p, .mem = arena_new(0), .tmp = arena_new(0), .err = err };
+    struct remark m = {
+        .p = p, .removing = removing, .mem = arena_new(0), .tmp = arena_new(0), .err = err
+    };
     int rc = m.mem && m.tmp ? 0 : err_nomem(err);
     *changed = false;
     do {
@@ -419,7 +424,7 @@ int persona_alias_add(struct home *h, struct persona *p, const char *list, struc
     rc = persona_alias_parse(p, list, err);
     if (!rc && p->n_aliases > before) {
         rc = persona_save(h, p, err);
-        if (!rc) rc = remark(h, p, &changed, err);
+        if (!rc) rc = remark(h, p, false, &changed, err);
     }
     if (!rc) rc = store_commit(h->store, err);
     if (rc) {
@@ -428,5 +433,47 @@ int persona_alias_add(struct home *h, struct persona *p, const char *list, struc
     } else if (changed) {
         p->stale = true;
     }
+    return rc;
+}
+
+/* Takes the aliases of a list out of p->aliases; how many were there. The strings go to `gone`. */
+static size_t alias_take(struct persona *p, const char *list, char **gone)
+{
+    size_t taken = 0;
+    for (const char *s = list;; s++) {
+        size_t n = strcspn(s, ",;\n"), k = 0;
+        struct span want = span_trim((struct span){ s, n });
+        for (size_t i = 0; i < p->n_aliases; i++) {
+            bool same = want.n && span_ieq(want, p->aliases[i]);
+            if (same) gone[taken++] = p->aliases[i];
+            else p->aliases[k++] = p->aliases[i];
+        }
+        p->n_aliases = k;
+        if (!*(s += n)) return taken;
+    }
+}
+
+int persona_alias_remove(struct home *h, struct persona *p, const char *list, struct err *err)
+{
+    char **gone = calloc(p->n_aliases + 1, sizeof *gone);
+    bool changed = false;
+    if (!gone) return err_nomem(err);
+    size_t n = alias_take(p, list, gone);
+    int rc = n ? store_begin(h->store, err)
+               : err_set(err, ERR_NOTFOUND,
+                         "the persona has no such name, address or number: "
+                         "`likeness show` lists them");
+    if (!rc) {
+        rc = persona_save(h, p, err);
+        if (!rc) rc = remark(h, p, true, &changed, err);
+        if (!rc) rc = store_commit(h->store, err);
+        if (rc) store_rollback(h->store);
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (rc) p->aliases[p->n_aliases++] = gone[i]; /* the array still has their places */
+        else free(gone[i]);
+    }
+    if (!rc && changed) p->stale = true;
+    free(gone);
     return rc;
 }

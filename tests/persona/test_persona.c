@@ -286,6 +286,33 @@ static void a_later_alias_makes_voice(void **state)
 }
 
 /* More than is held back at a time. */
+/* A wrong choice in "which of them are you?" can be taken back. */
+static void an_alias_taken_back_is_context(void **state)
+{
+    struct test_home t;
+    struct persona_counts n;
+    struct ingest_totals tot;
+    char path[500];
+    test_home_open(&t);
+    snprintf(path, sizeof path, "%s/WhatsApp Chat with Bob.txt", t.dir);
+    check_ok(io_write_file(path, CHAT, strlen(CHAT), 0600, &err), err);
+    check_ok(persona_alias_add(t.home, t.persona, "Somebody Else,07700 900123", &err), err);
+    check_int(test_home_add(&t, path, &tot), 0);
+    check_int(tot.voice, 2);
+    check_int(persona_alias_remove(t.home, t.persona, "Nobody", &err), ERR_NOTFOUND);
+    check_ok(persona_alias_remove(t.home, t.persona, " 07700 900123 ", &err), err);
+    check_int(t.persona->n_aliases, 1);
+    check_int(t.persona->stale, true);
+    check_ok(persona_settle(t.home, t.persona, NULL, &err), err);
+    test_home_reopen(&t, STORE_READ);
+    check_str(t.persona->aliases[0], "Somebody Else");
+    check_ok(persona_counts(t.home, t.persona, &n, &err), err);
+    check_int(n.pieces, 4);
+    check_int(n.voice, 0);
+    check_int(n.chunks, 0);
+    test_home_close(&t);
+}
+
 static void many_pieces_become_voice(void **state)
 {
     struct test_home t;
@@ -354,6 +381,7 @@ int main(void)
         cmocka_unit_test(addresses_and_numbers_match),
         cmocka_unit_test(aliases_are_kept_once),
         cmocka_unit_test(a_later_alias_makes_voice),
+        cmocka_unit_test(an_alias_taken_back_is_context),
         cmocka_unit_test(many_pieces_become_voice),
         cmocka_unit_test(a_failed_creation_leaves_nothing),
     };
