@@ -258,7 +258,7 @@ int ui_ask(const char *prompt, struct buf *line, struct err *err)
     if (fd < 0) return err_set(err, ERR_INVAL, "there is no terminal to ask on");
     ui_progress_clear();
     fflush(stdout);
-    fputs(prompt, stderr);
+    put_clean(stderr, prompt, strlen(prompt));
     fflush(stderr);
     buf_clear(line);
     for (char c;;) {
