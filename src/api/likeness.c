@@ -21,7 +21,7 @@
 #define X(name, code, text) SAME(name);
 ERR_LIST(X)
 #undef X
-static_assert(LK_TIME_NONE == CLOCK_NONE, "times differ");
+static_assert(LK_TIME_NONE == CLOCK_NONE, "times differ"); /* NOLINT(misc-redundant-expression) */
 static_assert((int)LK_FOUND == (int)ANSWER_FOUND && (int)LK_CHANGED == (int)ANSWER_CHANGED &&
                   (int)LK_NONE == (int)ANSWER_NONE,
               "kinds differ");
@@ -299,7 +299,8 @@ int lk_ask(lk_persona *p, const char *question, const lk_options *o, lk_answer *
         return missing(err, "the persona, question or place of the answer");
     *out = NULL;
     lk_answer *a = calloc(1, sizeof *a);
-    int rc = a ? need_conversation(p, o, &e) : err_nomem(&e);
+    if (!a) return give(err, &e, err_nomem(&e));
+    int rc = need_conversation(p, o, &e);
     if (!rc) rc = conversation_ask(p->c, question, &q, &a->a, NULL, &e);
     if (!rc) rc = fill_answer(a, &e);
     if (rc) lk_answer_free(a);
@@ -353,7 +354,8 @@ int lk_search(lk_persona *p, const char *query, const lk_options *o, lk_results 
     if (!p || !query || !out) return missing(err, "the persona, query or place of the results");
     *out = NULL;
     lk_results *r = calloc(1, sizeof *r);
-    int rc = r ? need_retriever(p, &e) : err_nomem(&e);
+    if (!r) return give(err, &e, err_nomem(&e));
+    int rc = need_retriever(p, &e);
     if (!rc) rc = retrieve(p->r, &q, &r->ps, &e);
     if (!rc) rc = fill_results(p, r, &e);
     if (rc) lk_results_free(r);

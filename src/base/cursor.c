@@ -27,14 +27,14 @@ struct span cursor_bytes(struct cursor *c, size_t n, const char *field)
 uint8_t cursor_u8(struct cursor *c, const char *field)
 {
     struct span s = cursor_bytes(c, 1, field);
-    return s.n ? (uint8_t)s.p[0] : 0;
+    return s.p && s.n ? (uint8_t)s.p[0] : 0;
 }
 
 uint32_t cursor_u32(struct cursor *c, const char *field)
 {
     struct span s = cursor_bytes(c, 4, field);
     const uint8_t *u = (const uint8_t *)s.p;
-    return s.n ? u[0] | (uint32_t)u[1] << 8 | (uint32_t)u[2] << 16 | (uint32_t)u[3] << 24 : 0;
+    return u && s.n ? u[0] | (uint32_t)u[1] << 8 | (uint32_t)u[2] << 16 | (uint32_t)u[3] << 24 : 0;
 }
 
 uint64_t cursor_u64(struct cursor *c, const char *field)

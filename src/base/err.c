@@ -22,7 +22,7 @@ static int err_vset(struct err *err, int code, const char *fmt, va_list ap)
 {
     if (!err) return code;
     /* Formatted aside first: an argument may be err->msg itself. */
-    char tmp[sizeof err->msg];
+    char tmp[sizeof err->msg] = { 0 };
     end_whole(tmp, sizeof tmp, vsnprintf(tmp, sizeof tmp, fmt, ap));
     memcpy(err->msg, tmp, sizeof tmp);
     err->code = code;

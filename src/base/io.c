@@ -359,8 +359,10 @@ static int ask_once(int fd, const char *prompt, struct buf *out, struct err *err
     for (size_t i = 0; i < N_ENDING; i++) sigaction(ending[i], &was[i], NULL);
     pthread_sigmask(SIG_SETMASK, &mask, NULL);
     if (!sig) return rc;
-    explicit_bzero(out->p ? out->p + before : out->p, out->n - before);
-    if (out->p) out->p[out->n = before] = 0;
+    if (out->p) {
+        explicit_bzero(out->p + before, out->n - before);
+        out->p[out->n = before] = 0;
+    }
     raise(sig); /* whoever handles it, or nobody: the end */
     return rc;
 }

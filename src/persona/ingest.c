@@ -514,7 +514,7 @@ static int settle_who(struct ingest *in, const struct path_list *l, struct err *
     struct speaker *s = NULL;
     size_t n = 0, n_files = 0;
     if (in->persona->n_aliases) return 0;
-    const char **files = calloc(l->n, sizeof *files);
+    const char **files = calloc(l->n + 1, sizeof *files);
     if (!files) return err_nomem(err);
     for (size_t i = 0; i < l->n; i++)
         if (strcmp(l->path[i], "-")) files[n_files++] = l->path[i];

@@ -157,7 +157,8 @@ static int count_phrases(struct home *h, const struct persona *p, int64_t id, ui
     *n = 0;
     int rc =
         l.mem ? store_chunk_each(h->store, &p->seal, 0, note_phrases, &l, err) : err_nomem(err);
-    for (size_t i = 0; !rc && (i = map_iter(&l.state, i));) *n += l.state.e[i - 1].value == 1;
+    for (size_t i = 0; !rc && l.state.e && (i = map_iter(&l.state, i));)
+        *n += l.state.e[i - 1].value == 1;
     map_free(&l.state);
     arena_free(l.mem);
     return rc;
