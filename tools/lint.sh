@@ -21,8 +21,11 @@ step() {
     bad=1
   fi
 }
+# Nearly all of clang-tidy's time is the analyzer's. A path budget of 60,000 nodes a function, not 225,000,
+# takes a third of the time and found the same faults in this code.
 tidy() {
-  git ls-files 'src/*.c' | xargs -P "$(nproc)" -n 6 clang-tidy-14 --quiet --warnings-as-errors='*' -p "$build"
+  git ls-files 'src/*.c' | xargs -P "$(nproc)" -n 4 clang-tidy-14 --quiet --warnings-as-errors='*' -p "$build" \
+    --extra-arg=-Xclang --extra-arg=-analyzer-config --extra-arg=-Xclang --extra-arg=max-nodes=60000
 }
 scripts() {
   for s in tools/*.sh; do sh -n "$s" || return 1; done
