@@ -1,5 +1,7 @@
 /* Files. Replacing a file is always: write beside it, fsync, rename, fsync the folder; so a crash
- * or a full disk leaves the old file. Reading has a limit, always. */
+ * or a full disk leaves the old file. Who writes what others may be making at the same moment does
+ * not look first whether it is there: io_create_file leaves that to the system.
+ * Reading has a limit, always. */
 #include "base/io.h"
 
 #include "base/map.h"
@@ -105,37 +107,75 @@ int io_sync_dir(const char *path, struct err *err)
     return rc;
 }
 
-int io_write_file(const char *path, const void *p, size_t n, unsigned mode, struct err *err)
+/* The bytes, synced, in a new file beside path; its name goes to tmp. */
+static int write_beside(const char *path, const void *p, size_t n, unsigned mode,
+                        char tmp[PATH_MAX], struct err *err)
 {
-    char tmp[PATH_MAX], dir[PATH_MAX];
-    int fd = -1, rc = 0;
-    if (snprintf(tmp, sizeof tmp, "%s.tmp-XXXXXX", path) >= (int)sizeof tmp)
+    char dir[PATH_MAX];
+    int rc = 0;
+    if (snprintf(tmp, PATH_MAX, "%s.tmp-XXXXXX", path) >= PATH_MAX)
         return err_set(err, ERR_INVAL, "the path %s is too long", path);
     folder_of(path, dir, sizeof dir);
-    fd = mkostemp(tmp, O_CLOEXEC);
+    int fd = mkostemp(tmp, O_CLOEXEC);
     if (fd < 0) return err_errno(err, "cannot write in %s", dir);
-    for (size_t at = 0; at < n;) {
+    for (size_t at = 0; at < n && !rc;) {
         ssize_t k = write(fd, (const char *)p + at, n - at);
         if (k < 0 && errno == EINTR) continue;
-        if (k < 0) {
-            rc = err_errno(err, "cannot write %s", path);
-            goto out;
-        }
-        at += (size_t)k;
+        if (k < 0) rc = err_errno(err, "cannot write %s", path);
+        else at += (size_t)k;
     }
-    if (fchmod(fd, mode) || fsync(fd)) {
-        rc = err_errno(err, "cannot write %s", path);
-        goto out;
-    }
+    if (!rc && (fchmod(fd, mode) || fsync(fd))) rc = err_errno(err, "cannot write %s", path);
+    close(fd);
+    if (rc) unlink(tmp);
+    return rc;
+}
+
+int io_replace_file(const char *path, const void *p, size_t n, unsigned mode, bool *replaced,
+                    struct err *err)
+{
+    char tmp[PATH_MAX], dir[PATH_MAX];
+    *replaced = false;
+    int rc = write_beside(path, p, n, mode, tmp, err);
+    if (rc) return rc;
     if (rename(tmp, path)) {
         rc = err_errno(err, "cannot put %s in place", path);
-        goto out;
+        unlink(tmp);
+        return rc;
     }
-    close(fd);
+    *replaced = true;
+    folder_of(path, dir, sizeof dir);
     return io_sync_dir(dir, err);
-out:
-    close(fd);
+}
+
+int io_write_file(const char *path, const void *p, size_t n, unsigned mode, struct err *err)
+{
+    bool replaced;
+    return io_replace_file(path, p, n, mode, &replaced, err);
+}
+
+/* Not every file system can rename without replacing, and not every one has links. */
+static int move_new(const char *tmp, const char *path)
+{
+    if (!renameat2(AT_FDCWD, tmp, AT_FDCWD, path, RENAME_NOREPLACE)) return 0;
+    if (errno != EINVAL && errno != ENOSYS) return -1;
+    if (link(tmp, path)) return -1;
     unlink(tmp);
+    return 0;
+}
+
+int io_create_file(const char *path, const void *p, size_t n, unsigned mode, struct err *err)
+{
+    char tmp[PATH_MAX], dir[PATH_MAX];
+    int rc = write_beside(path, p, n, mode, tmp, err);
+    if (rc) return rc;
+    if (move_new(tmp, path)) {
+        rc = errno == EEXIST ? err_set(err, ERR_EXISTS, "%s is there already", path)
+                             : err_errno(err, "cannot put %s in place", path);
+        unlink(tmp);
+        return rc;
+    }
+    folder_of(path, dir, sizeof dir);
+    if ((rc = io_sync_dir(dir, err))) unlink(path);
     return rc;
 }
 

@@ -13,9 +13,17 @@
  * A pipe is read too, when something comes out of it within seconds. */
 int io_read_file(const char *path, size_t max, struct buf *out, struct err *err);
 
-/* Replace path as one step: temporary file beside it, fsync, rename, fsync of the folder. After an
- * error or a crash the old file stands as it was. mode e.g. 0600. */
+/* Replace path as one step: temporary file beside it, fsync, rename, fsync of the folder. After a
+ * crash there is the old file or the new one, whole. After an error the old one stands, but for the
+ * last step: when the folder cannot be synced the new one is in place, and only a power cut can
+ * bring the old one back. mode e.g. 0600. */
 int io_write_file(const char *path, const void *p, size_t n, unsigned mode, struct err *err);
+/* The same; *replaced says whether the new file is in place, also after an error. */
+int io_replace_file(const char *path, const void *p, size_t n, unsigned mode, bool *replaced,
+                    struct err *err);
+/* The same for a path where nothing is yet: ERR_EXISTS, also when another process comes first.
+ * After any error nothing of it is there. */
+int io_create_file(const char *path, const void *p, size_t n, unsigned mode, struct err *err);
 
 int io_mkdirs(const char *path, unsigned mode, struct err *err); /* like mkdir -p */
 int io_sync_dir(const char *path, struct err *err);

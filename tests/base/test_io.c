@@ -132,6 +132,39 @@ static void full_disk_keeps_the_old(void **state)
     check_file("full/f", "old");
 }
 
+static void created_but_never_replaced(void **state)
+{
+    int n = 0;
+    check_ok(io_mkdirs(at("new"), 0700, &err), err);
+    check_ok(io_create_file(at("new/f"), "one", 3, 0600, &err), err);
+    check_int(io_create_file(at("new/f"), "two", 3, 0600, &err), ERR_EXISTS);
+    check_file("new/f", "one");
+    check_ok(io_walk(at("new"), count_entries, &n, &err), err);
+    check_int(n, 1);
+}
+
+/* A folder that may be written but not read cannot be synced. */
+static void write_without_sync(void)
+{
+    bool replaced = false;
+    chmod(at("blind"), 0700);
+    want(!io_write_file(at("blind/f"), "old", 3, 0600, &err));
+    chmod(at("blind"), 0300);
+    want(io_replace_file(at("blind/f"), "new", 3, 0600, &replaced, &err) && replaced);
+    want(io_replace_file(at("blind/no/f"), "new", 3, 0600, &replaced, &err) && !replaced);
+    want(io_create_file(at("blind/g"), "new", 3, 0600, &err));
+    want(!io_exists(at("blind/g")));
+}
+
+static void replaced_is_told_from_not_replaced(void **state)
+{
+    check_ok(io_mkdirs(at("blind"), 0700, &err), err);
+    if (!geteuid()) assert_int_equal(chown(at("blind"), 65534, 65534), 0);
+    as_nobody(write_without_sync);
+    chmod(at("blind"), 0700);
+    check_file("blind/f", "new");
+}
+
 static void reading_has_a_limit(void **state)
 {
     struct buf b = BUF_INIT(0);
@@ -404,6 +437,8 @@ int main(void)
         cmocka_unit_test(written_whole),
         cmocka_unit_test(closed_folder_keeps_the_old),
         cmocka_unit_test(full_disk_keeps_the_old),
+        cmocka_unit_test(created_but_never_replaced),
+        cmocka_unit_test(replaced_is_told_from_not_replaced),
         cmocka_unit_test(reading_has_a_limit),
         cmocka_unit_test(pipes_end),
         cmocka_unit_test(folders_are_made),
