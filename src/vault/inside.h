@@ -5,6 +5,8 @@
 #include "base/cursor.h"
 #include "vault/vault.h"
 
+#include <stdbool.h>
+
 #define WRAPPED (VAULT_KEY + VAULT_OVERHEAD) /* a key sealed under another */
 
 enum { SECRET_KEY_FILE = 1, SECRET_PASSPHRASE = 2 };
@@ -17,7 +19,7 @@ struct kdf {
 };
 #define KDF_BYTES 36
 
-int vault_ready(struct err *err); /* sodium_init, once */
+int vault_ready(struct err *err); /* no core dumps; sodium_init, once */
 
 /* A kdf for s with a fresh salt. */
 int kdf_new(const struct secret *s, struct kdf *k, struct err *err);
@@ -27,6 +29,11 @@ void kdf_read(struct cursor *c, struct kdf *k);     /* fails the cursor when out
  * file in errors. ERR_KEY: no such key file, not a key file, or the other kind of secret. */
 int kdf_key(const struct kdf *k, const struct secret *s, const char *purpose, const char *what,
             uint8_t key[VAULT_KEY], struct err *err);
+
+/* Random bytes over all of the file, synced. empty: then cut it to nothing; a want of room is
+ * passed over, because where overwriting takes new blocks it would not destroy the old ones either.
+ * */
+int overwrite_file(const char *path, bool empty, struct err *err);
 
 int keyfile_read(const char *path, uint8_t key[VAULT_KEY], struct err *err);
 

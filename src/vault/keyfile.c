@@ -52,7 +52,7 @@ int vault_keyfile_make(const char *path, struct err *err)
     sodium_bin2hex(hex, sizeof hex, key, sizeof key);
     sodium_bin2hex(sumhex, sizeof sumhex, sum, sizeof sum);
     int n = snprintf(line, sizeof line, "%s%s %s\n", HEAD, hex, sumhex);
-    rc = io_write_file(path, line, (size_t)n, 0600, err);
+    rc = io_create_file(path, line, (size_t)n, 0600, err);
     sodium_memzero(key, sizeof key);
     sodium_memzero(hex, sizeof hex);
     sodium_memzero(line, sizeof line);
@@ -91,7 +91,7 @@ int keyfile_read(const char *path, uint8_t key[VAULT_KEY], struct err *err)
     return rc;
 }
 
-int vault_shred(const char *path, struct err *err)
+int overwrite_file(const char *path, bool empty, struct err *err)
 {
     uint8_t noise[512];
     struct stat st;
@@ -101,11 +101,21 @@ int vault_shred(const char *path, struct err *err)
     for (off_t at = 0; !rc && at < st.st_size; at += (off_t)sizeof noise) {
         size_t n = st.st_size - at < (off_t)sizeof noise ? (size_t)(st.st_size - at) : sizeof noise;
         randombytes_buf(noise, n);
+        errno = EIO;
         if (pwrite(fd, noise, n, at) != (ssize_t)n)
             rc = err_errno(err, "cannot overwrite %s", path);
     }
+    if (empty && rc == ERR_FULL) rc = 0;
     if (!rc && fsync(fd)) rc = err_errno(err, "cannot overwrite %s", path);
+    if (!rc && empty && st.st_size && (ftruncate(fd, 0) || fsync(fd)))
+        rc = err_errno(err, "cannot empty %s", path);
     close(fd);
+    return rc;
+}
+
+int vault_shred(const char *path, struct err *err)
+{
+    int rc = overwrite_file(path, false, err);
     if (rc) return rc;
     if (unlink(path)) return err_errno(err, "cannot remove %s", path);
     char dir[PATH_MAX];

@@ -17,12 +17,26 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 
 #define OPS_MAX 16
 #define MEM_MAX ((uint64_t)1 << 30)
 
+/* Before the first key is in memory: the kernel writes no core file of this process (the limit, and
+ * for pipes to a crash reporter, which pass over the limit, the dumpable flag), and other processes
+ * of the same user may not read its memory. */
+static void no_core_dumps(void)
+{
+    struct rlimit none = { 0, 0 };
+    if (getenv("LIKENESS_DEBUG")) return;
+    setrlimit(RLIMIT_CORE, &none);
+    prctl(PR_SET_DUMPABLE, 0);
+}
+
 int vault_ready(struct err *err)
 {
+    no_core_dumps();
     if (sodium_init() < 0) return err_set(err, ERR_INTERNAL, "libsodium does not start");
     return 0;
 }

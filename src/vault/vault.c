@@ -9,7 +9,11 @@
  *
  * Opened keys are in sodium_malloc'ed pages: locked in memory where the system allows it, between
  * guard pages, zeroed when freed, and read-only after vault_unlock. Core dumps are switched off for
- * the process when a vault is unlocked, unless LIKENESS_DEBUG is set.
+ * the process by its first call here, unless LIKENESS_DEBUG is set.
+ *
+ * Under a new key file two files change, and no order of steps makes that one step. So the new key
+ * file comes first and is taken back only when HOME/vault is known to be the old one still: a key
+ * too many can be removed, a key too few cannot be made again.
  *
  * A struct vault does not change after vault_unlock and may be read by many threads. */
 #include "base/io.h"
@@ -25,7 +29,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -132,12 +135,13 @@ out:
     return rc;
 }
 
+/* But for the lock of who is making the home. */
 static bool folder_empty(const char *path)
 {
     DIR *d = opendir(path);
     int n = 0;
     if (!d) return false;
-    for (struct dirent *e; n < 3 && (e = readdir(d));) n++;
+    for (struct dirent *e; (e = readdir(d));) n += strcmp(e->d_name, "lock") != 0;
     closedir(d);
     return n <= 2;
 }
@@ -179,7 +183,8 @@ int vault_create(const char *home, const struct secret *s, struct err *err)
     randombytes_buf(k, sizeof *k);
     randombytes_buf(id, sizeof id);
     if ((rc = build_file(id, k, s, &b, err))) goto out;
-    rc = io_write_file(path, b.p, b.n, 0600, err);
+    if ((rc = io_create_file(path, b.p, b.n, 0600, err)) == ERR_EXISTS)
+        rc = err_set(err, rc, "%s is a Likeness home already", home);
 out:
     if (rc && made_key) vault_shred(s->key_file, NULL);
     sodium_free(k);
@@ -200,12 +205,6 @@ int vault_peek(const char *home, struct vault_info *info, struct err *err)
     }
     buf_free(&b);
     return rc;
-}
-
-static void no_core_dumps(void)
-{
-    struct rlimit none = { 0, 0 };
-    if (!getenv("LIKENESS_DEBUG")) setrlimit(RLIMIT_CORE, &none);
 }
 
 /* Open the two wrapped keys of file into k. */
@@ -249,7 +248,6 @@ int vault_unlock(const char *home, const struct secret *s, struct vault **out, s
     *out = NULL;
     if (!rc) rc = read_head(home, &b, &h, err);
     if (rc) goto out;
-    no_core_dumps();
     if (!(v = calloc(1, sizeof *v)) || !(v->home = str_dup(home)) ||
         !(v->keys = sodium_malloc(sizeof *v->keys))) {
         rc = err_nomem(err);
@@ -280,27 +278,43 @@ static void overwrite_unlinked(int fd)
     close(fd);
 }
 
+/* Is the file at path, as far as can be told, these bytes? */
+static bool file_is(const char *path, const struct buf *want)
+{
+    struct buf b = BUF_INIT(4097);
+    bool same = !io_read_file(path, 4096, &b, NULL) && b.n == want->n && !memcmp(b.p, want->p, b.n);
+    buf_free(&b);
+    return same;
+}
+
 int vault_rewrap(struct vault *v, const struct secret *s, struct err *err)
 {
     char path[PATH_MAX];
-    struct buf b = BUF_INIT(4096);
-    bool made_key = false;
+    struct buf b = BUF_INIT(4096), was = BUF_INIT(4097);
+    bool made_key = false, replaced = false;
     struct kdf trial;
     int fd = -1, rc = path_of(v->home, "vault", path, err);
     if (!rc) rc = kdf_new(s, &trial, err);
-    if (rc) return rc;
+    if (!rc) rc = io_read_file(path, 4096, &was, err);
+    if (rc) goto out;
     if (s->key_file) {
-        if ((rc = vault_keyfile_make(s->key_file, err))) return rc;
+        if ((rc = vault_keyfile_make(s->key_file, err))) goto out;
         made_key = true;
     }
     if ((rc = build_file(v->id, v->keys, s, &b, err))) goto out;
     fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-    rc = io_write_file(path, b.p, b.n, 0600, err);
+    rc = io_replace_file(path, b.p, b.n, 0600, &replaced, err);
+    if (rc && replaced)
+        rc = err_prefix(err, rc,
+                        "%s opens with the new key file or passphrase now, but may open with the "
+                        "old one again after a power cut: keep both, and mend the cause",
+                        v->home);
 out:
-    if (rc && made_key) vault_shred(s->key_file, NULL);
+    if (rc && made_key && !replaced && file_is(path, &was)) vault_shred(s->key_file, NULL);
     if (!rc) overwrite_unlinked(fd);
     else if (fd >= 0) close(fd);
     buf_free(&b);
+    buf_free(&was);
     return rc;
 }
 

@@ -13,15 +13,19 @@
  * Key tree: secret (32 random bytes in a key file, or a passphrase through Argon2id) opens the
  * master key in HOME/vault; the master key opens the account key (also there); the account key
  * opens one key file for each persona, HOME/keys/UID.key. Destroying that small file is what
- * forgetting a persona begins with: it is overwritten, synced and unlinked, and no copy of it was
- * ever in the database or its log. A changed passphrase re-wraps the master key only.
- * Formats: docs/STORAGE.md. Keys live in sodium_malloc'ed memory (guarded, locked, zeroed). */
+ * forgetting a persona begins with: it is renamed to UID.forget, overwritten and synced, and no
+ * copy of it was ever in the database or its log. A changed passphrase re-wraps the master key
+ * only. Formats: docs/STORAGE.md. Master and account key live in sodium_malloc'ed memory (guarded,
+ * locked, zeroed); a persona's key, and what a secret becomes on the way, in ordinary memory,
+ * zeroed by whom it was given to as soon as it is not needed. The first call of any function here
+ * that can meet a key switches core dumps off for the process, unless LIKENESS_DEBUG is set. */
 #ifndef LK_VAULT_VAULT_H
 #define LK_VAULT_VAULT_H
 
 #include "base/buf.h"
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -66,7 +70,9 @@ int vault_create(const char *home, const struct secret *s, struct err *err);
 int vault_peek(const char *home, struct vault_info *info, struct err *err);
 /* ERR_KEY: wrong passphrase or key file; ERR_VERSION: newer format; ERR_PARSE: damaged file. */
 int vault_unlock(const char *home, const struct secret *s, struct vault **out, struct err *err);
-/* Re-wrap the master key under another secret (passphrase <-> key file too), atomically. */
+/* Re-wrap the master key under another secret (passphrase <-> key file too), atomically. After an
+ * error the old secret opens the home, but for one: when the folder could not be synced the message
+ * says that the new one does; the new key file then stays, and the old secret is to be kept too. */
 int vault_rewrap(struct vault *v, const struct secret *s, struct err *err);
 const char *vault_home(const struct vault *v);       /* borrowed */
 const uint8_t *vault_home_id(const struct vault *v); /* 16 bytes, borrowed */
@@ -79,10 +85,18 @@ int vault_persona_put(struct vault *v, const uint8_t uid[VAULT_UID], const uint8
                       struct err *err); /* a given key (import) */
 int vault_persona_key(struct vault *v, const uint8_t uid[VAULT_UID], uint8_t key[VAULT_KEY],
                       struct err *err); /* ERR_NOTFOUND: destroyed or never there */
+/* Destroy the key in a way that needs no free disk space and leaves a mark, the empty file
+ * HOME/keys/UID.forget, until vault_persona_destroy. Safe to repeat. ERR_NOTFOUND: no key, no mark.
+ */
+int vault_persona_doom(struct vault *v, const uint8_t uid[VAULT_UID], struct err *err);
+bool vault_persona_doomed(const struct vault *v, const uint8_t uid[VAULT_UID]); /* is it marked? */
+/* Destroy key and mark. ERR_NOTFOUND: neither was there. */
 int vault_persona_destroy(struct vault *v, const uint8_t uid[VAULT_UID], struct err *err);
-/* Calls fn for each key file present. */
+/* Calls fn for each key file present; _doomed_each: for each mark. fn may destroy it. */
 int vault_persona_each(struct vault *v, int (*fn)(void *ud, const uint8_t uid[VAULT_UID]), void *ud,
                        struct err *err);
+int vault_doomed_each(struct vault *v, int (*fn)(void *ud, const uint8_t uid[VAULT_UID]), void *ud,
+                      struct err *err);
 
 /* Overwrite a file with random bytes, sync, unlink, sync its folder. ERR_NOTFOUND. */
 int vault_shred(const char *path, struct err *err);

@@ -5,7 +5,10 @@
 
 #include <signal.h>
 #include <sodium.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
 
 static struct err err;
 static const struct secret PASS = { .passphrase = "correct horse", .passphrase_n = 13 };
@@ -230,6 +233,103 @@ static void secret_changes(void **state)
     vault_lock(v);
 }
 
+#define want(cond)                                                                                 \
+    do {                                                                                           \
+        if (!(cond))                                                                               \
+            fprintf(stderr, "%s:%d: %s (%s)\n", __FILE__, __LINE__, #cond, err.msg), _exit(1);     \
+    } while (0)
+
+static void child_is_fine(pid_t pid)
+{
+    int status;
+    waitpid(pid, &status, 0);
+    check_int(status, 0);
+}
+
+/* The folder can be written and not be synced: so the new vault file is in place, and an error came
+ * all the same. Not as root, who may read every folder. */
+static void rewrap_blindly(const char *dir)
+{
+    char home[300];
+    struct vault *v = NULL;
+    struct secret file = { .key_file = in_dir(dir, "new.key") };
+    if (!geteuid()) want(!chown(dir, 65534, 65534) && !setgid(65534) && !setuid(65534));
+    snprintf(home, sizeof home, "%s/home", dir);
+    want(!vault_create(home, &PASS, &err) && !vault_unlock(home, &PASS, &v, &err));
+    chmod(home, 0300);
+    want(vault_rewrap(v, &file, &err));
+    want(strstr(err.msg, "keep both"));
+    chmod(home, 0700);
+    vault_lock(v);
+    want(!vault_unlock(home, &file, &v, &err));
+    vault_lock(v);
+    _exit(0);
+}
+
+static void a_secret_half_changed_is_kept(void **state)
+{
+    const char *dir = check_tmp_dir();
+    fflush(NULL);
+    pid_t pid = fork();
+    if (!pid) rewrap_blindly(dir);
+    child_is_fine(pid);
+}
+
+/* A second process is stopped while it makes the same home, its slow hash under way, and goes on
+ * when the first is done. */
+static void two_makers_one_home(void **state)
+{
+    char home[300], keys[320];
+    const char *dir = check_tmp_dir();
+    struct vault *v = NULL;
+    struct timespec ms = { .tv_nsec = 1000000 };
+    uint8_t uid[VAULT_UID] = { 3 }, k[VAULT_KEY];
+    snprintf(home, sizeof home, "%s/home", dir);
+    snprintf(keys, sizeof keys, "%s/keys", home);
+    fflush(NULL);
+    pid_t pid = fork();
+    if (!pid) {
+        unsetenv("LIKENESS_KDF");
+        int rc = vault_create(home, &WRONG, &err);
+        _exit(!rc ? 7 : rc == ERR_EXISTS ? 0 : 8);
+    }
+    while (!io_exists(keys)) nanosleep(&ms, NULL);
+    kill(pid, SIGSTOP);
+    int rc = vault_create(home, &PASS, &err), status;
+    if (!rc) rc = vault_unlock(home, &PASS, &v, &err);
+    if (!rc) rc = vault_persona_new(v, uid, k, &err);
+    kill(pid, SIGCONT);
+    waitpid(pid, &status, 0);
+    check_ok(rc, err);
+    check_int(WEXITSTATUS(status), 0);
+    vault_lock(v);
+    check_ok(vault_unlock(home, &PASS, &v, &err), err);
+    check_ok(vault_persona_key(v, uid, k, &err), err);
+    vault_lock(v);
+}
+
+static void first_call_stops_core_dumps(void **state)
+{
+    struct vault_info info;
+    fflush(NULL);
+    pid_t pid = fork();
+    if (!pid) {
+        struct rlimit r = { 4096, 4096 };
+        want(!prctl(PR_SET_DUMPABLE, 1) && !setenv("LIKENESS_DEBUG", "1", 1));
+        setrlimit(RLIMIT_CORE, &r);
+        vault_peek("/nowhere", &info, &err);
+        want(prctl(PR_GET_DUMPABLE) == 1);
+        unsetenv("LIKENESS_DEBUG");
+        vault_peek("/nowhere", &info, &err);
+        want(prctl(PR_GET_DUMPABLE) == 0 && !getrlimit(RLIMIT_CORE, &r) && !r.rlim_cur);
+        prctl(PR_SET_DUMPABLE, 1);
+        want(vault_create("/dev/null/home", &PASS, &err)); /* before a key is made */
+        want(prctl(PR_GET_DUMPABLE) == 0);
+        _exit(0);
+    }
+    child_is_fine(pid);
+}
+
 static void seals_and_opens(void **state)
 {
     uint8_t k[VAULT_KEY] = { 1, 2, 3 }, k2[VAULT_KEY] = { 1, 2, 4 }, uid[VAULT_UID] = { 9 },
@@ -422,6 +522,41 @@ static void persona_keys(void **state)
     vault_lock(v);
 }
 
+/* Doomed: the file's bytes are overwritten where they are, and an empty mark stays. */
+static void doomed_keys_leave_a_mark(void **state)
+{
+    char home[300], key[400], mark[400], copy[340];
+    struct vault *v = NULL;
+    uint8_t uid[VAULT_UID] = { 0xcd, 9 }, k[VAULT_KEY];
+    int n = 0;
+    snprintf(home, sizeof home, "%s/home", check_tmp_dir());
+    check_ok(vault_create(home, &PASS, &err), err);
+    check_ok(vault_unlock(home, &PASS, &v, &err), err);
+    snprintf(key, sizeof key, "%s/keys/cd090000000000000000000000000000.key", home);
+    snprintf(mark, sizeof mark, "%s/keys/cd090000000000000000000000000000.forget", home);
+    snprintf(copy, sizeof copy, "%s/copy", home);
+    check_int(vault_persona_doom(v, uid, &err), ERR_NOTFOUND);
+    for (int again = 0; again < 2; again++) { /* the second: a key restored beside the mark */
+        check_ok(vault_persona_new(v, uid, k, &err), err);
+        unlink(copy);
+        assert_int_equal(link(key, copy), 0);
+        check_ok(vault_persona_doom(v, uid, &err), err);
+        check_ok(vault_persona_doom(v, uid, &err), err);
+        assert_false(io_exists(key));
+        assert_true(io_exists(mark) && vault_persona_doomed(v, uid));
+        check_int(io_file_size(copy), 0);
+        check_int(vault_persona_key(v, uid, k, &err), ERR_NOTFOUND);
+    }
+    check_ok(vault_persona_each(v, count_uid, &n, &err), err);
+    check_int(n, 0);
+    check_ok(vault_doomed_each(v, count_uid, &n, &err), err);
+    check_int(n, 1);
+    check_ok(vault_persona_destroy(v, uid, &err), err);
+    assert_false(io_exists(mark) || vault_persona_doomed(v, uid));
+    check_int(vault_persona_destroy(v, uid, &err), ERR_NOTFOUND);
+    vault_lock(v);
+}
+
 int main(void)
 {
     setenv("LIKENESS_KDF", "fast", 1);
@@ -436,6 +571,10 @@ int main(void)
         cmocka_unit_test(seals_and_opens),
         cmocka_unit_test(digests_differ_by_purpose),
         cmocka_unit_test(persona_keys),
+        cmocka_unit_test(doomed_keys_leave_a_mark),
+        cmocka_unit_test(a_secret_half_changed_is_kept),
+        cmocka_unit_test(two_makers_one_home),
+        cmocka_unit_test(first_call_stops_core_dumps),
         cmocka_unit_test(worked_example),
     };
     return check_run("vault/vault", t);
