@@ -120,6 +120,16 @@ static int check_counts(struct checker *c)
 
 /* ---- personas and their rows ---- */
 
+/* A persona that does not open has no name to be called by. */
+static void lost_persona(struct checker *c, int64_t id, const uint8_t *uid)
+{
+    problem(c,
+            "persona %lld, id %02x%02x%02x%02x: %s; to give the persona up for good: "
+            "likeness forget %02x%02x%02x%02x",
+            (long long)id, uid[0], uid[1], uid[2], uid[3], c->err->msg, uid[0], uid[1], uid[2],
+            uid[3]);
+}
+
 static int check_rows(struct checker *c, const struct sealed *ps, const struct row_kind *kind,
                       uint64_t *count)
 {
@@ -130,8 +140,9 @@ static int check_rows(struct checker *c, const struct sealed *ps, const struct r
     while ((rc = sql_step(c->st, s, c->err)) > 0) {
         rc = kind->open(c->st, ps, s, &body, c->err);
         if (rc == ERR_NOMEM) break;
-        if (rc) problem(c, "persona %lld: %s", (long long)ps->id, c->err->msg);
-        else c->rep->rows_opened++;
+        if (!rc) c->rep->rows_opened++;
+        else if (kind == &persona_rows) lost_persona(c, ps->id, ps->uid);
+        else problem(c, "persona %lld: %s", (long long)ps->id, c->err->msg);
         if (count) ++*count;
         rc = 0;
     }
@@ -168,7 +179,7 @@ static int check_persona_rows(struct checker *c, const struct sealed *ps)
     return rc ? rc : check_links(c, ps);
 }
 
-static int check_persona(struct checker *c, int64_t id)
+static int check_persona(struct checker *c, int64_t id, struct span uid)
 {
     struct sealed ps;
     int rc = store_persona_handle(c->st, id, &ps, c->err);
@@ -179,10 +190,9 @@ static int check_persona(struct checker *c, int64_t id)
             (long long)id);
         return 0;
     }
-    if (rc) {
-        problem(c, "%s", c->err->msg);
-        return rc == ERR_NOMEM ? rc : 0;
-    }
+    if (rc && uid.n == VAULT_UID) lost_persona(c, id, (const uint8_t *)uid.p);
+    else if (rc) problem(c, "%s", c->err->msg);
+    if (rc) return rc == ERR_NOMEM ? rc : 0;
     rc = check_rows(c, &ps, &persona_rows, NULL);
     if (!rc) rc = check_persona_rows(c, &ps);
     store_sealed_clear(&ps);
@@ -192,11 +202,11 @@ static int check_persona(struct checker *c, int64_t id)
 static int check_personas(struct checker *c)
 {
     sqlite3_stmt *s = NULL;
-    int rc = sql_get(c->st, &s, c->err, "SELECT id FROM persona ORDER BY id", "");
+    int rc = sql_get(c->st, &s, c->err, "SELECT id, uid FROM persona ORDER BY id", "");
     if (rc) return rc;
     while ((rc = sql_step(c->st, s, c->err)) > 0) {
         c->rep->personas++;
-        if ((rc = check_persona(c, sqlite3_column_int64(s, 0)))) break;
+        if ((rc = check_persona(c, sqlite3_column_int64(s, 0), sql_blob(s, 1)))) break;
     }
     sql_put(c->st, s);
     return rc;
@@ -222,9 +232,24 @@ static int check_key(void *ud, const uint8_t uid[VAULT_UID])
     return 0;
 }
 
+static int check_mark(void *ud, const uint8_t uid[VAULT_UID])
+{
+    struct checker *c = ud;
+    int64_t there = 0;
+    int rc = sql_int(c->st, &there, c->err, "SELECT 1 FROM persona WHERE uid=?", "b", uid,
+                     (size_t)VAULT_UID);
+    if (!rc && !there)
+        problem(c,
+                "forgetting a persona was interrupted: its mark %02x%02x... in %s/keys goes when "
+                "Likeness next writes here",
+                uid[0], uid[1], c->st->home);
+    return rc;
+}
+
 static int check_keys(struct checker *c)
 {
-    return vault_persona_each(c->st->v, check_key, c, c->err);
+    int rc = vault_persona_each(c->st->v, check_key, c, c->err);
+    return rc ? rc : vault_doomed_each(c->st->v, check_mark, c, c->err);
 }
 
 /* ---- files ---- */
@@ -238,6 +263,20 @@ static bool ours(const char *name)
     return false;
 }
 
+/* A temporary file of the vault (io_write_file), by the whole of its name: what the user keeps here
+ * beside it, whatever it is called, is not ours to remove. */
+static bool leftover(const char *name, bool in_keys)
+{
+    static const char hex[] = "0123456789abcdef";
+    static const char any[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+    const char *head = in_keys ? ".key.tmp-" : "vault.tmp-";
+    if (in_keys && strspn(name, hex) != 2 * VAULT_UID) return false;
+    name += in_keys ? 2 * VAULT_UID : 0;
+    if (strncmp(name, head, strlen(head))) return false;
+    name += strlen(head);
+    return strlen(name) == 6 && strspn(name, any) == 6;
+}
+
 static int check_mode(struct checker *c, const char *path, const struct stat *s)
 {
     if (!(s->st_mode & 077)) return 0;
@@ -249,11 +288,11 @@ static int check_mode(struct checker *c, const char *path, const struct stat *s)
     return 0;
 }
 
-static int check_entry(struct checker *c, const char *path, const char *name, bool all)
+static int check_entry(struct checker *c, const char *path, const char *name, bool in_keys)
 {
     struct stat s;
     if (lstat(path, &s) || S_ISLNK(s.st_mode)) return 0;
-    if (S_ISREG(s.st_mode) && strstr(name, ".tmp-")) {
+    if (S_ISREG(s.st_mode) && leftover(name, in_keys)) {
         if (time(NULL) - s.st_mtime < LEFTOVER_AGE_S) return 0;
         problem(c, "%s was left by an interrupted write", path);
         if (!c->repair) return 0;
@@ -261,10 +300,10 @@ static int check_entry(struct checker *c, const char *path, const char *name, bo
         if (!rc) mended(c, "removed it");
         return rc;
     }
-    return all || ours(name) ? check_mode(c, path, &s) : 0;
+    return in_keys || ours(name) ? check_mode(c, path, &s) : 0;
 }
 
-static int check_folder(struct checker *c, const char *path, bool all)
+static int check_folder(struct checker *c, const char *path, bool in_keys)
 {
     struct stat s;
     int rc = 0;
@@ -275,7 +314,7 @@ static int check_folder(struct checker *c, const char *path, bool all)
         char sub[PATH_MAX];
         if (e->d_name[0] == '.') continue;
         if (snprintf(sub, sizeof sub, "%s/%s", path, e->d_name) < PATH_MAX)
-            rc = check_entry(c, sub, e->d_name, all);
+            rc = check_entry(c, sub, e->d_name, in_keys);
     }
     closedir(d);
     return rc;

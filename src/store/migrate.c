@@ -2,8 +2,8 @@
  *
  * 1 -> 2: a chunk gets a topic; the sources of a turn, until now only a sealed list in the turn,
  * are also linked in turn_source, so that removing a source can find the turns that rest on it. A
- * persona whose key is missing keeps its turns unlinked; store_check links them once the key is
- * back. */
+ * persona whose key is missing or does not open keeps its turns unlinked, sealed as they are;
+ * store_check links them once the key is back. */
 #include "store/sql.h"
 
 #include <string.h>
@@ -28,7 +28,7 @@ static int each_with_key(struct store *st,
         if (uid.n != VAULT_UID) continue;
         memcpy(ps.uid, uid.p, VAULT_UID);
         rc = vault_persona_key(st->v, ps.uid, ps.key, err);
-        if (rc == ERR_NOTFOUND) continue;
+        if (rc == ERR_NOTFOUND || row_is_damaged(rc)) continue;
         if (rc || (rc = fn(st, &ps, err))) break;
     }
     store_sealed_clear(&ps);

@@ -12,6 +12,9 @@
  * to other files), auto_vacuum=INCREMENTAL (freed pages can be given back without copying the
  * file), trusted_schema off and the defensive switch (the file is not trusted to run code).
  *
+ * Making a home takes longer than making its store: who does that holds HOME/lock all the while
+ * (store_lock), so that no second process makes a home in the same place meanwhile.
+ *
  * After SQLite itself undoes a transaction (a full disk can do that), every further change inside
  * store_begin/commit is refused: it would otherwise be committed alone. */
 #include "base/str.h"
@@ -51,34 +54,43 @@ static int lock_busy(const char *home, int fd, struct err *err)
                    pid, home);
 }
 
+/* Waits until `until` for the lock. Who made a home in vain removes its lock file while others may
+ * wait for it, so *stale says whether the path means another file by now. */
+static int lock_wait(const char *home, const char *path, int fd, double until, bool *stale,
+                     struct err *err)
+{
+    struct stat mine, there;
+    while (flock(fd, LOCK_EX | LOCK_NB)) {
+        if (errno == EINTR) continue;
+        if (errno != EWOULDBLOCK) return err_errno(err, "cannot lock %s", path);
+        if (clock_mono() >= until) return lock_busy(home, fd, err);
+        nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
+    }
+    *stale = fstat(fd, &mine) || stat(path, &there) || mine.st_dev != there.st_dev ||
+             mine.st_ino != there.st_ino;
+    return 0;
+}
+
 int lock_take(const char *home, int *out, struct err *err)
 {
     char path[PATH_MAX], pid[24];
-    int rc = path_of(home, "lock", path, err);
-    *out = -1;
-    if (rc) return rc;
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0 && (errno == EACCES || errno == EPERM))
-        return err_set(err, ERR_FULL,
-                       "%s cannot be written: mend its permissions, or copy it to a "
-                       "folder of your own",
-                       home);
-    if (fd < 0) return err_errno(err, "cannot open %s", path);
+    int fd = -1, rc = path_of(home, "lock", path, err);
     double until = clock_mono() + LOCK_WAIT_S;
-    while (flock(fd, LOCK_EX | LOCK_NB)) {
-        if (errno == EINTR) continue;
-        if (errno != EWOULDBLOCK) {
-            rc = err_errno(err, "cannot lock %s", path);
-            break;
-        }
-        if (clock_mono() >= until) {
-            rc = lock_busy(home, fd, err);
-            break;
-        }
-        nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
+    bool stale = true;
+    *out = -1;
+    while (!rc && stale) {
+        if (fd >= 0) close(fd);
+        fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0 && (errno == EACCES || errno == EPERM))
+            return err_set(err, ERR_FULL,
+                           "%s cannot be written: mend its permissions, or copy it to a "
+                           "folder of your own",
+                           home);
+        if (fd < 0) return err_errno(err, "cannot open %s", path);
+        rc = lock_wait(home, path, fd, until, &stale, err);
     }
     if (rc) {
-        close(fd);
+        if (fd >= 0) close(fd);
         return rc;
     }
     int n = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
@@ -95,6 +107,9 @@ void lock_drop(int *fd)
     close(*fd);
     *fd = -1;
 }
+
+int store_lock(const char *home, int *lock, struct err *err) { return lock_take(home, lock, err); }
+void store_unlock(int *lock) { lock_drop(lock); }
 
 /* ---- opening ---- */
 
@@ -172,6 +187,22 @@ static int configure(struct store *st, struct err *err)
             "that have to be applied first: copy the whole folder to a disk that can be written",
             st->home);
     return rc;
+}
+
+/* On a full disk there is no room for the log's index (likeness.db-shm). For its only user SQLite
+ * keeps that in memory, when told so before it looks at the log: so a writer gets in, who may want
+ * to forget a persona. Readers are shut out as long. */
+static int open_ready(struct store *st, struct err *err)
+{
+    int rc = open_db(st, err);
+    if (!rc) rc = configure(st, err);
+    if (rc != ERR_FULL || st->mode != STORE_WRITE || !st->db) return rc;
+    sql_forget_all(st);
+    sqlite3_close(st->db);
+    st->db = NULL;
+    rc = open_db(st, err);
+    if (!rc) rc = sql_exec(st, "PRAGMA locking_mode=EXCLUSIVE;", err);
+    return rc ? rc : configure(st, err);
 }
 
 /* The database was made with this vault: its first sealed value opens. */
@@ -265,8 +296,7 @@ int store_open(const char *home, struct vault *v, enum store_mode mode, struct s
         goto out;
     }
     if (mode == STORE_WRITE && (rc = lock_take(home, &st->lock_fd, err))) goto out;
-    if ((rc = open_db(st, err))) goto out;
-    if ((rc = configure(st, err))) goto out;
+    if ((rc = open_ready(st, err))) goto out;
     if ((rc = update_schema(st, err))) goto out;
     if ((rc = check_home(st, err))) goto out;
     if (mode == STORE_WRITE) rc = finish_forgetting(st, err);
@@ -288,36 +318,58 @@ static int put_home(struct store *st, struct err *err)
     return rc;
 }
 
-int store_create(const char *home, struct vault *v, struct err *err)
+static int fill_new(struct store *st, const char *path, struct err *err)
 {
-    char path[PATH_MAX];
     struct scope sc = { 0 };
     int64_t version = 0;
+    int rc = open_db(st, err);
+    if (!rc) rc = schema_version(st, &version, err);
+    if (rc) return rc;
+    if (version) return err_set(err, ERR_EXISTS, "%s is there already", path);
+    if ((rc = sql_exec(st, "PRAGMA auto_vacuum=INCREMENTAL;", err))) return rc;
+    if ((rc = configure(st, err))) return rc;
+    if ((rc = scope_begin(st, &sc, err))) return rc;
+    rc = schema_make(st, err);
+    if (!rc) rc = put_home(st, err);
+    return scope_end(st, &sc, rc, err);
+}
+
+static void remove_new(const char *db)
+{
+    static const char *const ends[] = { "", "-wal", "-shm" };
+    char t[PATH_MAX];
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (snprintf(t, sizeof t, "%s%s", db, ends[i]) < PATH_MAX) unlink(t);
+}
+
+/* What it made it takes away again after an error, and nothing else. */
+int store_create_locked(const char *home, struct vault *v, struct err *err)
+{
+    char path[PATH_MAX];
+    bool made = false;
     struct store *st = store_new(home, v, STORE_WRITE);
     int rc = st ? path_of(home, "likeness.db", path, err) : err_nomem(err);
     if (rc) goto out;
-    if ((rc = lock_take(home, &st->lock_fd, err))) goto out;
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0) {
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    made = fd >= 0;
+    if (!made && errno != EEXIST) {
         rc = err_errno(err, "cannot make %s", path);
         goto out;
     }
-    close(fd);
-    if ((rc = open_db(st, err))) goto out;
-    if ((rc = schema_version(st, &version, err))) goto out;
-    if (version) {
-        rc = err_set(err, ERR_EXISTS, "%s is there already", path);
-        goto out;
-    }
-    if ((rc = sql_exec(st, "PRAGMA auto_vacuum=INCREMENTAL;", err))) goto out;
-    if ((rc = configure(st, err))) goto out;
-    if ((rc = scope_begin(st, &sc, err))) goto out;
-    rc = schema_make(st, err);
-    if (!rc) rc = put_home(st, err);
-    rc = scope_end(st, &sc, rc, err);
+    if (made) close(fd);
+    rc = fill_new(st, path, err);
     if (!rc) rc = io_sync_dir(home, err);
 out:
     store_close(st);
+    if (rc && made) remove_new(path);
+    return rc;
+}
+
+int store_create(const char *home, struct vault *v, struct err *err)
+{
+    int lock, rc = lock_take(home, &lock, err);
+    if (!rc) rc = store_create_locked(home, v, err);
+    lock_drop(&lock);
     return rc;
 }
 

@@ -4,13 +4,20 @@
  * store_check removes. Forgetting goes the other way, in steps that may each be the last before the
  * power fails:
  *
- *     1. the row is marked `forgetting`, committed
- *     2. the key file is destroyed: from here nothing of the persona can be opened
+ *     1. keys/UID.key is renamed to keys/UID.forget: the mark
+ *     2. that file is overwritten and emptied: from here nothing of the persona can be opened
  *     3. the rows are deleted and the wish to compact is noted, committed
- *     4. the log is emptied, freed pages given back, the note removed
+ *     4. keys/UID.forget is removed
+ *     5. the log is emptied, freed pages given back, the note removed
  *
- * Opening for writing resumes after the mark. A persona that merely has no key file is never
- * removed by itself: that is what a home restored without its keys folder looks like. */
+ * Opening for writing resumes after the mark. Steps 1 and 2 need no free block (see
+ * vault/persona_key.c), so a full disk stops forgetting only after what matters; the rows then wait
+ * for room. Homes of earlier versions may hold the mark as the column `forgetting`; it means the
+ * same. A persona that merely has no key file is never removed by itself: that is what a home
+ * restored without its keys folder looks like.
+ *
+ * One damaged key or body must not hide the other personas: its row is walked past as `unreadable`,
+ * and can be forgotten like any other, as that opens nothing. */
 #include "store/sql.h"
 
 #include <sodium.h>
@@ -83,6 +90,8 @@ int store_persona_import(struct store *st, const uint8_t uid[VAULT_UID],
     return rc;
 }
 
+bool row_is_damaged(int rc) { return rc == ERR_SEAL || rc == ERR_PARSE || rc == ERR_VERSION; }
+
 /* Columns: id, uid, created_at, stale, forgetting, body. */
 static int open_persona(struct store *st, sqlite3_stmt *s, struct sealed *ps, struct row_persona *r,
                         struct buf *body, struct err *err)
@@ -97,10 +106,8 @@ static int open_persona(struct store *st, sqlite3_stmt *s, struct sealed *ps, st
     ps->id = r->id;
     memcpy(ps->uid, uid.p, VAULT_UID);
     memcpy(r->uid, uid.p, VAULT_UID);
-    if (sqlite3_column_int(s, 4)) {
-        r->forgotten = true;
-        return 0;
-    }
+    r->forgotten = sqlite3_column_int(s, 4) || vault_persona_doomed(st->v, r->uid);
+    if (r->forgotten) return 0;
     int rc = vault_persona_key(st->v, ps->uid, ps->key, err);
     if (rc == ERR_NOTFOUND) {
         r->forgotten = true;
@@ -108,10 +115,10 @@ static int open_persona(struct store *st, sqlite3_stmt *s, struct sealed *ps, st
     }
     if (rc) return rc;
     struct bound b = persona_bound(r->created_at);
-    rc = row_open(st, ps, "persona", r->id, "body", &b, s, 5, body, err);
+    if ((rc = row_open(st, ps, "persona", r->id, "body", &b, s, 5, body, err))) return rc;
     r->body = buf_str(body);
     r->body_n = body->n;
-    return rc;
+    return 0;
 }
 
 int store_persona_each(struct store *st, int (*fn)(void *, const struct row_persona *), void *ud,
@@ -119,7 +126,7 @@ int store_persona_each(struct store *st, int (*fn)(void *, const struct row_pers
 {
     sqlite3_stmt *s = NULL;
     struct buf body = BUF_INIT(0);
-    struct sealed ps;
+    struct sealed ps = { 0 };
     struct row_persona r;
     int rc =
         sql_get(st, &s, err,
@@ -127,7 +134,9 @@ int store_persona_each(struct store *st, int (*fn)(void *, const struct row_pers
     if (rc) return rc;
     read_enter(st);
     while ((rc = sql_step(st, s, err)) > 0) {
-        if ((rc = open_persona(st, s, &ps, &r, &body, err))) break;
+        rc = open_persona(st, s, &ps, &r, &body, err);
+        r.unreadable = row_is_damaged(rc);
+        if (rc && !r.unreadable) break;
         if ((rc = fn(ud, &r))) break;
     }
     read_leave(st);
@@ -145,7 +154,10 @@ int store_persona_handle(struct store *st, int64_t id, struct sealed *out, struc
     if (rc) return rc;
     rc = sql_step(st, s, err);
     struct span uid = rc > 0 ? sql_blob(s, 0) : (struct span){ 0 };
-    if (rc == 0 || (rc > 0 && sqlite3_column_int(s, 1))) {
+    bool going =
+        rc > 0 && (sqlite3_column_int(s, 1) ||
+                   (uid.n == VAULT_UID && vault_persona_doomed(st->v, (const uint8_t *)uid.p)));
+    if (rc == 0 || going) {
         rc = err_set(err, ERR_NOTFOUND, "there is no persona %lld", (long long)id);
     } else if (rc > 0 && uid.n != VAULT_UID) {
         rc = err_set(err, ERR_PARSE, "persona %lld has no uid", (long long)id);
@@ -194,19 +206,28 @@ int store_persona_stale(struct store *st, const struct sealed *ps, bool stale, s
 
 /* ---- forgetting ---- */
 
-/* Steps 2 and 3 for a row that carries the mark. */
-static int forget_marked(struct store *st, int64_t id, const uint8_t uid[VAULT_UID],
-                         struct err *err)
+/* Steps 3 and 4 for a persona whose key is destroyed; id 0: it has no row (any more). */
+static int remove_rows(struct store *st, int64_t id, const uint8_t uid[VAULT_UID], struct err *err)
 {
     struct scope sc = { 0 };
-    int rc = vault_persona_destroy(st->v, uid, err);
-    if (rc && rc != ERR_NOTFOUND)
-        return err_prefix(err, rc, "the key of persona %lld could not be destroyed", (long long)id);
-    if ((rc = scope_begin(st, &sc, err))) return rc;
-    rc = sql_do(st, err, "DELETE FROM persona WHERE id=?", "i", id);
-    if (!rc)
-        rc = sql_do(st, err, "INSERT OR IGNORE INTO meta(name, body) VALUES('compact', x'')", "");
-    return scope_end(st, &sc, rc, err);
+    int rc = id ? scope_begin(st, &sc, err) : 0;
+    if (rc) return rc;
+    if (id) {
+        rc = sql_do(st, err, "DELETE FROM persona WHERE id=?", "i", id);
+        if (!rc)
+            rc = sql_do(st, err, "INSERT OR IGNORE INTO meta(name, body) VALUES('compact', x'')",
+                        "");
+        rc = scope_end(st, &sc, rc, err);
+    }
+    if (!rc && (rc = vault_persona_destroy(st->v, uid, err)) == ERR_NOTFOUND) rc = 0;
+    return rc;
+}
+
+static int destroy_key(struct store *st, int64_t id, const uint8_t uid[VAULT_UID], struct err *err)
+{
+    int rc = vault_persona_doom(st->v, uid, err);
+    if (!rc || rc == ERR_NOTFOUND) return 0;
+    return err_prefix(err, rc, "the key of persona %lld could not be destroyed", (long long)id);
 }
 
 static int compact_noted(struct store *st, struct err *err)
@@ -218,7 +239,23 @@ static int compact_noted(struct store *st, struct err *err)
     return sql_do(st, err, "DELETE FROM meta WHERE name='compact'", "");
 }
 
-int finish_forgetting(struct store *st, struct err *err)
+struct finish {
+    struct store *st;
+    struct err *err;
+};
+
+static int finish_marked(void *ud, const uint8_t uid[VAULT_UID])
+{
+    struct finish *f = ud;
+    int64_t id = 0;
+    int rc = sql_int(f->st, &id, f->err, "SELECT id FROM persona WHERE uid=?", "b", uid,
+                     (size_t)VAULT_UID);
+    if (!rc) rc = destroy_key(f->st, id, uid, f->err);
+    return rc ? rc : remove_rows(f->st, id, uid, f->err);
+}
+
+/* Rows that carry the mark of an earlier version. */
+static int finish_column(struct store *st, struct err *err)
 {
     for (;;) {
         sqlite3_stmt *s = NULL;
@@ -232,30 +269,53 @@ int finish_forgetting(struct store *st, struct err *err)
             memcpy(uid, u.p, u.n == VAULT_UID ? VAULT_UID : 0);
         }
         sql_put(st, s);
-        if (rc < 0) return rc;
-        if (!id) break;
-        if ((rc = forget_marked(st, id, uid, err))) return rc;
+        if (rc < 0 || !id) return rc;
+        rc = destroy_key(st, id, uid, err);
+        if (!rc) rc = remove_rows(st, id, uid, err);
+        if (rc) return rc;
     }
-    int rc = compact_noted(st, err);
-    return rc == ERR_BUSY ? 0 : rc; /* a reader is there: next time */
+}
+
+int finish_forgetting(struct store *st, struct err *err)
+{
+    struct finish f = { st, err };
+    int rc = vault_doomed_each(st->v, finish_marked, &f, err);
+    if (!rc) rc = finish_column(st, err);
+    if (!rc) rc = compact_noted(st, err);
+    return rc == ERR_BUSY || rc == ERR_FULL ? 0 : rc; /* a reader, or no room: next time */
 }
 
 int store_persona_forget(struct store *st, int64_t id, struct err *err)
 {
-    int64_t there = 0;
+    sqlite3_stmt *s = NULL;
+    uint8_t uid[VAULT_UID] = { 0 };
     int rc = write_ready(st, err);
     if (rc) return rc;
     if (st->in_tx) return err_set(err, ERR_INVAL, "forgetting cannot be part of a transaction");
-    if ((rc = sql_int(st, &there, err, "SELECT 1 FROM persona WHERE id=?", "i", id))) return rc;
-    if (!there) return err_set(err, ERR_NOTFOUND, "there is no persona %lld", (long long)id);
-    if ((rc = sql_do(st, err, "UPDATE persona SET forgetting=1 WHERE id=?", "i", id))) return rc;
-    if ((rc = finish_forgetting(st, err))) return rc;
-    rc = compact_noted(st, err);
+    if ((rc = sql_get(st, &s, err, "SELECT uid FROM persona WHERE id=?", "i", id))) return rc;
+    rc = sql_step(st, s, err);
+    struct span u = rc > 0 ? sql_blob(s, 0) : (struct span){ 0 };
+    if (u.n == VAULT_UID) memcpy(uid, u.p, VAULT_UID);
+    sql_put(st, s);
+    if (!rc) return err_set(err, ERR_NOTFOUND, "there is no persona %lld", (long long)id);
+    if (rc < 0 || (rc = destroy_key(st, id, uid, err))) return rc;
+    rc = remove_rows(st, id, uid, err);
+    if (!rc) rc = compact_noted(st, err);
     if (rc == ERR_BUSY)
         rc = err_set(err, rc,
                      "persona %lld is forgotten (its key is destroyed); another process is still "
                      "reading %s, so its unreadable remains leave the log when that is done",
                      (long long)id, st->home);
+    else if (rc == ERR_FULL)
+        rc = err_set(err, rc,
+                     "persona %lld is forgotten (its key is destroyed); the disk is full, so its "
+                     "unreadable remains in %s go when Likeness next writes there and has room",
+                     (long long)id, st->home);
+    else if (rc)
+        rc = err_prefix(err, rc,
+                        "persona %lld is forgotten (its key is destroyed); its unreadable remains "
+                        "go when this is mended and Likeness next writes here",
+                        (long long)id);
     return rc;
 }
 

@@ -64,8 +64,7 @@ int write_ready(struct store *st, struct err *err); /* may this store write now?
 struct scope {
     bool own, save;
 };
-int scope_begin_one(struct store *st, struct scope *sc,
-                    struct err *err); /* no savepoint: for
+int scope_begin_one(struct store *st, struct scope *sc, struct err *err); /* no savepoint: for
                   operations whose last statement is the only change */
 int scope_begin(struct store *st, struct scope *sc, struct err *err);
 int scope_end(struct store *st, const struct scope *sc, int rc, struct err *err);
@@ -108,6 +107,8 @@ static inline void read_leave(struct store *st) { st->reading--; }
 /* ERR_NOTFOUND unless the last statement changed a row. */
 int must_change(struct store *st, const char *what, int64_t id, struct err *err);
 
+bool row_is_damaged(int rc); /* its own seal or bytes, and not the store, are at fault */
+
 extern const struct row_kind persona_rows, source_rows, piece_rows, chunk_rows, embedder_rows,
     vector_rows, doc_rows, conversation_rows, turn_rows;
 
@@ -115,7 +116,8 @@ extern const struct row_kind persona_rows, source_rows, piece_rows, chunk_rows, 
 int schema_make(struct store *st, struct err *err); /* schema.c */
 int schema_version(struct store *st, int64_t *version, struct err *err);
 int store_migrate(struct store *st, int64_t from, struct err *err); /* migrate.c */
-int finish_forgetting(struct store *st, struct err *err);           /* row_persona.c */
+/* row_persona.c. 0 also when there is no room, or a reader is in the way: the next time does it. */
+int finish_forgetting(struct store *st, struct err *err);
 /* Compares turn_source with the sealed lists of ps; mend: makes it so. *wrong: how many differ. */
 int turn_links(struct store *st, const struct sealed *ps, bool mend, uint64_t *wrong,
                struct err *err);

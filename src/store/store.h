@@ -34,6 +34,10 @@ enum store_mode { STORE_READ, STORE_WRITE };
 
 struct store;
 int store_create(const char *home, struct vault *v, struct err *err); /* empty database */
+/* HOME/lock for longer than a store is open: to make a home. store_create_locked wants it held. */
+int store_lock(const char *home, int *lock, struct err *err); /* ERR_BUSY */
+void store_unlock(int *lock);                                 /* accepts -1 */
+int store_create_locked(const char *home, struct vault *v, struct err *err);
 /* Brings an older schema up to date, also for STORE_READ, which takes the write lock for that
  * moment. */
 int store_open(const char *home, struct vault *v, enum store_mode mode, struct store **out,
@@ -60,7 +64,8 @@ struct row_persona {
     uint8_t uid[VAULT_UID];
     int64_t created_at;
     bool stale;       /* derived things (topics, profile) are behind */
-    bool forgotten;   /* its key is gone: rows await removal; body is empty */
+    bool forgotten;   /* its key is gone, or it is being forgotten; body is empty */
+    bool unreadable;  /* its key or body is damaged or of a newer version; body is empty */
     const char *body; /* JSON, sealed: name, kind, consent, aliases, settings */
     size_t body_n;
 };
@@ -70,14 +75,16 @@ int store_persona_import(struct store *st, const uint8_t uid[VAULT_UID],
                          const uint8_t key[VAULT_KEY], const char *body, size_t n,
                          int64_t created_at, struct sealed *out,
                          struct err *err); /* ERR_EXISTS if uid is here */
+/* Every row, also those that do not open: see forgotten and unreadable. */
 int store_persona_each(struct store *st, int (*fn)(void *ud, const struct row_persona *r), void *ud,
                        struct err *err);
 int store_persona_handle(struct store *st, int64_t id, struct sealed *out, struct err *err);
 int store_persona_set(struct store *st, const struct sealed *ps, const char *body, size_t n,
                       struct err *err);
 int store_persona_stale(struct store *st, const struct sealed *ps, bool stale, struct err *err);
-/* Key first, then rows, then compaction. Safe to repeat; store_open(WRITE) finishes interrupted
- * ones. */
+/* Key first, then rows, then compaction. Needs neither key nor body to open. Safe to repeat;
+ * store_open(WRITE) finishes interrupted ones. ERR_FULL, ERR_BUSY: the key is destroyed, and the
+ * rows go when there is room, or when the other process is done; the message says so. */
 int store_persona_forget(struct store *st, int64_t id, struct err *err);
 
 /* ---- sources and pieces ---- */

@@ -106,7 +106,8 @@ static void files_and_modes(void **state)
     home_make(&h);
     fill(h.st, &f);
     snprintf(young, sizeof young, "%s/vault.tmp-aaaaaa", h.path);
-    snprintf(old, sizeof old, "%s/keys/x.key.tmp-bbbbbb", h.path);
+    snprintf(old, sizeof old, "%s/keys/%s.key.tmp-bbbbbb", h.path,
+             "0123456789abcdef0123456789abcdef");
     snprintf(key, sizeof key, "%s/keys/ee000000000000000000000000000000.key", h.path);
     check_ok(io_write_file(young, "x", 1, 0600, &err), err);
     check_ok(io_write_file(old, "x", 1, 0600, &err), err);
@@ -125,6 +126,82 @@ static void files_and_modes(void **state)
     look(h.st, false, &heard);
     check_str(heard.text, "");
     home_done(&h);
+}
+
+/* Only files by the exact names that the vault gives are its leftovers. */
+static void files_of_others_are_left(void **state)
+{
+    static const char *const names[] = {
+        "letter.tmp-2019.txt",       "vault.tmp-abcdefg",
+        "vault.tmp-abcde",           "my.vault.tmp-abcdef",
+        "keys/photo.key.tmp-abcdef", "keys/notes.tmp-1",
+        "keys/vault.tmp-abcdef",     "keys/0123456789abcdef0123456789abcdef.key.tmp-abc.ef"
+    };
+    struct home h;
+    struct heard heard;
+    struct utimbuf past = { 1000, 1000 };
+    char path[400];
+    home_make(&h);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        snprintf(path, sizeof path, "%s/%s", h.path, names[i]);
+        check_ok(io_write_file(path, "x", 1, 0600, &err), err);
+        utime(path, &past);
+    }
+    look(h.st, true, &heard);
+    check_str(heard.text, "");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        snprintf(path, sizeof path, "%s/%s", h.path, names[i]);
+        check_int(io_file_size(path), 1);
+    }
+    home_done(&h);
+}
+
+static int sort(void *ud, const struct row_persona *r)
+{
+    ((int *)ud)[r->unreadable ? 2 : r->forgotten]++;
+    check_int(r->unreadable && r->body_n, 0);
+    return 0;
+}
+
+/* A damaged key, a key of a newer version, a key that is no file of ours, a damaged body. */
+static void one_damaged_persona(void **state)
+{
+    for (int how = 0; how < 4; how++) {
+        struct home h;
+        struct filled f[3];
+        struct heard heard;
+        struct buf b = BUF_INIT(1 << 16);
+        char key[400], id[9], want[40];
+        int n[3] = { 0 };
+        home_make(&h);
+        for (int i = 0; i < 3; i++) fill(h.st, &f[i]);
+        for (int i = 0; i < VAULT_UID; i++)
+            snprintf(key + 2 * i, sizeof key - 2 * (size_t)i, "%02x", f[1].ps.uid[i]);
+        memcpy(id, key, 8);
+        id[8] = 0;
+        char hex[33];
+        memcpy(hex, key, sizeof hex);
+        snprintf(key, sizeof key, "%s/keys/%s.key", h.path, hex);
+        check_ok(io_read_file(key, 1 << 16, &b, &err), err);
+        if (how == 0) b.p[b.n - 1] ^= 1;
+        if (how == 1) b.p[8] = 9;
+        for (int i = 0; how == 2 && i < 600; i++) buf_adds(&b, "not ours");
+        check_ok(io_write_file(key, b.p, b.n, 0600, &err), err);
+        if (how == 3) meddle(&h, "UPDATE persona SET body=x'01' WHERE id=2");
+        check_ok(store_persona_each(h.st, sort, n, &err), err);
+        check_int(n[0], 2);
+        check_int(n[2], 1);
+        struct store_report rep = look(h.st, false, &heard);
+        check_int(rep.problems, 1);
+        snprintf(want, sizeof want, "likeness forget %s", id);
+        check_has(heard.text, want);
+        check_ok(store_persona_forget(h.st, f[1].ps.id, &err), err);
+        check_int(peek(&h, "SELECT count(*) FROM piece"), 6);
+        look(h.st, false, &heard);
+        check_str(heard.text, "");
+        buf_free(&b);
+        home_done(&h);
+    }
 }
 
 static void missing_key_is_said(void **state)
@@ -168,9 +245,10 @@ int main(void)
 {
     setenv("LIKENESS_KDF", "fast", 1);
     const struct CMUnitTest t[] = {
-        cmocka_unit_test(clean_is_clean),      cmocka_unit_test(damaged_rows),
-        cmocka_unit_test(counts_what_opens),   cmocka_unit_test(files_and_modes),
-        cmocka_unit_test(missing_key_is_said), cmocka_unit_test(damaged_file),
+        cmocka_unit_test(clean_is_clean),           cmocka_unit_test(damaged_rows),
+        cmocka_unit_test(counts_what_opens),        cmocka_unit_test(files_and_modes),
+        cmocka_unit_test(files_of_others_are_left), cmocka_unit_test(one_damaged_persona),
+        cmocka_unit_test(missing_key_is_said),      cmocka_unit_test(damaged_file),
     };
     return check_run("store/check", t);
 }

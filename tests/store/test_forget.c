@@ -2,7 +2,11 @@
 #include "store/home.h"
 
 #include <dirent.h>
+#include <sched.h>
+#include <signal.h>
 #include <sodium.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
 
 #define N_WORDS 9
 static const char *const WORDS[N_WORDS] = { "Marigold",  "quince", "saxifrage",
@@ -158,6 +162,136 @@ static void interrupted_after_the_mark(void **state)
     }
 }
 
+static void mark_path(const struct home *h, const struct sealed *ps, char out[512])
+{
+    key_path(h, ps, out);
+    strcpy(strrchr(out, '.'), ".forget");
+}
+
+/* The key renamed; renamed and emptied; and the rows gone as well. */
+static void interrupted_at_each_step(void **state)
+{
+    for (int step = 0; step < 3; step++) {
+        struct home h;
+        struct filled f, other;
+        struct sealed ps;
+        struct samples sm = { .n = 0 };
+        int n[2] = { 0 };
+        char key[512], mark[512];
+        home_make(&h);
+        fill(h.st, &f);
+        take_samples(&h, &sm);
+        fill(h.st, &other);
+        key_path(&h, &f.ps, key);
+        mark_path(&h, &f.ps, mark);
+        if (step == 0) assert_int_equal(rename(key, mark), 0);
+        else check_ok(vault_persona_doom(h.v, f.ps.uid, &err), err);
+        if (step == 2)
+            meddle(&h, "PRAGMA foreign_keys=ON; PRAGMA secure_delete=ON;"
+                       "DELETE FROM persona WHERE id=1;"
+                       "INSERT INTO meta(name, body) VALUES('compact', x'')");
+        check_ok(store_persona_each(h.st, only, n, &err), err);
+        check_int(n[0], 1);
+        check_int(n[1], step < 2);
+        check_int(store_persona_handle(h.st, f.ps.id, &ps, &err), ERR_NOTFOUND);
+        home_reopen(&h);
+        assert_false(io_exists(key) || io_exists(mark));
+        check_int(peek(&h, "SELECT count(*) FROM persona"), 1);
+        each_file(h.path, no_samples, &sm);
+        home_done(&h);
+    }
+}
+
+/* No block is free (a limit on the size of files stands for it): the key goes all the same, and the
+ * rows when there is room. */
+static void a_full_disk_forgets_too(void **state)
+{
+    struct home h;
+    struct filled f, other;
+    struct samples sm = { .n = 0 };
+    struct rlimit was, none;
+    char key[512], mark[512], copy[540];
+    uint8_t k[VAULT_KEY];
+    int n[2] = { 0 };
+    home_make(&h);
+    fill(h.st, &f);
+    take_samples(&h, &sm);
+    fill(h.st, &other);
+    check_ok(store_compact(h.st, &err), err);
+    key_path(&h, &f.ps, key);
+    mark_path(&h, &f.ps, mark);
+    snprintf(copy, sizeof copy, "%s/../copy", h.path);
+    assert_int_equal(link(key, copy), 0);
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+    none = was;
+    none.rlim_cur = 256; /* as much as a key */
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+    int rc = store_persona_forget(h.st, f.ps.id, &err);
+    setrlimit(RLIMIT_FSIZE, &was);
+    assert_int_not_equal(rc, 0);
+    check_has(err.msg, "is forgotten (its key is destroyed)");
+    assert_false(io_exists(key));
+    assert_true(io_exists(mark));
+    check_int(io_file_size(copy), 0);
+    check_int(vault_persona_key(h.v, f.ps.uid, k, &err), ERR_NOTFOUND);
+    check_ok(store_persona_each(h.st, only, n, &err), err);
+    check_int(n[1], 1);
+    home_reopen(&h);
+    assert_false(io_exists(mark));
+    check_int(peek(&h, "SELECT count(*) FROM persona"), 1);
+    each_file(h.path, no_samples, &sm);
+    home_done(&h);
+}
+
+/* The same on a disk that is full indeed, which takes root to set up. The home opens for writing
+ * all the same, as forgetting is one of the things to do then. */
+static void a_full_file_system_forgets_too(void **state)
+{
+    struct home h;
+    struct filled f, other;
+    char key[512], mark[512], fill_path[400], tmp[300];
+    const char *was = getenv("TMPDIR");
+    static char noise[4096];
+    snprintf(tmp, sizeof tmp, "%s", check_tmp_dir());
+    if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+        mount("none", tmp, "tmpfs", 0, "size=1m"))
+        skip();
+    char *keep = was ? strdup(was) : NULL;
+    setenv("TMPDIR", tmp, 1);
+    home_make(&h);
+    fill(h.st, &f);
+    fill(h.st, &other);
+    snprintf(fill_path, sizeof fill_path, "%s/filler", tmp);
+    key_path(&h, &f.ps, key);
+    mark_path(&h, &f.ps, mark);
+    check_ok(store_compact(h.st, &err), err);
+    store_close(h.st);
+    h.st = NULL;
+    FILE *filler = fopen(fill_path, "w");
+    assert_non_null(filler);
+    setvbuf(filler, NULL, _IONBF, 0);
+    while (fwrite(noise, 1, sizeof noise, filler) == sizeof noise) continue;
+    fclose(filler);
+    check_ok(store_open(h.path, h.v, STORE_WRITE, &h.st, &err), err);
+    int rc = store_persona_forget(h.st, f.ps.id, &err);
+    if (rc != ERR_FULL) fail_msg("%d %s", rc, err.msg);
+    check_has(err.msg, "is forgotten (its key is destroyed)");
+    assert_true(!io_exists(key) && io_exists(mark) && !io_file_size(mark));
+    home_reopen(&h);
+    assert_true(io_exists(mark));
+    check_int(store_persona_forget(h.st, other.ps.id, &err), ERR_FULL);
+    unlink(fill_path);
+    home_reopen(&h);
+    assert_false(io_exists(mark));
+    check_int(peek(&h, "SELECT count(*) FROM piece"), 0);
+    home_done(&h);
+    umount2(tmp, MNT_DETACH);
+    if (keep) setenv("TMPDIR", keep, 1);
+    else unsetenv("TMPDIR");
+    free(keep);
+}
+
 /* Rows deleted, power gone before the log was emptied. */
 static void interrupted_before_compaction(void **state)
 {
@@ -236,6 +370,9 @@ int main(void)
         cmocka_unit_test(nothing_plain_on_disk),
         cmocka_unit_test(forgetting_leaves_nothing),
         cmocka_unit_test(interrupted_after_the_mark),
+        cmocka_unit_test(interrupted_at_each_step),
+        cmocka_unit_test(a_full_disk_forgets_too),
+        cmocka_unit_test(a_full_file_system_forgets_too),
         cmocka_unit_test(interrupted_before_compaction),
         cmocka_unit_test(missing_keys_wipe_nothing),
         cmocka_unit_test(import_brings_it_back),

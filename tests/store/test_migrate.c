@@ -178,11 +178,33 @@ static void without_the_key(void **state)
     home_done(&h);
 }
 
+static void with_a_damaged_key(void **state)
+{
+    struct home h;
+    struct store_report rep;
+    char cmd[1400];
+    copy_home(&h);
+    snprintf(cmd, sizeof cmd, "for f in '%s'/keys/*.key; do cp \"$f\" '%s/aside'; : >\"$f\"; done",
+             h.path, h.path);
+    assert_int_equal(system(cmd), 0);
+    check_ok(store_open(h.path, h.v, STORE_WRITE, &h.st, &err), err);
+    check_int(peek(&h, "PRAGMA user_version"), STORE_SCHEMA);
+    check_int(peek(&h, "SELECT count(*) FROM turn_source"), 0);
+    snprintf(cmd, sizeof cmd, "for f in '%s'/keys/*.key; do cp '%s/aside' \"$f\"; done", h.path,
+             h.path);
+    assert_int_equal(system(cmd), 0);
+    check_ok(store_check(h.st, true, NULL, NULL, &rep, &err), err);
+    check_int(rep.repaired, 1);
+    check_int(peek(&h, "SELECT count(*) FROM turn_source"), 2);
+    home_done(&h);
+}
+
 int main(void)
 {
     setenv("LIKENESS_KDF", "fast", 1);
     const struct CMUnitTest t[] = { cmocka_unit_test(first_schema_opens),
                                     cmocka_unit_test(same_as_new),
-                                    cmocka_unit_test(without_the_key) };
+                                    cmocka_unit_test(without_the_key),
+                                    cmocka_unit_test(with_a_damaged_key) };
     return check_run("store/migrate", t);
 }
