@@ -5,6 +5,7 @@
 #include "persona/doctor.h"
 
 #include "persona/ingest.h"
+#include "persona/internal.h"
 #include "persona/pack.h"
 
 #include <stdarg.h>
@@ -18,7 +19,10 @@ struct look {
     void (*say)(void *ud, bool problem, const char *text);
     void *ud;
     struct doctor_report *rep;
-    char (*ids)[9]; /* of the personas */
+    struct found {
+        int64_t row;
+        char id[9];
+    } * found; /* personas whose seals open: of the others the store has told */
     size_t n;
     struct err *err;
 };
@@ -40,13 +44,16 @@ __attribute__((format(printf, 3, 4))) static void tell(struct look *l, bool prob
     va_end(ap);
 }
 
-static int note_persona(void *ud, const struct persona *p)
+static int note_persona(void *ud, const struct row_persona *r)
 {
     struct look *l = ud;
-    char(*ids)[9] = realloc(l->ids, (l->n + 1) * sizeof *ids);
-    if (!ids) return err_nomem(l->err);
-    l->ids = ids;
-    memcpy(ids[l->n++], p->id, sizeof p->id);
+    if (r->forgotten || r->unreadable) return 0;
+    struct found *f = realloc(l->found, (l->n + 1) * sizeof *f);
+    if (!f) return err_nomem(l->err);
+    l->found = f;
+    f[l->n].row = r->id;
+    snprintf(f[l->n++].id, sizeof f->id, "%02x%02x%02x%02x", r->uid[0], r->uid[1], r->uid[2],
+             r->uid[3]);
     return 0;
 }
 
@@ -95,13 +102,16 @@ static int look_at_bodies(struct look *l, const struct persona *p)
     return rc == ERR_NOMEM ? err_nomem(l->err) : 0;
 }
 
-static int look_at_persona(struct look *l, size_t i)
+static int look_at_persona(struct look *l, const struct found *f)
 {
     struct persona *p = NULL;
     struct err e = { 0 };
-    int rc = persona_open(l->home, l->ids[i], &p, &e);
+    int rc = persona_load(l->home, f->row, &p, &e);
     if (rc) {
-        tell(l, true, "persona %s cannot be opened: %s", l->ids[i], e.msg);
+        tell(l, true,
+             "persona %s cannot be opened: %s; update the program, restore a backup, or give the "
+             "persona up for good: likeness forget %s",
+             f->id, e.msg, f->id);
         return rc == ERR_NOMEM ? rc : 0;
     }
     rc = look_at_bodies(l, p);
@@ -130,14 +140,14 @@ int doctor_run(struct home *h, bool repair, void (*say)(void *ud, bool problem, 
     *rep = (struct doctor_report){ 0 };
     int rc = store_check(h->store, repair, say, ud, &rep->store, err);
     if (rc) return rc;
-    rc = persona_each(h, note_persona, &l, &e);
+    rc = store_persona_each(h->store, note_persona, &l, &e);
     if (rc == ERR_NOMEM) err_nomem(err);
     else if (rc) {
         rep->unreadable_bodies++;
         tell(&l, true, "%s", e.msg);
         rc = 0;
     }
-    for (size_t i = 0; !rc && i < l.n; i++) rc = look_at_persona(&l, i);
-    free(l.ids);
+    for (size_t i = 0; !rc && i < l.n; i++) rc = look_at_persona(&l, &l.found[i]);
+    free(l.found);
     return rc;
 }

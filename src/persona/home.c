@@ -1,5 +1,9 @@
 /* A home is made and opened as one thing: vault first (keys), then store (rows sealed with them).
- */
+ *
+ * Making one takes as long as Argon2id does, and two processes may set out to make the same. So
+ * HOME/lock is held from the second look at what is there to the end, and who fails takes away only
+ * what it knows to have made itself: never a folder with something in it, never a file by its name
+ * alone. */
 #include "persona/home.h"
 
 #include "base/io.h"
@@ -26,33 +30,44 @@ static void first_missing(const char *path, char out[PATH_MAX])
     *out = 0;
 }
 
-/* Take away what a failed home_create put there, and nothing else. `made`: the outermost folder
- * that was not there before. */
-static void undo_create(const char *path, const struct secret *s, const char *made, bool vault_made)
+/* The folders from path up to `made`, the outermost that was not there before; each only when
+ * nothing is in it. */
+static void remove_folders(const char *path, const char *made)
 {
-    static const char *const files[] = { "vault",           "keys",
-                                         "likeness.db",     "likeness.db-wal",
-                                         "likeness.db-shm", "lock" };
     char t[PATH_MAX];
-    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
-        if (snprintf(t, sizeof t, "%s/%s", path, files[i]) < (int)sizeof t) io_remove_tree(t, NULL);
-    if (vault_made && s->key_file) vault_shred(s->key_file, NULL);
     snprintf(t, sizeof t, "%s", path);
     for (size_t n = strlen(t); *made && n >= strlen(made) && !rmdir(t); t[n] = 0)
         while (n && t[--n] != '/') continue;
 }
 
-/* A folder without a vault may still hold what a vault opened, and is then left alone. */
+/* Take away what this home_create put there, and nothing else; the store has taken away its own. */
+static void undo_create(const char *path, const struct secret *s, bool vault_made)
+{
+    char t[PATH_MAX];
+    if (vault_made && snprintf(t, sizeof t, "%s/vault", path) < (int)sizeof t) unlink(t);
+    if (snprintf(t, sizeof t, "%s/keys", path) < (int)sizeof t) rmdir(t);
+    if (vault_made && s->key_file) vault_shred(s->key_file, NULL);
+    if (snprintf(t, sizeof t, "%s/lock", path) < (int)sizeof t) unlink(t);
+}
+
+static int check_no_home(const char *path, struct err *err)
+{
+    struct vault_info info;
+    if (vault_peek(path, &info, NULL)) return 0;
+    return err_set(err, ERR_EXISTS,
+                   "there is a home at %s already: use it, or choose another "
+                   "place with --home",
+                   path);
+}
+
+/* With the lock held. A folder without a vault may still hold what a vault opened, and is then left
+ * alone. */
 static int check_empty(const char *path, struct err *err)
 {
     static const char *const files[] = { "vault", "keys", "likeness.db" };
-    struct vault_info info;
     char t[PATH_MAX];
-    if (!vault_peek(path, &info, NULL))
-        return err_set(err, ERR_EXISTS,
-                       "there is a home at %s already: use it, or choose another "
-                       "place with --home",
-                       path);
+    int rc = check_no_home(path, err);
+    if (rc) return rc;
     snprintf(t, sizeof t, "%s/keys", path);
     rmdir(t); /* empty: left by a creation that was killed */
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
@@ -64,21 +79,33 @@ static int check_empty(const char *path, struct err *err)
     return 0;
 }
 
-int home_create(const char *path, const struct secret *s, struct err *err)
+/* With the lock held. */
+static int create_locked(const char *path, const struct secret *s, struct err *err)
 {
     struct vault *v = NULL;
-    char made[PATH_MAX];
     bool vault_made = false;
     int rc = check_empty(path, err);
     if (rc) return rc;
-    first_missing(path, made);
-    rc = io_mkdirs(path, 0700, err);
-    if (!rc) rc = vault_create(path, s, err);
+    rc = vault_create(path, s, err);
     vault_made = !rc;
     if (!rc) rc = vault_unlock(path, s, &v, err);
-    if (!rc) rc = store_create(path, v, err);
+    if (!rc) rc = store_create_locked(path, v, err);
     vault_lock(v);
-    if (rc) undo_create(path, s, made, vault_made);
+    if (rc) undo_create(path, s, vault_made);
+    return rc;
+}
+
+int home_create(const char *path, const struct secret *s, struct err *err)
+{
+    char made[PATH_MAX];
+    int lock = -1, rc = check_no_home(path, err); /* one that is there is not even locked */
+    if (rc) return rc;
+    first_missing(path, made);
+    rc = io_mkdirs(path, 0700, err);
+    if (!rc) rc = store_lock(path, &lock, err);
+    if (!rc) rc = create_locked(path, s, err);
+    store_unlock(&lock);
+    if (rc) remove_folders(path, made);
     return rc;
 }
 

@@ -92,7 +92,7 @@ static int body_read(const char *s, size_t n, struct persona *p, struct err *err
     p->aliases = calloc(json_array_size(al) + 1, sizeof *p->aliases);
     if (!p->name || !p->consent_by || !p->consent_to || !p->embedder || !p->aliases)
         rc = err_nomem(err);
-    for (size_t i = 0; !rc && i < json_array_size(al); i++) {
+    for (size_t i = 0; !rc && p->aliases && i < json_array_size(al); i++) {
         const char *a = json_string_value(json_array_get(al, i));
         if (a && !(p->aliases[p->n_aliases++] = str_dup(a))) rc = err_nomem(err);
     }
@@ -145,8 +145,11 @@ static int each_row(void *ud, const struct row_persona *r)
 {
     struct each *e = ud;
     struct persona *p;
-    if (r->forgotten) return 0;
-    int rc = from_row(e->home, r, &p, e->err);
+    struct err own = { 0 };
+    if (r->forgotten || r->unreadable) return 0;
+    int rc = from_row(e->home, r, &p, &own);
+    if (rc == ERR_PARSE) return 0; /* the doctor tells of it; the others are not worse for it */
+    if (rc && e->err) *e->err = own;
     if (!rc) rc = e->fn(e->ud, p);
     persona_close(p);
     return rc;
@@ -363,12 +366,48 @@ int persona_rename(struct home *h, struct persona *p, const char *name, struct e
     return rc;
 }
 
+struct find_uid {
+    struct span hex;
+    int64_t id;
+    int n;
+};
+
+static int find_uid(void *ud, const struct row_persona *r)
+{
+    struct find_uid *f = ud;
+    char hex[2 * VAULT_UID + 1];
+    for (int i = 0; i < VAULT_UID; i++) snprintf(hex + 2 * i, 3, "%02x", r->uid[i]);
+    if (!span_ieq((struct span){ hex, f->hex.n }, f->hex.p)) return 0;
+    f->id = r->id;
+    f->n++;
+    return 0;
+}
+
+/* A persona that cannot be opened has no name any more; its id stands in the clear. */
+static int forget_uid(struct home *h, const char *id, struct err *err)
+{
+    char hex[2 * VAULT_UID + 1];
+    struct span s = span_trim(span_of(id));
+    struct find_uid f = { 0 };
+    if (s.n < 8 || s.n >= sizeof hex) return ERR_NOTFOUND;
+    snprintf(hex, sizeof hex, "%.*s", (int)s.n, s.p);
+    f.hex = span_of(hex);
+    struct err own = { 0 };
+    int rc = store_persona_each(h->store, find_uid, &f, &own);
+    if (rc && err) *err = own;
+    if (rc || !f.n) return rc ? rc : ERR_NOTFOUND;
+    if (f.n > 1)
+        return err_set(err, ERR_INVAL, "that id is the beginning of several: give more digits");
+    return store_persona_forget(h->store, f.id, err);
+}
+
 int persona_forget(struct home *h, const char *name, struct err *err)
 {
     struct persona *p;
     if (!span_trim(span_of(name)).n)
         return err_set(err, ERR_INVAL, "name the persona to forget, or give its id");
     int rc = persona_open(h, name, &p, err);
+    if (rc == ERR_NOTFOUND) return forget_uid(h, name, err);
     if (rc) return rc;
     int64_t id = p->seal.id;
     persona_close(p);
