@@ -364,11 +364,31 @@ static int confirm_name(const struct persona *p, struct err *err)
     return rc;
 }
 
+/* A persona whose key is lost or damaged does not open, but it can be forgotten by its id. */
+static int forget_closed(struct cli *c, const char *id, struct err *err)
+{
+    if (!arg_flag(c, "yes") && !ui_interactive())
+        return err_set(err, ERR_INVAL, "forgetting cannot be undone: say --yes");
+    int rc = persona_forget(c->home, id, err);
+    if (rc) return rc;
+    if (c->json) c->out = json_pack("{s:o}", "forgotten", jtext(id));
+    else ui_printf("Forgotten: it could not be opened any more, and now it is gone.\n");
+    return 0;
+}
+
+static bool looks_like_id(const char *s)
+{
+    size_t n = strspn(s, "0123456789abcdefABCDEF");
+    return !s[n] && n >= 8 && n <= 32;
+}
+
 int cmd_forget(struct cli *c, struct err *err)
 {
     struct persona_counts n = { 0 };
     char a[64], b[64];
     int rc = cli_open_persona(c, c->args.pos[0], err);
+    if (rc == ERR_NOTFOUND && looks_like_id(c->args.pos[0]))
+        return forget_closed(c, c->args.pos[0], err);
     if (rc) return rc;
     if (!arg_flag(c, "yes")) {
         if (!ui_interactive())

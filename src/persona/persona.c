@@ -344,8 +344,9 @@ int persona_adopt(struct home *h, const char *body, size_t n, const char *name, 
                   struct err *err)
 {
     struct persona *p = calloc(1, sizeof *p);
-    int rc = p ? body_read(body, n, p, err) : err_nomem(err);
     *out = NULL;
+    if (!p) return err_nomem(err);
+    int rc = body_read(body, n, p, err);
     if (!rc) rc = adopt_check(h, p, name, err);
     if (!rc) rc = body_write(p, out, err);
     persona_close(p);

@@ -60,12 +60,14 @@ int persona_rename(struct home *h, struct persona *p, const char *name, struct e
  * there are left. An alias changes which messages are voice: pieces already stored are looked at
  * again, and when some became voice the persona is stale and needs persona_settle. */
 int persona_alias_add(struct home *h, struct persona *p, const char *list, struct err *err);
-/* The reverse: takes names, addresses or numbers back. ERR_NOTFOUND when the persona has none of them. */
+/* The reverse: takes names, addresses or numbers back. ERR_NOTFOUND when the persona has none of
+ * them. */
 int persona_alias_remove(struct home *h, struct persona *p, const char *list, struct err *err);
 /* Is this author the persona? Names match folded and in either order of "Last, First"; addresses
  * case-blind; phone numbers by their last 9 digits, or by all (7 or 8) when one has fewer. */
 bool persona_is(const struct persona *p, const char *author, const char *author_id);
-int persona_forget(struct home *h, const char *name, struct err *err); /* the name is required */
+/* The name is required; an id does too, also of a persona that opens no more. */
+int persona_forget(struct home *h, const char *name, struct err *err);
 enum persona_kind persona_kind_parse(const char *word); /* PERSONA_KIND_COUNT if unknown */
 const char *persona_kind_word(enum persona_kind k);
 

@@ -178,7 +178,8 @@ int source_delete(struct home *h, struct persona *p, int64_t id, struct gone *go
     if (rc) store_rollback(h->store);
     else p->stale = true;
     g.phrases = phrases;
-    if (gone) *gone = rc ? (struct gone){ 0 } : g;
+    if (rc) memset(&g, 0, sizeof g);
+    if (gone) *gone = g;
     if (!rc) store_compact(h->store, NULL); /* a reader may hold it up: done another time */
     return rc;
 }

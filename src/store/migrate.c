@@ -44,7 +44,8 @@ static int step_1_to_2(struct store *st, struct err *err)
                       "turn INTEGER NOT NULL REFERENCES turn(id) ON DELETE CASCADE,"
                       " source INTEGER NOT NULL REFERENCES source(id) ON DELETE CASCADE,"
                       " PRIMARY KEY(turn, source)) STRICT, WITHOUT ROWID;"
-                      "CREATE INDEX turn_source_source ON turn_source(source);",
+                      "CREATE INDEX turn_source_source ON turn_source(source);"
+                      "CREATE INDEX piece_source_time ON piece(source, written_at, seq);",
                       err);
     return rc ? rc : each_with_key(st, link_turns, err);
 }

@@ -26,6 +26,7 @@ static const char TABLES[] =
     " digest BLOB NOT NULL CHECK(length(digest)=16), body BLOB NOT NULL,"
     " UNIQUE(persona, digest)) STRICT;"
     "CREATE INDEX piece_source ON piece(source, seq);"
+    "CREATE INDEX piece_source_time ON piece(source, written_at, seq);"
     "CREATE INDEX piece_time ON piece(persona, written_at, source, seq);"
     "CREATE TABLE chunk(id INTEGER PRIMARY KEY,"
     " persona INTEGER NOT NULL REFERENCES persona(id) ON DELETE CASCADE,"

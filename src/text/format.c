@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #define TWO_DAYS 172800
+#define YEAR_ONE (-62135596800)
 
 const struct format *const formats[] = {
     &format_whatsapp, &format_telegram, &format_mbox, &format_eml,   &format_html,
@@ -237,6 +238,10 @@ int fmt_emit(const struct format_opts *o, const struct piece_sink *sink, struct 
     for (size_t i = 0; i < sizeof str / sizeof *str; i++)
         if (!*str[i]) *str[i] = "";
     if (blank(p->text) && blank(p->quoted)) return 0;
+    if (p->written_at != CLOCK_NONE && p->written_at < YEAR_ONE) {
+        p->written_at = CLOCK_NONE;
+        fmt_skip(sink, "date before the year 1", where);
+    }
     if (p->written_at != CLOCK_NONE && o->now > 0 && p->written_at > o->now + TWO_DAYS) {
         p->written_at = CLOCK_NONE;
         fmt_skip(sink, "date in the future", where);

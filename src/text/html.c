@@ -47,10 +47,19 @@ static bool among(const char *const *list, struct span w)
 static const char *tag_end(const char *p, const char *end)
 {
     char quote = 0;
+    bool value = false; /* the next character that is no blank begins an attribute's value */
     for (; p < end; p++) {
-        if (quote) quote = *p == quote ? 0 : quote;
-        else if (*p == '>') return p + 1;
-        else if ((*p == '"' || *p == '\'') && p[-1] == '=') quote = *p;
+        bool blank = *p == ' ' || *p == '\t' || *p == '\n' || *p == '\f';
+        if (quote) {
+            quote = *p == quote ? 0 : quote;
+        } else if (*p == '>') {
+            return p + 1;
+        } else if (value && !blank) {
+            if (*p == '"' || *p == '\'') quote = *p;
+            value = false;
+        } else if (*p == '=') {
+            value = true;
+        }
     }
     return end;
 }
@@ -398,8 +407,8 @@ static void settle(struct buf *b, size_t from)
     buf_free(&clean);
 }
 
-int html_text(const char *html, size_t n, struct buf *text, struct buf *quoted, struct buf *title,
-              int64_t *date, struct err *err)
+static int read_page(const char *html, size_t n, double seconds, struct buf *text,
+                     struct buf *quoted, struct buf *title, int64_t *date, struct err *err)
 {
     struct buf flat = BUF_INIT(n + 16);
     struct walk w = { .text = text,
@@ -408,7 +417,7 @@ int html_text(const char *html, size_t n, struct buf *text, struct buf *quoted, 
                       .date = CLOCK_NONE,
                       .text_from = text->n,
                       .quoted_from = quoted ? quoted->n : 0 };
-    struct pool pool = { .until = clock_mono() + MAX_SECONDS };
+    struct pool pool = { .until = clock_mono() + seconds };
     volatile int rc = 0;
     w.title_tag.max = w.h1.max = 4096;
     if (n > UINT32_MAX / 2) return err_set(err, ERR_LIMIT, "the page is too large");
@@ -447,4 +456,15 @@ out:
     buf_free(&w.h1);
     arena_free(pool.arena);
     return rc;
+}
+
+int html_text(const char *html, size_t n, struct buf *text, struct buf *quoted, struct buf *title,
+              int64_t *date, struct err *err)
+{
+    return read_page(html, n, MAX_SECONDS, text, quoted, title, date, err);
+}
+
+int html_part(const char *html, size_t n, struct buf *text, struct buf *quoted, struct err *err)
+{
+    return read_page(html, n, MAX_SECONDS / 10, text, quoted, NULL, NULL, err);
 }

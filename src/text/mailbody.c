@@ -137,8 +137,8 @@ static void read_text(struct body_walk *w, GMimeObject *o, bool html)
     if (!rc && !html && text.n) add_plain(w, o, &text);
     if (!rc && html && text.n) {
         if (w->html.n) buf_adds(&w->html, "\n\n");
-        rc = html_text(text.p, text.n, &w->html, &w->html_quoted, NULL, NULL, w->err);
-        if (rc == ERR_PARSE) {
+        rc = html_part(text.p, text.n, &w->html, &w->html_quoted, w->err);
+        if (rc == ERR_PARSE || rc == ERR_LIMIT) {
             told(w, "broken part");
             rc = 0;
         }

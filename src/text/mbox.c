@@ -6,15 +6,18 @@
  * that Thunderbird writes), and a header field must follow it. Content-Length is not believed.
  *
  * The scan keeps the first bytes of the present line and nothing else. It also counts what would
- * make a MIME parser spend memory: header fields, boundaries, bytes. Where a count passes its
- * limit, `use` marks the place, and the parser is shown the message up to there only. */
+ * make a MIME parser spend memory or stack: header fields, boundaries, bytes, and the marks that
+ * nest in an address ("group: a, b;", comments), which GMime reads by recursion. Where a count
+ * passes its limit, `use` marks the place, and the parser is shown the message up to there only. */
 #include "text/mail.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define BLOCK 65536
+#define BLOCK     65536
+#define UNCUT     UINT64_MAX
+#define NESTS_MAX 400 /* ':' and '(' in one address field */
 
 int mbox_init(struct mbox *m, FILE *f, bool split, struct err *err)
 {
@@ -34,6 +37,7 @@ struct head { /* the first bytes of a line */
     char p[192];
     size_t n;
     uint64_t at, len; /* offset and length, line end included */
+    uint64_t nests;   /* ':' and '(' in all of it */
 };
 
 /* Others read the file between our calls, so the position is set before every read. */
@@ -52,7 +56,7 @@ static bool fill(struct mbox *m)
 static bool take_line(struct mbox *m, struct head *h)
 {
     h->n = 0;
-    h->len = 0;
+    h->len = h->nests = 0;
     h->at = m->at;
     for (;;) {
         if (m->i == m->n && !fill(m)) break;
@@ -62,6 +66,7 @@ static bool take_line(struct mbox *m, struct head *h)
         if (keep > sizeof h->p - h->n) keep = sizeof h->p - h->n;
         memcpy(h->p + h->n, p, keep);
         h->n += keep;
+        for (size_t i = 0; i < k; i++) h->nests += p[i] == ':' || p[i] == '(';
         h->len += k;
         m->i += k;
         m->at += k;
@@ -122,15 +127,41 @@ struct tally {
     bool in_header; /* its own header goes on */
     bool fields;    /* lines look like a header since the last boundary or empty line */
     uint64_t boundaries, lines;
-    uint64_t cut; /* 0, or where a limit was passed */
+    bool address;   /* the field that is open holds addresses */
+    uint64_t nests; /* in it so far */
+    uint64_t cut;   /* where a limit was passed; UNCUT */
 };
+
+static bool address_field(const char *p, size_t n)
+{
+    static const char *const names[] = { "From",     "To",           "Cc",         "Bcc",
+                                         "Reply-To", "Sender",       "Resent-",    "Return-",
+                                         "Errors-",  "Disposition-", "Mail-",      "Apparently-",
+                                         "X-Envel",  "Delivered-",   "X-Original-" };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        size_t k = strlen(names[i]);
+        if (n > k && !strncasecmp(p, names[i], k)) return true;
+    }
+    return false;
+}
+
+/* Does this line of a header nest addresses deeper than anybody writes? */
+static bool nests_too_deep(struct tally *t, const struct head *h, bool fold)
+{
+    if (!fold) {
+        t->address = address_field(h->p, h->n);
+        t->nests = 0;
+    }
+    t->nests += h->nests;
+    return t->address && t->nests > NESTS_MAX;
+}
 
 static void count(struct tally *t, const struct head *h, uint64_t start)
 {
     bool fold = h->n && (h->p[0] == ' ' || h->p[0] == '\t');
     if (t->in_header) {
         if (!h->n) t->in_header = false;
-        else if (h->at + h->len - start > MBOX_HEADER_MAX && !t->cut) t->cut = h->at;
+        else if (h->at + h->len - start > MBOX_HEADER_MAX && t->cut == UNCUT) t->cut = h->at;
         t->fields = true;
     }
     if (!h->n || (h->n > 2 && h->p[0] == '-' && h->p[1] == '-')) {
@@ -140,7 +171,8 @@ static void count(struct tally *t, const struct head *h, uint64_t start)
         t->fields = t->fields && (fold || mbox_field(h->p, h->n));
         t->lines += t->fields;
     }
-    if (t->cut) return;
+    if (t->cut != UNCUT) return;
+    if (t->fields && nests_too_deep(t, h, fold)) t->cut = h->at;
     if (t->boundaries > MBOX_BOUNDARIES_MAX || t->lines > MBOX_FIELDS_MAX ||
         h->at - start > MBOX_BYTES_MAX || (t->fields && h->len > MBOX_HEADER_MAX))
         t->cut = h->at;
@@ -164,7 +196,7 @@ static void open_first(struct mbox *m)
 
 int mbox_next(struct mbox *m, struct mbox_range *out, struct err *err)
 {
-    struct tally t = { .in_header = true };
+    struct tally t = { .in_header = true, .cut = UNCUT };
     struct head h, cand = { .n = 0 };
     bool empty = false, waiting = false, field = false, first = true;
     if (!m->opened) open_first(m);
@@ -190,7 +222,7 @@ int mbox_next(struct mbox *m, struct mbox_range *out, struct err *err)
     m->start = m->mark = m->at;
     if (out->end <= out->start) return 0;
 done:
-    out->use = t.cut && t.cut < out->end ? t.cut : out->end;
-    out->broken = !field;
+    out->use = t.cut < out->end ? t.cut : out->end;
+    out->broken = !field || out->use == out->start;
     return 1;
 }

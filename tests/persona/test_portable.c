@@ -1,5 +1,5 @@
-/* A persona out and in again; and files that somebody else wrote under a known secret. The command line's
- * tests cover cuts, wrong secrets and names that are taken. */
+/* A persona out and in again; and files that somebody else wrote under a known secret. The command
+ * line's tests cover cuts, wrong secrets and names that are taken. */
 #include "persona_home.h"
 
 #include "persona/portable.h"
