@@ -18,11 +18,13 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define TWO_DAYS 172800
-#define YEAR_ONE (-62135596800)
+#define TWO_DAYS  172800
+#define SPOOL_MAX ((size_t)256 << 20)
+#define YEAR_ONE  (-62135596800)
 
 const struct format *const formats[] = {
     &format_whatsapp, &format_telegram, &format_mbox, &format_eml,   &format_html,
@@ -39,25 +41,25 @@ const struct format *format_by_name(const char *name)
 /* ---- opening ----------------------------------------------------------------------------------
  */
 
+/* What comes through a pipe is read twice, so it is kept: in memory, never in a file, since a file's
+ * blocks would hold the plain text long after it is gone. */
 static int spool(FILE *from, FILE **to, struct err *err)
 {
-    const char *dir = getenv("TMPDIR");
-    char path[4096], block[65536];
-    size_t n;
-    snprintf(path, sizeof path, "%s/likeness-XXXXXX", dir && *dir ? dir : "/tmp");
-    int rc = 0, fd = mkostemp(path, O_CLOEXEC); /* mode 0600 */
-    if (fd < 0)
-        return err_errno(err, "cannot make a temporary file: set TMPDIR to a folder you own");
-    unlink(path);
-    if (!(*to = fdopen(fd, "w+b"))) {
-        close(fd);
-        return err_nomem(err);
+    char block[65536];
+    size_t n, total = 0;
+    int rc = 0, fd = memfd_create("likeness", MFD_CLOEXEC);
+    *to = fd >= 0 ? fdopen(fd, "w+b") : NULL;
+    if (!*to && fd >= 0) close(fd);
+    if (!*to) return err_nomem(err);
+    while (!rc && (n = fread(block, 1, sizeof block, from))) {
+        if ((total += n) > SPOOL_MAX)
+            rc = err_set(err, ERR_LIMIT,
+                         "more than %zu MiB came through the pipe: save it as a file and add that",
+                         SPOOL_MAX >> 20);
+        else if (fwrite(block, 1, n, *to) != n) rc = err_nomem(err);
     }
-    while (!rc && (n = fread(block, 1, sizeof block, from)))
-        if (fwrite(block, 1, n, *to) != n) rc = err_errno(err, "cannot write a temporary file");
     if (!rc && ferror(from)) rc = err_errno(err, "cannot read the input");
-    if (!rc && (fflush(*to) || fseeko(*to, 0, SEEK_SET)))
-        rc = err_errno(err, "cannot write a temporary file");
+    if (!rc && (fflush(*to) || fseeko(*to, 0, SEEK_SET))) rc = err_nomem(err);
     explicit_bzero(block, sizeof block);
     if (rc) {
         fclose(*to);

@@ -57,7 +57,7 @@ struct format {
 extern const struct format *const formats[];
 const struct format *format_by_name(const char *name); /* NULL if unknown */
 
-/* Open path ("-" = stdin, spooled to an unlinked temporary file of mode 0600) and choose the
+/* Open path ("-" = stdin, kept in memory, at most 256 MiB) and choose the
  * format: `as` names one, or NULL recognises. Empty, binary and unrecognised files are ERR_PARSE
  * with a remedy. On success *in must be closed with format_close; on failure there is nothing to
  * close. */
