@@ -172,7 +172,7 @@ static int measured_asks(struct bench *b, const struct place *at, struct err *er
 int bench_persona(struct bench *b, struct err *err)
 {
     struct place at;
-    double seconds, peak;
+    double seconds = 0, peak = 0;
     if (!find_corpus(&at)) return 0;
     setenv("LIKENESS_KDF", "fast", 1);
     int rc = measured_ingest(&at, &seconds, &peak, err);
