@@ -17,9 +17,11 @@ static const char *const common[TABLE_ROLES] = {
         "nachricht texto texte testo contenu contenido tekst bericht ",
     [TABLE_AUTHOR] =
         "author from sender name username user fromname sendername speaker by authorname "
-        "von autor auteur autore absender ",
+        "who whom person participant member nick nickname handle creator writer "
+        "von autor auteur autore absender verfasser expediteur remitente mittente ",
     [TABLE_DATE] = "date writtenat createdat timestamp time datetime sentat when created published "
-                   "publishedat day datum fecha data dateunixtime ",
+                   "publishedat day sent senton sentdate posted postedat at ts datetimeutc utc "
+                   "datum zeitstempel zeit fecha hora data dateunixtime ",
     [TABLE_TITLE] = "title subject heading headline betreff titel titre titulo titolo ",
     [TABLE_ID] = "id messageid uuid guid key ",
     [TABLE_THREAD] =

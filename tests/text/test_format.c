@@ -331,6 +331,14 @@ static void csv_rows(void **state)
     read_text(&g, "us.csv", "body\tdate\nx\t3/4/2019\ny\t3/25/2019\n");
     check_day(g.p[0].at, "2019-03-04");
     drop(&g);
+    read_text(&g, "de.csv", "Zeitstempel;Verfasser;Nachricht\n12.03.2019;Anna;x\n");
+    check_day(g.p[0].at, "2019-03-12");
+    check_str(g.p[0].author, "Anna");
+    drop(&g);
+    read_text(&g, "odd.jsonl", "{\"body\":\"x\",\"who\":\"Clara\",\"at\":\"2019-03-04\"}\n");
+    check_str(g.p[0].author, "Clara"); /* else her words would pass for the owner's */
+    check_day(g.p[0].at, "2019-03-04");
+    drop(&g);
     read_text(&g, "open.csv", "text,id\nfine,1\n\"never closed,2\nx,3\n");
     check_int(g.n, 1);
     check_str(g.skip[0], "row with an open quote");
