@@ -30,7 +30,7 @@ struct telegram {
 static int score(const struct format_in *in)
 {
     struct span s = span_trim((struct span){ (const char *)in->head, in->head_n });
-    if (!s.n || *s.p != '{') return 0;
+    if (!s.p || !s.n || *s.p != '{') return 0;
     bool messages = memmem(s.p, s.n, "\"messages\"", 10), type = memmem(s.p, s.n, "\"type\"", 6);
     bool from = memmem(s.p, s.n, "\"from_id\"", 9) || memmem(s.p, s.n, "\"date_unixtime\"", 15) ||
                 memmem(s.p, s.n, "\"actor_id\"", 10);
