@@ -1,7 +1,7 @@
 /* The small files of a home as anybody may have written them: vault, persona key, key file, and
  * sealed values. The first byte chooses which. A right check sum is put under a vault file half the
- * time, so that what comes after it is reached; costly Argon2id is left out, its bounds are tested.
- */
+ * time, so that what comes after it is reached; costly Argon2id is left out, its bounds are
+ * tested. */
 #include "base/io.h"
 #include "vault/inside.h"
 

@@ -1,5 +1,5 @@
-/* WhatsApp exports from hostile hands. Run with fuzz/dict/whatsapp.dict and fuzz/corpus/whatsapp.
- */
+/* WhatsApp exports from hostile hands. Run with fuzz/dict/whatsapp.dict and
+ * fuzz/corpus/whatsapp. */
 #include "base/str.h"
 #include "text/fmt.h"
 

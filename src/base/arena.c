@@ -1,5 +1,5 @@
-/* Arena: a list of blocks, bump allocation, zeroed on the way out because it holds personal text.
- */
+/* Arena: a list of blocks, bump allocation, zeroed on the way out because it holds personal
+ * text. */
 #include "base/arena.h"
 
 #include <stdarg.h>

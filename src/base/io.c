@@ -342,8 +342,8 @@ int io_columns(void)
 }
 
 /* Signals that end or stop a program while it asks: the terminal is given back before they act.
- * They are blocked but for the moment of waiting (ppoll), so that none can slip in before the wait.
- */
+ * They are blocked but for the moment of waiting (ppoll), so that none can slip in before the
+ * wait. */
 static const int ending[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP };
 #define N_ENDING (sizeof ending / sizeof *ending)
 static volatile sig_atomic_t caught;

@@ -310,8 +310,8 @@ bool str_f64(struct span s, double *out)
     return true;
 }
 
-/* Multiply-and-fold over 8-byte steps, with a final avalanche (the idea of wyhash, own constants).
- */
+/* Multiply-and-fold over 8-byte steps, with a final avalanche (the idea of wyhash, own
+ * constants). */
 static uint64_t fold(uint64_t a, uint64_t b)
 {
     unsigned __int128 m = (unsigned __int128)a * b;

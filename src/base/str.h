@@ -1,5 +1,5 @@
-/* Strings: UTF-8, trimming, comparing, parsing numbers. Spans borrow; nothing here keeps a pointer.
- */
+/* Strings: UTF-8, trimming, comparing, parsing numbers. Spans borrow; nothing here keeps a
+ * pointer. */
 #ifndef LK_BASE_STR_H
 #define LK_BASE_STR_H
 
@@ -25,8 +25,8 @@ uint32_t utf8_next(const char **p, const char *end);
 int utf8_put(char out[4], uint32_t cp); /* bytes written */
 bool utf8_valid(const char *s, size_t n);
 /* Copies s with broken sequences, NULs and control characters (except \n, \t) made U+FFFD or
- * dropped, CRLF and CR made LF. Appends to out. Returns how many bytes were not as they should be.
- */
+ * dropped, CRLF and CR made LF. Appends to out. Returns how many bytes were not as they should
+ * be. */
 size_t utf8_clean(struct buf *out, const char *s, size_t n);
 /* Unicode case folding with combining marks removed ("É" -> "e"), for matching names and words. */
 void utf8_fold(struct buf *out, const char *s, size_t n);

@@ -179,8 +179,8 @@ void ui_styled(enum ui_style s, const char *fmt, ...) __attribute__((format(prin
 void ui_line(enum ui_style s, int hang, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* The same on stderr, unless --quiet. */
 void ui_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-/* Paragraphs to stdout, wrapped to the terminal (or 80 columns), each line after `indent` spaces.
- */
+/* Paragraphs to stdout, wrapped to the terminal (or 80 columns), each line after `indent`
+ * spaces. */
 void ui_wrap(const char *text, int indent);
 /* "likeness: MESSAGE" on stderr. */
 void ui_error(const char *message);
@@ -193,8 +193,8 @@ char *ui_span(int64_t from, int64_t to, char out[64]); /* "2012-03-04 to 2019-11
 bool ui_interactive(void);                             /* somebody is there to ask */
 void ui_stdin_is_data(void);                           /* questions go to /dev/tty, then */
 bool ui_stdout_terminal(void);
-/* One line from the person at the terminal, newline removed. ERR_CANCEL on Ctrl-C or end of input.
- */
+/* One line from the person at the terminal, newline removed. ERR_CANCEL on Ctrl-C or end of
+ * input. */
 int ui_ask(const char *prompt, struct buf *line, struct err *err);
 /* ERR_CANCEL unless the answer is yes. */
 int ui_confirm(const char *question, struct err *err);

@@ -134,8 +134,8 @@ static int note_id(void *ud, const struct persona *p)
     return 0;
 }
 
-/* Every persona's vectors anew; each persona keeps its old ones until its new ones are all there.
- */
+/* Every persona's vectors anew; each persona keeps its old ones until its new ones are all
+ * there. */
 static int reembed(struct cli *c, struct findings *f, const char *embedder, struct err *err)
 {
     struct ids l = { 0 };

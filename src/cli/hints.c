@@ -2,8 +2,8 @@
  * from.
  *
  * A suggested question is made from a topic of the persona, asked at once, and shown only when the
- * persona answers it, so that the first thing a new user types works.
- */
+ * persona answers it, so that the first thing a new user types
+ * works. */
 #include "cli/cli.h"
 
 #include "base/str.h"

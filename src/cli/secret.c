@@ -25,8 +25,8 @@
 static struct termios tty_was;
 static int tty_fd = -1;
 
-/* Ctrl-C while echo is off: give the terminal back as it was, then end as if we had not been there.
- */
+/* Ctrl-C while echo is off: give the terminal back as it was, then end as if we had not been
+ * there. */
 static void give_back_terminal(int sig)
 {
     if (tty_fd >= 0) tcsetattr(tty_fd, TCSAFLUSH, &tty_was);

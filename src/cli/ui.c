@@ -6,8 +6,8 @@
  *
  * Ctrl-C: between ui_progress_begin and ui_progress_end the first one sets a flag that the progress
  * callback turns into ERR_CANCEL, so that the work under way rolls back; a second one ends the
- * process at once (the store is safe against that too). Elsewhere Ctrl-C does what it always does.
- */
+ * process at once (the store is safe against that too). Elsewhere Ctrl-C does what it always
+ * does. */
 #include "cli/cli.h"
 
 #include "base/clock.h"
@@ -92,8 +92,8 @@ void ui_styled(enum ui_style s, const char *fmt, ...)
     style_off(s);
 }
 
-/* Width to write in: of the terminal, at most 100 so that paragraphs stay readable; 80 elsewhere.
- */
+/* Width to write in: of the terminal, at most 100 so that paragraphs stay readable; 80
+ * elsewhere. */
 static int width_of(FILE *f)
 {
     int w = io_on_terminal(f) ? io_columns() : 80;

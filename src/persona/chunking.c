@@ -80,8 +80,8 @@ static void remember(struct work *w, const struct piece *p)
     *at = ++w->n_head;
 }
 
-/* What a mail answers: its own quotation, or the head of the mail it names. "" if neither is known.
- */
+/* What a mail answers: its own quotation, or the head of the mail it names. "" if neither is
+ * known. */
 static const char *answered(struct work *w, const struct piece *p)
 {
     struct span q = span_trim(span_of(p->quoted));

@@ -82,8 +82,8 @@ static void remember_said(struct conversation *c, int64_t piece, const char *sen
     c->said[c->n_said++] = (struct said){ piece, hash64(sentence, strlen(sentence), 0) };
 }
 
-/* The subject of a turn: its question, when that can stand alone, and the sentence that answered.
- */
+/* The subject of a turn: its question, when that can stand alone, and the sentence that
+ * answered. */
 static int remember_subject(struct conversation *c, const char *question, const char *sentence)
 {
     struct buf b = BUF_INIT(65536);

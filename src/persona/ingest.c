@@ -214,8 +214,8 @@ static int source_for(struct job *j, const struct piece *p, int64_t *id)
     return 0;
 }
 
-/* First pass: a piece is counted, and votes for its source when it is known (source 0: it is not).
- */
+/* First pass: a piece is counted, and votes for its source when it is known (source 0: it is
+ * not). */
 static int vote(struct job *j, const struct piece *p, int64_t source)
 {
     uint64_t t = thread_key(j, p), pair[2] = { t, (uint64_t)source }, *n, *best, *most;

@@ -1,7 +1,7 @@
 /* Packed bodies. Pieces and chunks are read by the thousand at every start, so they are not JSON: a
  * version byte, then length-prefixed strings in a fixed order. What was sealed can still be damaged
- * before sealing by a bug or come from a hostile export file, so reading goes through the cursor.
- */
+ * before sealing by a bug or come from a hostile export file, so reading goes through the
+ * cursor. */
 #include "persona/pack.h"
 
 #include "base/cursor.h"

@@ -171,8 +171,8 @@ void profile_counter_free(struct profile_counter *c)
 
 /* ---- one word ---- */
 
-/* A contraction with its apostrophe. 's counts after words that own nothing: it's, that's, who's.
- */
+/* A contraction with its apostrophe. 's counts after words that own nothing: it's, that's,
+ * who's. */
 static bool is_contraction(const char *s, size_t n)
 {
     static const char *const heads[] = { "it",        "that",  "he",   "she",  "what",

@@ -96,8 +96,8 @@ static size_t begins(const char *s, size_t n, const char *const *list)
     return best;
 }
 
-/* "System:", "### Instruction", "**User**:", "--- example 2 ends": does a line of n bytes begin so?
- */
+/* "System:", "### Instruction", "**User**:", "--- example 2 ends": does a line of n bytes begin
+ * so? */
 static bool poses(const char *s, size_t n)
 {
     size_t i = 0, hashes = 0, rules = 0, k;

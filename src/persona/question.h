@@ -79,8 +79,8 @@ uint64_t question_turn(const char *folded, size_t n);
 float question_cover(const struct question *q, const float *match);
 /* The same over the terms that are not light, as a share of their weight. */
 float question_cover_heavy(const struct question *q, const float *match);
-/* Does this question lean on what was said before? Used to decide whether earlier turns are given.
- */
+/* Does this question lean on what was said before? Used to decide whether earlier turns are
+ * given. */
 bool question_leans(const char *text);
 /* Synonyms as search terms, for retrieval; returns how many, at most cap. */
 size_t question_expand(const struct question *q, struct bm25_term *out, size_t cap);

@@ -259,8 +259,8 @@ static int say_unknown(struct composing *c)
     return rc;
 }
 
-/* Does it say the same as the newer view: of that side, of the same subject, after the older one?
- */
+/* Does it say the same as the newer view: of that side, of the same subject, after the older
+ * one? */
 static bool sides_with(const struct composing *c, const struct sentence *s,
                        const struct sentence *older)
 {

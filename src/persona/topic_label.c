@@ -8,8 +8,8 @@
  * key (so that "old boat" and "old boats" are one), and shown as it is spelt most often.
  *
  * A label joins two or three phrases of which none holds another, and no two topics share a phrase
- * in their labels: the larger topic chooses first. Of many chunks only every n/SAMPLE-th is asked.
- */
+ * in their labels: the larger topic chooses first. Of many chunks only every n/SAMPLE-th is
+ * asked. */
 #include "persona/topic_impl.h"
 
 #include "base/buf.h"
@@ -73,8 +73,8 @@ static bool word_edge(const char *s, const char *p, size_t n)
     return (p == s || p[-1] == ' ' || p[-1] == '-') && (p[n] == 0 || p[n] == ' ' || p[n] == '-');
 }
 
-/* Does one hold the other, whole words, case ignored? The last letters may differ: "boat", "boats".
- */
+/* Does one hold the other, whole words, case ignored? The last letters may differ: "boat",
+ * "boats". */
 static bool holds(const char *text, const char *part)
 {
     size_t n = strlen(part);

@@ -295,8 +295,8 @@ static void join_part(void *ud, int part)
     for (size_t i = from; i < to; i++) j->item[i].topic = topics_assign(j->ts, j->item[i].vector);
 }
 
-/* Centres to topics: every item joins its nearest, and topics are numbered by what that comes to.
- */
+/* Centres to topics: every item joins its nearest, and topics are numbered by what that comes
+ * to. */
 static int publish(const struct work *w, struct topic_item *item, size_t n, struct topics *out)
 {
     int32_t now[K_MAX];

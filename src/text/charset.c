@@ -20,8 +20,8 @@
 
 #include <uchardet/uchardet.h>
 
-/* What uchardet may answer; `latin`: believed in text of mostly plain letters. Names are iconv's.
- */
+/* What uchardet may answer; `latin`: believed in text of mostly plain letters. Names are
+ * iconv's. */
 static const struct known {
     const char *guess, *name;
     bool latin;

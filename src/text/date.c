@@ -168,7 +168,7 @@ int date_order_day_first(const struct date_order *o)
     return o->first_over_12 > o->second_over_12;
 }
 
-/* ---- scanner -------------------------------------------------------------------------------- */
+/* ---- scanner ---- */
 
 static bool digit(const struct scan *c) { return c->p < c->end && *c->p >= '0' && *c->p <= '9'; }
 

@@ -32,8 +32,8 @@ bool date_heading(struct span s, int day_first, int64_t *out);
  * number). "2019-03" alone counts as the first of the month. */
 bool date_in_name(const char *name, int64_t *out);
 
-/* 1..12 for a month's name or abbreviation (any case, with or without marks and final dot), else 0.
- */
+/* 1..12 for a month's name or abbreviation (any case, with or without marks and final dot), else
+ * 0. */
 int date_month(struct span word);
 bool date_weekday(struct span word);
 /* "AM", "p.m.", "a. m.", with narrow spaces: 0 for am, 12 for pm, -1 if s is neither. */

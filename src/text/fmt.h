@@ -19,7 +19,7 @@
 extern const struct format format_whatsapp, format_telegram, format_mbox, format_eml, format_html,
     format_markdown, format_jsonl, format_csv, format_plain;
 
-/* ---- lines ---------------------------------------------------------------------------------- */
+/* ---- lines ---- */
 
 struct lines;
 
@@ -44,7 +44,7 @@ int lines_next(struct lines *l, struct line *out, struct err *err);
 void lines_unread(struct lines *l);
 void lines_free(struct lines *l); /* accepts NULL */
 
-/* ---- pieces --------------------------------------------------------------------------------- */
+/* ---- pieces ---- */
 
 /* A piece with all strings "" and no time. */
 struct piece fmt_piece(enum piece_kind kind);
@@ -62,7 +62,7 @@ const char *fmt_author(const struct format_opts *o);
  * not. */
 bool fmt_when(const struct format_opts *o, int day_first, struct span s, int64_t *out);
 
-/* ---- files ---------------------------------------------------------------------------------- */
+/* ---- files ---- */
 
 /* All of in->f, as cleaned UTF-8, at most FORMAT_PIECE_MAX bytes of it; more is reported skipped.
  * charset: as for lines_new_charset. */
@@ -75,8 +75,7 @@ bool fmt_named(const struct format_in *in, const char *suffixes);
 /* Copy of the head as UTF-8 (first FORMAT_HEAD bytes at most), for score functions. Appends. */
 void fmt_head_utf8(const struct format_in *in, struct buf *out);
 
-/* ---- documents in dated entries (plain text, Markdown) ----------------------------------------
- */
+/* ---- documents in dated entries (plain text, Markdown) ---- */
 
 /* Collects the text of a document and hands it over entry by entry. A document too long for one
  * piece is continued in another with the same title and date. */

@@ -25,8 +25,7 @@ struct csv {
     bool cut, open; /* too long; quotes never closed */
 };
 
-/* ---- records ----------------------------------------------------------------------------------
- */
+/* ---- records ---- */
 
 static void put(struct csv *c, const char *p, size_t n)
 {
@@ -108,8 +107,7 @@ static const char *field(const struct csv *c, int i)
     return i >= 0 && i < c->n && c->rec.n >= c->at[i] ? buf_str(&c->rec) + c->at[i] : "";
 }
 
-/* ---- recognition ------------------------------------------------------------------------------
- */
+/* ---- recognition ---- */
 
 /* Delimiters in the record at *p; *p moves behind it. -1: it does not end within the sample. */
 static int count_record(const char **p, const char *end, char delim)
@@ -180,8 +178,7 @@ static int score(const struct format_in *in)
     return points;
 }
 
-/* ---- parsing ----------------------------------------------------------------------------------
- */
+/* ---- parsing ---- */
 
 static int no_text_column(const struct csv *c, const char *name, bool mapped, struct err *err)
 {

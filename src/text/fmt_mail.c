@@ -39,7 +39,7 @@ struct fields {
     bool sent, draft, spam, bulk;
 };
 
-/* ---- header fields ----------------------------------------------------------------- */
+/* ---- header fields ---- */
 
 /* Clean and on one line: runs of white space become one space. */
 static void put_line(struct buf *out, const char *s)
@@ -222,7 +222,7 @@ static bool fields_failed(const struct fields *f)
            f->answers.failed || f->root.failed;
 }
 
-/* ---- one message ------------------------------------------------------------------- */
+/* ---- one message ---- */
 
 static int emit(const struct mailbox *b, GMimeMessage *m, const struct fields *f, uint64_t where,
                 struct err *err)
@@ -287,7 +287,7 @@ static int read_range(const struct mailbox *b, const struct mbox_range *r, struc
     return rc;
 }
 
-/* ---- the two formats --------------------------------------------------------------- */
+/* ---- the two formats ---- */
 
 static bool names_sent(struct span part)
 {

@@ -36,8 +36,7 @@ struct md {
     struct md_refs refs;
 };
 
-/* ---- recognition ------------------------------------------------------------------------------
- */
+/* ---- recognition ---- */
 
 static int score(const struct format_in *in)
 {
@@ -60,8 +59,7 @@ static int score(const struct format_in *in)
     return marks >= 4 ? 30 : 0;
 }
 
-/* ---- blocks -----------------------------------------------------------------------------------
- */
+/* ---- blocks ---- */
 
 static int add(struct md *m, bool quoted, const char *s, size_t n, struct err *err)
 {
@@ -155,8 +153,7 @@ static int gather(struct md *m, enum block kind, bool fresh, struct span s, stru
     return rc ? rc : m->block.failed == ERR_NOMEM ? err_nomem(err) : 0;
 }
 
-/* ---- what kind of line? -----------------------------------------------------------------------
- */
+/* ---- what kind of line? ---- */
 
 static struct span skip_blanks(struct span s)
 {
@@ -346,8 +343,7 @@ static int one_line(struct md *m, const struct line *ln, struct err *err)
     return text_line(m, s, err);
 }
 
-/* ---- front matter -----------------------------------------------------------------------------
- */
+/* ---- front matter ---- */
 
 static struct span yaml_value(struct span s)
 {

@@ -24,8 +24,8 @@ static bool heading_like(struct span s)
     return !strchr(".!?,;:", s.p[s.n - 1]) || (s.n > 4 && s.p[s.n - 1] == ')');
 }
 
-/* The first line is in `first`; was it a heading? Sets title, and the date when the name has none.
- */
+/* The first line is in `first`; was it a heading? Sets title, and the date when the name has
+ * none. */
 static int first_heading(struct doc *d, const struct buf *first, uint64_t line, struct err *err)
 {
     struct span s = span_trim((struct span){ buf_str(first), first->n });

@@ -59,8 +59,7 @@ static int scalar(struct telegram *t, char *out, size_t cap, struct err *err)
     return 0;
 }
 
-/* ---- one message ------------------------------------------------------------------------------
- */
+/* ---- one message ---- */
 
 /* "text": a string, or a list of strings and {"type", "text"} objects. */
 static void message_text(struct telegram *t, const json_t *v, bool foreign)
@@ -173,8 +172,7 @@ static int messages(struct telegram *t, struct err *err)
     return rc;
 }
 
-/* ---- the file ---------------------------------------------------------------------------------
- */
+/* ---- the file ---- */
 
 static int personal(struct telegram *t, struct err *err)
 {

@@ -5,8 +5,8 @@
  * run backwards, since an export is in order of time; else what the caller says; else day first.
  * The second makes pieces: a line with a prefix opens a message, other lines continue it.
  *
- * Times are those of the telephone that exported, without a zone: opts->tz_offset makes them UTC.
- */
+ * Times are those of the telephone that exported, without a zone: opts->tz_offset makes them
+ * UTC. */
 #include "base/str.h"
 #include "text/date.h"
 #include "text/fmt.h"
@@ -31,7 +31,7 @@ struct chat {
     struct buf name, text;
 };
 
-/* ---- first pass -------------------------------------------------------------------- */
+/* ---- first pass ---- */
 
 struct order {
     struct date_order seen;
@@ -85,7 +85,7 @@ static int first_pass(struct chat *c, struct err *err)
     return 0;
 }
 
-/* ---- second pass ------------------------------------------------------------------- */
+/* ---- second pass ---- */
 
 static int emit(struct chat *c, struct err *err)
 {

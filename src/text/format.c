@@ -38,8 +38,7 @@ const struct format *format_by_name(const char *name)
     return NULL;
 }
 
-/* ---- opening ----------------------------------------------------------------------------------
- */
+/* ---- opening ---- */
 
 /* What comes through a pipe is read twice, so it is kept: in memory, never in a file, since a file's
  * blocks would hold the plain text long after it is gone. */
@@ -213,8 +212,7 @@ void format_close(struct format_in *in)
     in->f = NULL;
 }
 
-/* ---- shared by parsers ------------------------------------------------------------------------
- */
+/* ---- shared by parsers ---- */
 
 struct piece fmt_piece(enum piece_kind kind)
 {

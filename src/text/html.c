@@ -25,7 +25,7 @@
 #define MAX_MEMORY  ((size_t)192 << 20)
 #define MAX_SECONDS 10.0
 
-/* ---- before Gumbo: no deep nesting ----------------------------------------------------------- */
+/* ---- before Gumbo: no deep nesting ---- */
 
 static const char *const uncounted[] = {
     /* void, or closed by their next sibling */
@@ -130,7 +130,7 @@ static void flatten(const char *html, size_t n, struct buf *out)
     buf_add(out, run, (size_t)(end - run));
 }
 
-/* ---- memory for Gumbo ------------------------------------------------------------------------ */
+/* ---- memory for Gumbo ---- */
 
 struct pool {
     struct arena *arena;
@@ -149,7 +149,7 @@ static void *pool_alloc(void *ud, size_t n)
 
 static void pool_free(void *ud, void *p) {}
 
-/* ---- the walk -------------------------------------------------------------------------------- */
+/* ---- the walk ---- */
 
 struct walk {
     struct buf *text, *quoted, *title;

@@ -176,8 +176,7 @@ int jscan_value(struct jscan *j, struct buf *out, struct err *err)
     return out && out->failed == ERR_NOMEM ? err_nomem(err) : 0;
 }
 
-/* ---- jansson ----------------------------------------------------------------------------------
- */
+/* ---- jansson ---- */
 
 static bool hex4(const char *p, unsigned *v)
 {

@@ -146,8 +146,8 @@ static int fill(struct lines *l, struct err *err)
     return 0;
 }
 
-/* Only visible characters, spaces and tabs, all well-formed? Then the bytes can stand as they are.
- */
+/* Only visible characters, spaces and tabs, all well-formed? Then the bytes can stand as they
+ * are. */
 static bool is_clean(const char *s, size_t n, bool *multi)
 {
     bool ok = true;
@@ -167,8 +167,8 @@ static bool is_clean(const char *s, size_t n, bool *multi)
     return ok;
 }
 
-/* Make the collected line clean UTF-8. The clean copy is capped too: a broken byte becomes three.
- */
+/* Make the collected line clean UTF-8. The clean copy is capped too: a broken byte becomes
+ * three. */
 static void polish(struct lines *l)
 {
     struct line *ln = &l->last;

@@ -18,7 +18,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* ---- mbox.c ------------------------------------------------------------------------ */
+/* ---- mbox.c ---- */
 
 #define MBOX_HEADER_MAX     ((uint64_t)1 << 20) /* bytes of a message's own header */
 #define MBOX_FIELDS_MAX     100000              /* header-like lines after boundaries */
@@ -53,7 +53,7 @@ bool mbox_looks(const unsigned char *p, size_t n);
 /* "Name: value", with a field name as RFC 5322 has it. */
 bool mbox_field(const char *p, size_t n);
 
-/* ---- mailbody.c -------------------------------------------------------------------- */
+/* ---- mailbody.c ---- */
 
 struct mailbody {
     struct buf own, quoted; /* as piece.text and piece.quoted want them */

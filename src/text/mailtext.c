@@ -25,7 +25,7 @@ struct walk {
 
 enum part { OWN, QUOTED, SIGNATURE, FORWARDED };
 
-/* ---- lines ------------------------------------------------------------------------- */
+/* ---- lines ---- */
 
 static bool line_at(const struct walk *w, size_t *at, struct span *out)
 {
@@ -76,7 +76,7 @@ static bool starts_any(struct span l, const char *const *list)
 
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-/* ---- attributions ------------------------------------------------------------------ */
+/* ---- attributions ---- */
 
 static const char *const leads[] = { "On ",     "Am ",        "Le ",      "El ",     "Il ",
                                      "Op ",     "Em ",        "At ",      "Den ",    "In ",
@@ -173,7 +173,7 @@ static bool attribution(const struct walk *w, struct span l, size_t *end)
     return false;
 }
 
-/* ---- separators and header blocks -------------------------------------------------- */
+/* ---- separators and header blocks ---- */
 
 static const char *const originals[] = { "original message",
                                          "ursprüngliche nachricht",
@@ -326,7 +326,7 @@ static void pass_headers(struct walk *w)
     w->at = good;
 }
 
-/* ---- signatures -------------------------------------------------------------------- */
+/* ---- signatures ---- */
 
 static const char *const footers[] = { "Sent from my ",
                                        "Sent from Mail",
@@ -405,7 +405,7 @@ static bool footer(const struct walk *w, struct span l)
            turns_away(&ahead, next, &end);
 }
 
-/* ---- the walk ---------------------------------------------------------------------- */
+/* ---- the walk ---- */
 
 /* Does another's text begin at l without a mark? */
 static bool turns_away(const struct walk *w, struct span l, size_t *end)
@@ -431,8 +431,8 @@ static void put_marked(struct walk *w, struct span l)
     if (!forward_mark(l) && !dashed(l, originals)) put(w->quoted, l);
 }
 
-/* "> a long line that a mailer broke" / "here" / "> goes on": the remainder belongs to the quote.
- */
+/* "> a long line that a mailer broke" / "here" / "> goes on": the remainder belongs to the
+ * quote. */
 static bool wrapped_quote(const struct walk *w, struct span prev, struct span l)
 {
     size_t at = w->at;

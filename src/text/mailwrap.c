@@ -57,7 +57,7 @@ bool mailtext_unflow(const char *s, size_t n, bool del_sp, struct buf *out)
     return any;
 }
 
-/* ---- the hard wrap ----------------------------------------------------------------- */
+/* ---- the hard wrap ---- */
 
 static bool digit(char c) { return c >= '0' && c <= '9'; }
 

@@ -73,8 +73,7 @@ static int at(const struct inline_state *t, size_t i)
     return i < t->n ? (unsigned char)t->s[i] : 0;
 }
 
-/* ---- emphasis ---------------------------------------------------------------------------------
- */
+/* ---- emphasis ---- */
 
 static void match(struct inline_state *t, struct run *closer)
 {
@@ -118,8 +117,7 @@ static void emphasis(struct inline_state *t)
     if (r.close) match(t, &t->runs[t->n_runs - 1]);
 }
 
-/* ---- links, code, tags ------------------------------------------------------------------------
- */
+/* ---- links, code, tags ---- */
 
 /* Index of the mark that closes the one at i; 0: none near. */
 static size_t closing(const struct inline_state *t, size_t i, char open, char close)

@@ -10,8 +10,8 @@
  * See line_splits for how the two are told apart.
  *
  * Everything is decided between tokens: a sentence runs from the start of a token to the end of
- * one, so it is trimmed, never empty, and the tokens of the sentences are the tokens of the text.
- */
+ * one, so it is trimmed, never empty, and the tokens of the sentences are the tokens of the
+ * text. */
 #include "text/sentence.h"
 
 #include "base/str.h"

@@ -108,8 +108,8 @@ static const char *word_end(const char *p, const char *end, const char *limit)
     return p;
 }
 
-/* End of a mark or ideograph: what changes its look, and what a joiner ties to it, belongs to it.
- */
+/* End of a mark or ideograph: what changes its look, and what a joiner ties to it, belongs to
+ * it. */
 static const char *mark_end(const char *p, const char *end, const char *limit, bool joins)
 {
     while (p < end && (unsigned char)*p >= 0x80) {

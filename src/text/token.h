@@ -40,8 +40,8 @@ size_t tokens_count(const char *s, size_t n); /* words and marks */
 size_t token_stem(const char *word, size_t n, char *out, size_t cap);
 /* As token_stem, without the stemming. */
 size_t token_fold(const char *word, size_t n, char *out, size_t cap);
-/* Function words ("the", "of", "would", "what") in folded, unstemmed form: they carry no subject.
- */
+/* Function words ("the", "of", "would", "what") in folded, unstemmed form: they carry no
+ * subject. */
 bool token_is_stop(const char *folded, size_t n);
 
 /* All of the above about one word at once, through a cache per thread: the way to read much text.
@@ -49,8 +49,8 @@ bool token_is_stop(const char *folded, size_t n);
  *     struct token_word w = token_word(s + t.start, t.end - t.start);
  *     if (!w.stop) count(w.key);
  *
- * The strings are NUL-terminated and borrowed until this thread's next call of a token_ function.
- */
+ * The strings are NUL-terminated and borrowed until this thread's next call of a token_
+ * function. */
 struct token_word {
     const char *fold, *stem;
     size_t fold_n, stem_n;

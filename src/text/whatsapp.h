@@ -34,8 +34,8 @@ bool wa_system_name(struct span name);
 /* Take media marks and the "edited" tail out of a whole message; true if there was a media mark.
  * The caption, if any, remains in b. */
 bool wa_strip(struct buf *b);
-/* Copy without the marks of direction that exports put around names (U+200E, U+202A-E, U+2066-9).
- */
+/* Copy without the marks of direction that exports put around names (U+200E, U+202A-E,
+ * U+2066-9). */
 void wa_unmark(struct buf *out, struct span s);
 /* Bytes of white space and marks at the start of s; *ltr (may be NULL): U+200E was among them. */
 size_t wa_blank(struct span s, bool *ltr);

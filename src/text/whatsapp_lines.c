@@ -17,7 +17,7 @@
 
 #define LRM "\xE2\x80\x8E"
 
-/* ---- marks and spaces -------------------------------------------------------------- */
+/* ---- marks and spaces ---- */
 
 /* Length of an invisible mark of direction at p: U+200E-F, U+202A-E, U+2066-9, U+FEFF. */
 static size_t mark_at(const char *p, size_t n)
@@ -62,7 +62,7 @@ void wa_unmark(struct buf *out, struct span s)
     if (s.n > run) buf_add(out, s.p + run, s.n - run);
 }
 
-/* ---- the prefix -------------------------------------------------------------------- */
+/* ---- the prefix ---- */
 
 struct reader {
     const char *p;
@@ -197,7 +197,7 @@ int64_t wa_time(const struct wa_stamp *t, int day_first)
     return clock_from_civil(y, m, d, t->h, t->m, t->s);
 }
 
-/* ---- WhatsApp's own words ---------------------------------------------------------- */
+/* ---- WhatsApp's own words ---- */
 
 /* clang-format off */
 static const char *const encryption[] = { /* at the start of the message */
@@ -361,7 +361,7 @@ enum wa_kind wa_kind_of(struct span body, bool marked)
 
 bool wa_system_name(struct span name) { return holds_any(name, names_hold); }
 
-/* ---- media and edits --------------------------------------------------------------- */
+/* ---- media and edits ---- */
 
 /* Take [from, to) out of b. */
 static void cut(struct buf *b, size_t from, size_t to)
@@ -435,7 +435,7 @@ bool wa_strip(struct buf *b)
     return media || gone;
 }
 
-/* ---- names ------------------------------------------------------------------------- */
+/* ---- names ---- */
 
 bool wa_phone(struct span name, char out[32])
 {

@@ -86,8 +86,8 @@ int vault_persona_put(struct vault *v, const uint8_t uid[VAULT_UID], const uint8
 int vault_persona_key(struct vault *v, const uint8_t uid[VAULT_UID], uint8_t key[VAULT_KEY],
                       struct err *err); /* ERR_NOTFOUND: destroyed or never there */
 /* Destroy the key in a way that needs no free disk space and leaves a mark, the empty file
- * HOME/keys/UID.forget, until vault_persona_destroy. Safe to repeat. ERR_NOTFOUND: no key, no mark.
- */
+ * HOME/keys/UID.forget, until vault_persona_destroy. Safe to repeat. ERR_NOTFOUND: no key, no
+ * mark. */
 int vault_persona_doom(struct vault *v, const uint8_t uid[VAULT_UID], struct err *err);
 bool vault_persona_doomed(const struct vault *v, const uint8_t uid[VAULT_UID]); /* is it marked? */
 /* Destroy key and mark. ERR_NOTFOUND: neither was there. */
@@ -101,8 +101,8 @@ int vault_doomed_each(struct vault *v, int (*fn)(void *ud, const uint8_t uid[VAU
 /* Overwrite a file with random bytes, sync, unlink, sync its folder. ERR_NOTFOUND. */
 int vault_shred(const char *path, struct err *err);
 
-/* Seal n bytes: appends format byte, random nonce, ciphertext and tag to out (n + VAULT_OVERHEAD).
- */
+/* Seal n bytes: appends format byte, random nonce, ciphertext and tag to out (n +
+ * VAULT_OVERHEAD). */
 int vault_seal(const uint8_t key[VAULT_KEY], const struct vault_ad *ad, const void *p, size_t n,
                struct buf *out, struct err *err);
 /* Appends the plain bytes to out. ERR_SEAL if anything differs from what was sealed, and where. */

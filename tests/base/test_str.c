@@ -1,5 +1,5 @@
-/* Strings: folding letter by letter, broken UTF-8 of every kind, blanks that nobody sees, numbers.
- */
+/* Strings: folding letter by letter, broken UTF-8 of every kind, blanks that nobody sees,
+ * numbers. */
 #include "base/err.h"
 #include "base/str.h"
 #include "check.h"

@@ -1,5 +1,5 @@
-/* The pool: every part once, whoever else is using it. Meant to run under the thread sanitizer too.
- */
+/* The pool: every part once, whoever else is using it. Meant to run under the thread sanitizer
+ * too. */
 #include "base/threads.h"
 #include "check.h"
 

@@ -1,5 +1,5 @@
-/* The style profile: counts of known texts, what is called characteristic, the JSON, and the words.
- */
+/* The style profile: counts of known texts, what is called characteristic, the JSON, and the
+ * words. */
 #include "check.h"
 
 #include "base/clock.h"

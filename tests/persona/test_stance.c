@@ -1,5 +1,5 @@
-/* Stance: pairs of sentences that lean opposite ways, pairs that agree, and what is no view at all.
- */
+/* Stance: pairs of sentences that lean opposite ways, pairs that agree, and what is no view at
+ * all. */
 #include "check.h"
 
 #include "base/clock.h"

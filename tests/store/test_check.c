@@ -1,5 +1,5 @@
-/* store_check: clean homes are clean, each kind of damage is reported, and mended where it may be.
- */
+/* store_check: clean homes are clean, each kind of damage is reported, and mended where it may
+ * be. */
 #include "store/home.h"
 
 #include <utime.h>

@@ -112,8 +112,7 @@ static void check_day(int64_t t, const char *want)
     check_str(clock_date(t, d), want);
 }
 
-/* ---- recognition ------------------------------------------------------------------------------
- */
+/* ---- recognition ---- */
 
 static void recognises(void **state)
 {
@@ -181,8 +180,7 @@ static void refuses(void **state)
     check_int(g.rc, ERR_INVAL);
 }
 
-/* ---- plain text -------------------------------------------------------------------------------
- */
+/* ---- plain text ---- */
 
 static void plain_document(void **state)
 {
@@ -237,8 +235,7 @@ static void charsets(void **state)
     drop(&g);
 }
 
-/* ---- Markdown ---------------------------------------------------------------------------------
- */
+/* ---- Markdown ---- */
 
 static void check_md(const char *md, const char *want)
 {
@@ -304,8 +301,7 @@ static void markdown_document(void **state)
     drop(&g);
 }
 
-/* ---- tables -----------------------------------------------------------------------------------
- */
+/* ---- tables ---- */
 
 static void csv_rows(void **state)
 {
@@ -409,8 +405,7 @@ static void jsonl_rows(void **state)
     drop(&g);
 }
 
-/* ---- Telegram ---------------------------------------------------------------------------------
- */
+/* ---- Telegram ---- */
 
 static const char account[] =
     "{\"about\":\"x\",\"personal_information\":{\"user_id\":42,\"first_name\":\"M\"},"
@@ -484,8 +479,7 @@ static void telegram_cut(void **state)
     }
 }
 
-/* ---- size -------------------------------------------------------------------------------------
- */
+/* ---- size ---- */
 
 static void one_huge_line(void **state)
 {

@@ -117,8 +117,8 @@ static void refuses_no_secret_and_two(void **state)
     assert_false(io_exists(in_dir(dir, "h")));
 }
 
-/* Every single changed byte, and every length, is refused and told apart from a wrong passphrase.
- */
+/* Every single changed byte, and every length, is refused and told apart from a wrong
+ * passphrase. */
 static void damage_is_seen(void **state)
 {
     char home[300];
