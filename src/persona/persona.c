@@ -409,7 +409,7 @@ int persona_forget(struct home *h, const char *name, struct err *err)
         return err_set(err, ERR_INVAL, "name the persona to forget, or give its id");
     int rc = persona_open(h, name, &p, err);
     if (rc == ERR_NOTFOUND) return forget_uid(h, name, err);
-    if (rc) return rc;
+    if (rc || !p) return rc;
     int64_t id = p->seal.id;
     persona_close(p);
     return store_persona_forget(h->store, id, err);
