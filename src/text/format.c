@@ -40,8 +40,8 @@ const struct format *format_by_name(const char *name)
 
 /* ---- opening ---- */
 
-/* What comes through a pipe is read twice, so it is kept: in memory, never in a file, since a file's
- * blocks would hold the plain text long after it is gone. */
+/* What comes through a pipe is read twice, so it is kept: in memory, never in a file, since a
+ * file's blocks would hold the plain text long after it is gone. */
 static int spool(FILE *from, FILE **to, struct err *err)
 {
     char block[65536];

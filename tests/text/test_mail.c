@@ -248,8 +248,8 @@ static void emlx(void **state)
 }
 
 /* What once brought the whole mailbox down costs one mail now: addresses that nest by the ten
- * thousand (GMime reads them by recursion), in the first header line and in a folded one, and a page
- * made to be slow. */
+ * thousand (GMime reads them by recursion), in the first header line and in a folded one, and a
+ * page made to be slow. */
 static void one_bad_mail_costs_itself(void **state)
 {
     static const char *const head = "From 1@x Mon Mar 04 10:22:07 +0000 2019\n";
