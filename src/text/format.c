@@ -22,9 +22,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define TWO_DAYS  172800
-#define SPOOL_MAX ((size_t)256 << 20)
-#define YEAR_ONE  (-62135596800)
+#define TWO_DAYS   172800
+#define SPOOL_MAX  ((size_t)256 << 20)
+#define YEAR_1     (-62135596800)
+#define YEAR_10000 253402300800
 
 const struct format *const formats[] = {
     &format_whatsapp, &format_telegram, &format_mbox, &format_eml,   &format_html,
@@ -238,9 +239,9 @@ int fmt_emit(const struct format_opts *o, const struct piece_sink *sink, struct 
     for (size_t i = 0; i < sizeof str / sizeof *str; i++)
         if (!*str[i]) *str[i] = "";
     if (blank(p->text) && blank(p->quoted)) return 0;
-    if (p->written_at != CLOCK_NONE && p->written_at < YEAR_ONE) {
+    if (p->written_at != CLOCK_NONE && (p->written_at < YEAR_1 || p->written_at >= YEAR_10000)) {
         p->written_at = CLOCK_NONE;
-        fmt_skip(sink, "date before the year 1", where);
+        fmt_skip(sink, "date out of range", where);
     }
     if (p->written_at != CLOCK_NONE && o->now > 0 && p->written_at > o->now + TWO_DAYS) {
         p->written_at = CLOCK_NONE;

@@ -33,8 +33,9 @@ static const char *const uncounted[] = {
     "thead", "tfoot", "br",     "hr",    "img", "input", "meta", "link",   "area",     "base",
     "col",   "embed", "source", "track", "wbr", "param", "html", "head",   "body",     NULL,
 };
-static const char *const raw_text[] = { "script", "style",  "textarea", "title",
-                                        "xmp",    "iframe", NULL };
+/* No tags inside; of these, the words of the last two are kept. */
+static const char *const raw_text[] = { "script",   "style", "textarea", "iframe", "noembed",
+                                        "noframes", "title", "xmp",      NULL };
 
 static bool among(const char *const *list, struct span w)
 {
@@ -43,83 +44,123 @@ static bool among(const char *const *list, struct span w)
     return false;
 }
 
-/* One past the '>' that ends the tag at p, quotes respected; end if it never does. */
+static bool blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\f' || c == '\r'; }
+
+/* One past the '>' that ends the tag at p, just behind its name; end if it never does. Quotes count
+ * where HTML5 counts them: as the first character of a value. '=' where a name is due is a name. */
 static const char *tag_end(const char *p, const char *end)
 {
-    char quote = 0;
-    bool value = false; /* the next character that is no blank begins an attribute's value */
-    for (; p < end; p++) {
-        bool blank = *p == ' ' || *p == '\t' || *p == '\n' || *p == '\f';
-        if (quote) {
-            quote = *p == quote ? 0 : quote;
-        } else if (*p == '>') {
-            return p + 1;
-        } else if (value && !blank) {
-            if (*p == '"' || *p == '\'') quote = *p;
-            value = false;
-        } else if (*p == '=') {
-            value = true;
+    enum { GAP, NAME, VALUE_DUE, VALUE } at = GAP;
+    bool named = false; /* in a gap: an attribute stands before it, which may have a value yet */
+    for (; p < end && *p != '>'; p++) {
+        if (at == VALUE_DUE && (*p == '"' || *p == '\'')) {
+            p = memchr(p + 1, *p, (size_t)(end - p) - 1);
+            if (!p) return end;
+            at = GAP, named = false;
+        } else if (blank(*p)) {
+            if (at == VALUE) named = false;
+            if (at != VALUE_DUE) at = GAP;
+        } else if (*p == '/' && at <= NAME) {
+            at = GAP, named = false;
+        } else if (*p == '=' && (at == NAME || (at == GAP && named))) {
+            at = VALUE_DUE;
+        } else if (at == VALUE_DUE) {
+            at = VALUE;
+        } else if (at == GAP) {
+            at = NAME, named = true;
         }
     }
-    return end;
+    return p < end ? p + 1 : end;
 }
 
 static bool alpha(char c) { return (c | 32) >= 'a' && (c | 32) <= 'z'; }
 
-/* Copies html without the start and end tags of elements nested deeper than MAX_DEPTH. The stack
- * holds hashes of names; an end tag removes only its own element, so that depth is never counted
- * too low. */
+/* The elements that are open, as hashes of their names. */
+struct stack {
+    uint64_t open[MAX_DEPTH];
+    size_t depth;
+    int foreign; /* how many of them are <svg> or <math>, inside which every element counts */
+};
+
+struct tag {
+    char name[64]; /* in lower case */
+    bool closing;
+    const char *end; /* one past its '>' */
+};
+
+/* The tag at p, a '<'. False where none begins, or its name is none that a page could need. */
+static bool read_tag(const char *p, const char *end, struct tag *t)
+{
+    size_t n = 0;
+    t->closing = p + 1 < end && p[1] == '/';
+    p += 1 + t->closing;
+    for (; p < end && !blank(*p) && *p != '/' && *p != '>'; p++, n++)
+        if (n < sizeof t->name - 1) t->name[n] = (char)(*p >= 'A' && *p <= 'Z' ? *p + 32 : *p);
+    t->name[n < sizeof t->name ? n : sizeof t->name - 1] = 0;
+    t->end = tag_end(p, end);
+    return n < sizeof t->name;
+}
+
+/* Where the raw text of element `name` that begins at p ends: at its end tag. */
+static const char *raw_end(const char *p, const char *end, const char *name)
+{
+    size_t n = strlen(name);
+    while (p < end && (p = memchr(p, '<', (size_t)(end - p)))) {
+        if ((size_t)(end - p) >= n + 2 && p[1] == '/' && !strncasecmp(p + 2, name, n)) return p;
+        p++;
+    }
+    return end;
+}
+
+/* Notes the tag. Returns whether it has to go. */
+static bool count_tag(struct stack *s, const struct tag *t)
+{
+    uint64_t h = hash64(t->name, strlen(t->name), 0);
+    int foreign = !strcmp(t->name, "svg") || !strcmp(t->name, "math");
+    if (!s->foreign && among(uncounted, span_of(t->name))) return false;
+    if (t->closing) {
+        size_t i = s->depth;
+        while (i && s->open[i - 1] != h) i--;
+        if (!i) return true;
+        memmove(s->open + i - 1, s->open + i, (s->depth-- - i) * sizeof *s->open);
+        s->foreign -= foreign;
+        return false;
+    }
+    if (s->depth == MAX_DEPTH) return true;
+    s->open[s->depth++] = h;
+    s->foreign += foreign;
+    return false;
+}
+
+/* Copies html without the start and end tags of elements nested deeper than MAX_DEPTH. An end tag
+ * removes only its own element, so that depth is not counted too low. Comments and scripts go
+ * altogether: opinions differ on where they end. */
 static void flatten(const char *html, size_t n, struct buf *out)
 {
-    uint64_t open[MAX_DEPTH];
-    size_t depth = 0;
+    struct stack s = { .depth = 0 };
+    struct tag t;
     const char *end = html + n, *run = html, *p = html;
     while (p < end && (p = memchr(p, '<', (size_t)(end - p)))) {
-        bool closing = p + 1 < end && p[1] == '/';
-        const char *w = p + 1 + closing, *e = w;
-        if (end - p >= 4 && !memcmp(p, "<!--", 4)) {
-            const char *q = memmem(p + 4, (size_t)(end - p) - 4, "-->", 3);
-            p = q ? q + 3 : end;
-            continue;
-        }
-        while (e < end && e - w < 32 &&
-               (alpha(*e) || (e > w && (*e == '-' || (*e >= '0' && *e <= '9')))))
-            e++;
-        struct span name = { w, (size_t)(e - w) };
-        if (!name.n) {
+        char c = p + 1 < end ? p[1] : 0, d = c == '/' && p + 2 < end ? p[2] : 0;
+        const char *after;
+        bool drop = true;
+        if (c == '!' || c == '?' || (d && !alpha(d))) {
+            bool comment = end - p >= 4 && !memcmp(p, "<!--", 4);
+            const char *q = comment ? memmem(p + 2, (size_t)(end - p) - 2, "-->", 3)
+                                    : memchr(p, '>', (size_t)(end - p));
+            after = q ? q + (comment ? 3 : 1) : end;
+        } else if (!alpha(c) && !d) {
             p++;
             continue;
-        }
-        const char *after = tag_end(e, end);
-        char low[33];
-        for (size_t i = 0; i < name.n; i++)
-            low[i] = (char)(w[i] >= 'A' && w[i] <= 'Z' ? w[i] + 32 : w[i]);
-        uint64_t h = hash64(low, name.n, 0);
-        bool drop = false;
-        if (after - p > MAX_TAG) {
-            drop = true;
-        } else if (among(uncounted, name)) {
-            drop = false;
-        } else if (closing) {
-            size_t i = depth;
-            while (i && open[i - 1] != h) i--;
-            drop = !i;
-            if (i) memmove(open + i - 1, open + i, (depth-- - i) * sizeof *open);
-        } else if (depth == MAX_DEPTH) {
-            drop = true;
-        } else if (among(raw_text, name)) {
-            char stop[36] = "</";
-            memcpy(stop + 2, low, name.n);
-            stop[2 + name.n] = 0;
-            const char *q = after;
-            while (q < end && (q = memchr(q, '<', (size_t)(end - q))) &&
-                   strncasecmp(q, stop,
-                               (size_t)(end - q) < name.n + 2 ? (size_t)(end - q) : name.n + 2))
-                q++;
-            after = q ? q : end;
-            open[depth++] = h;
+        } else if (!read_tag(p, end, &t) || t.end - p > MAX_TAG) {
+            after = t.end;
+        } else if (!t.closing && among(raw_text, span_of(t.name))) {
+            bool words = !strcmp(t.name, "title") || !strcmp(t.name, "xmp");
+            after = raw_end(t.end, end, t.name);
+            drop = count_tag(&s, &t) || !words;
         } else {
-            open[depth++] = h;
+            after = t.end;
+            drop = count_tag(&s, &t);
         }
         if (drop) {
             buf_add(out, run, (size_t)(p - run));
@@ -464,7 +505,8 @@ int html_text(const char *html, size_t n, struct buf *text, struct buf *quoted, 
     return read_page(html, n, MAX_SECONDS, text, quoted, title, date, err);
 }
 
-int html_part(const char *html, size_t n, struct buf *text, struct buf *quoted, struct err *err)
+int html_part(const char *html, size_t n, double seconds, struct buf *text, struct buf *quoted,
+              struct err *err)
 {
-    return read_page(html, n, MAX_SECONDS / 10, text, quoted, NULL, NULL, err);
+    return read_page(html, n, seconds, text, quoted, NULL, NULL, err);
 }

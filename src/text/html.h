@@ -14,7 +14,8 @@
  * recursed into. */
 int html_text(const char *html, size_t n, struct buf *text, struct buf *quoted, struct buf *title,
               int64_t *date, struct err *err);
-/* As html_text for a part of a mail, of which there are many: with a tenth of the time. */
-int html_part(const char *html, size_t n, struct buf *text, struct buf *quoted, struct err *err);
+/* As html_text for a part of a mail, of which there are many: ERR_LIMIT after so many seconds. */
+int html_part(const char *html, size_t n, double seconds, struct buf *text, struct buf *quoted,
+              struct err *err);
 
 #endif

@@ -20,10 +20,13 @@
 
 /* ---- mbox.c ---- */
 
-#define MBOX_HEADER_MAX     ((uint64_t)1 << 20) /* bytes of a message's own header */
-#define MBOX_FIELDS_MAX     100000              /* header-like lines after boundaries */
-#define MBOX_BOUNDARIES_MAX 20000               /* lines that begin with "--" */
-#define MBOX_BYTES_MAX      ((uint64_t)1 << 30) /* bytes of one message */
+#define MBOX_HEADER_MAX     ((uint64_t)1 << 20)   /* bytes of a message's own header */
+#define MBOX_FIELD_MAX      ((uint64_t)64 << 10)  /* bytes of one field, folded lines included */
+#define MBOX_ADDRESSES_MAX  ((uint64_t)256 << 10) /* bytes of all address fields */
+#define MBOX_COLONS_MAX     400                   /* in one address field */
+#define MBOX_FIELDS_MAX     100000                /* lines that look like fields */
+#define MBOX_BOUNDARIES_MAX 20000                 /* lines that begin with "--" */
+#define MBOX_BYTES_MAX      ((uint64_t)1 << 30)   /* bytes of one message */
 
 struct mbox_range {
     uint64_t mark;       /* offset of the "From " line, or of the message where there is none */

@@ -6,7 +6,8 @@
  *
  * Hostile mail: depth and number of parts looked at are limited here, and a part's text is decoded
  * in steps up to a maximum, so a part of a gigabyte costs four megabytes. An alternative is walked
- * at most twice, and visits are what is counted, so nesting cannot multiply the work. */
+ * at most twice, and visits are what is counted, so nesting cannot multiply the work. HTML made to
+ * be slow costs its part, and such parts of one mail together no more than HTML_SECONDS. */
 #include "text/mail.h"
 
 #include "base/str.h"
@@ -17,8 +18,9 @@
 
 #include <string.h>
 
-#define DEPTH_MAX 30
-#define PARTS_MAX 1000
+#define DEPTH_MAX    30
+#define PARTS_MAX    1000
+#define HTML_SECONDS 2.0 /* for all HTML of a mail; a part gets half of what is left */
 
 enum want { WANT_PLAIN = 1, WANT_HTML = 2, WANT_ANY = 3 };
 
@@ -30,6 +32,7 @@ struct body_walk {
     bool flowed;             /* soft breaks were joined: the rest of the breaks are meant */
     bool cut_told, attached; /* reported already */
     bool sealed;
+    double seconds;   /* left for HTML */
     struct buf plain; /* text/plain parts, quote marks and all */
     struct buf html;  /* text of HTML parts, without their blockquotes */
     struct buf html_quoted;
@@ -127,6 +130,18 @@ static void add_plain(struct body_walk *w, GMimeObject *o, const struct buf *tex
         w->flowed = true;
 }
 
+/* A part that cannot be read costs itself alone. */
+static int add_html(struct body_walk *w, const struct buf *text)
+{
+    double from = clock_mono();
+    if (w->html.n) buf_adds(&w->html, "\n\n");
+    int rc = html_part(text->p, text->n, w->seconds / 2, &w->html, &w->html_quoted, w->err);
+    w->seconds -= clock_mono() - from;
+    if (rc != ERR_PARSE && rc != ERR_LIMIT) return rc;
+    told(w, "broken part");
+    return 0;
+}
+
 static void read_text(struct body_walk *w, GMimeObject *o, bool html)
 {
     struct buf raw = BUF_INIT(FORMAT_PIECE_MAX + 1), text = BUF_INIT(8 * FORMAT_PIECE_MAX);
@@ -135,14 +150,7 @@ static void read_text(struct body_walk *w, GMimeObject *o, bool html)
     int rc = raw.n ? to_utf8(o, &raw, &text, w->err) : 0;
     if (!rc && w->unescape && enc != GMIME_CONTENT_ENCODING_BASE64) unescape_from(&text);
     if (!rc && !html && text.n) add_plain(w, o, &text);
-    if (!rc && html && text.n) {
-        if (w->html.n) buf_adds(&w->html, "\n\n");
-        rc = html_part(text.p, text.n, &w->html, &w->html_quoted, w->err);
-        if (rc == ERR_PARSE || rc == ERR_LIMIT) {
-            told(w, "broken part");
-            rc = 0;
-        }
-    }
+    if (!rc && html && text.n) rc = add_html(w, &text);
     if (raw.failed || text.failed == ERR_NOMEM) rc = err_nomem(w->err);
     if (rc) w->rc = rc;
     buf_free(&raw);
@@ -278,7 +286,9 @@ static void sort_words(struct body_walk *w, struct mailbody *out)
 int mailbody_read(GMimeMessage *msg, bool unescape, const struct piece_sink *sink, uint64_t where,
                   struct mailbody *out, struct err *err)
 {
-    struct body_walk w = { .sink = sink, .where = where, .unescape = unescape, .err = err };
+    struct body_walk w = {
+        .sink = sink, .where = where, .unescape = unescape, .seconds = HTML_SECONDS, .err = err
+    };
     struct buf *b[] = { &w.plain, &w.html, &w.html_quoted, &w.forwarded };
     memset(out, 0, sizeof *out);
     for (int i = 0; i < 4; i++) *b[i] = BUF_INIT((size_t)64 << 20);

@@ -6,18 +6,22 @@
  * that Thunderbird writes), and a header field must follow it. Content-Length is not believed.
  *
  * The scan keeps the first bytes of the present line and nothing else. It also counts what would
- * make a MIME parser spend memory or stack: header fields, boundaries, bytes, and the marks that
- * nest in an address ("group: a, b;", comments), which GMime reads by recursion. Where a count
- * passes its limit, `use` marks the place, and the parser is shown the message up to there only. */
+ * make a MIME parser spend time, memory or stack: header fields and their bytes, boundaries, and
+ * the colons of addresses ("group: a, b;"), which GMime reads by recursion; long addresses, and
+ * long runs of encoded words, cost it the square of their length. Where a count passes its limit,
+ * `use` marks the place, and the parser is shown the message up to there only. Which lines are a
+ * header is for the parser to say, and it passes over what is none: so whatever looks like a field
+ * is counted as one, wherever it stands. */
 #include "text/mail.h"
+
+#include "base/str.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define BLOCK     65536
-#define UNCUT     UINT64_MAX
-#define NESTS_MAX 400 /* ':' and '(' in one address field */
+#define BLOCK 65536
+#define UNCUT UINT64_MAX
 
 int mbox_init(struct mbox *m, FILE *f, bool split, struct err *err)
 {
@@ -37,7 +41,7 @@ struct head { /* the first bytes of a line */
     char p[192];
     size_t n;
     uint64_t at, len; /* offset and length, line end included */
-    uint64_t nests;   /* ':' and '(' in all of it */
+    uint64_t colons;  /* in all of it */
 };
 
 /* Others read the file between our calls, so the position is set before every read. */
@@ -56,7 +60,7 @@ static bool fill(struct mbox *m)
 static bool take_line(struct mbox *m, struct head *h)
 {
     h->n = 0;
-    h->len = h->nests = 0;
+    h->len = h->colons = 0;
     h->at = m->at;
     for (;;) {
         if (m->i == m->n && !fill(m)) break;
@@ -66,7 +70,7 @@ static bool take_line(struct mbox *m, struct head *h)
         if (keep > sizeof h->p - h->n) keep = sizeof h->p - h->n;
         memcpy(h->p + h->n, p, keep);
         h->n += keep;
-        for (size_t i = 0; i < k; i++) h->nests += p[i] == ':' || p[i] == '(';
+        for (size_t i = 0; i < k; i++) h->colons += p[i] == ':';
         h->len += k;
         m->i += k;
         m->at += k;
@@ -124,58 +128,62 @@ bool mbox_looks(const unsigned char *p, size_t n)
 
 /* What is counted of the message that is open. */
 struct tally {
-    bool in_header; /* its own header goes on */
-    bool fields;    /* lines look like a header since the last boundary or empty line */
-    uint64_t boundaries, lines;
-    bool address;   /* the field that is open holds addresses */
-    uint64_t nests; /* in it so far */
-    uint64_t cut;   /* where a limit was passed; UNCUT */
+    bool in_header;         /* its own header goes on */
+    bool field, address;    /* the last line that began at the margin: a field, one of addresses */
+    uint64_t bytes, colons; /* of that field, folded lines included */
+    uint64_t boundaries, lines, addresses; /* of the message; the last in bytes */
+    uint64_t cut;                          /* where a limit was passed; UNCUT */
 };
 
-static bool address_field(const char *p, size_t n)
+/* Length of the field's name, or 0. Laxer than RFC 5322, as GMime is: blanks may stand before the
+ * colon, more than a head holds. */
+static size_t field_name(const struct head *h)
 {
-    static const char *const names[] = { "From",     "To",           "Cc",         "Bcc",
-                                         "Reply-To", "Sender",       "Resent-",    "Return-",
-                                         "Errors-",  "Disposition-", "Mail-",      "Apparently-",
-                                         "X-Envel",  "Delivered-",   "X-Original-" };
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        size_t k = strlen(names[i]);
-        if (n > k && !strncasecmp(p, names[i], k)) return true;
-    }
+    size_t i = 0, k;
+    while (i < h->n && (unsigned char)h->p[i] > 32 && h->p[i] != ':') i++;
+    for (k = i; k < h->n && (h->p[k] == ' ' || h->p[k] == '\t');) k++;
+    if (k < h->n) return h->p[k] == ':' ? i : 0;
+    return k == sizeof h->p && k > i ? i : 0;
+}
+
+/* The fields that GMime takes apart into addresses. */
+static bool is_address(struct span name)
+{
+    static const char *const names[] = { "From", "Sender", "Reply-To", "To", "Cc", "Bcc" };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (span_ieq(name, names[i])) return true;
     return false;
 }
 
-/* Does this line of a header nest addresses deeper than anybody writes? */
-static bool nests_too_deep(struct tally *t, const struct head *h, bool fold)
+static void count_field(struct tally *t, const struct head *h)
 {
-    if (!fold) {
-        t->address = address_field(h->p, h->n);
-        t->nests = 0;
+    if (h->p[0] != ' ' && h->p[0] != '\t') {
+        size_t k = field_name(h);
+        t->field = k > 0;
+        t->address = is_address((struct span){ h->p, k });
+        t->bytes = t->colons = 0;
     }
-    t->nests += h->nests;
-    return t->address && t->nests > NESTS_MAX;
+    if (!t->field) return;
+    t->lines++;
+    t->bytes += h->len;
+    t->colons += h->colons;
+    if (t->address) t->addresses += h->len;
+}
+
+static bool too_much(const struct tally *t, const struct head *h, uint64_t start)
+{
+    return t->boundaries > MBOX_BOUNDARIES_MAX || t->lines > MBOX_FIELDS_MAX ||
+           h->at - start > MBOX_BYTES_MAX || (t->field && t->bytes > MBOX_FIELD_MAX) ||
+           (t->address && t->colons > MBOX_COLONS_MAX) || t->addresses > MBOX_ADDRESSES_MAX ||
+           (t->in_header && h->at + h->len - start > MBOX_HEADER_MAX);
 }
 
 static void count(struct tally *t, const struct head *h, uint64_t start)
 {
-    bool fold = h->n && (h->p[0] == ' ' || h->p[0] == '\t');
-    if (t->in_header) {
-        if (!h->n) t->in_header = false;
-        else if (h->at + h->len - start > MBOX_HEADER_MAX && t->cut == UNCUT) t->cut = h->at;
-        t->fields = true;
-    }
-    if (!h->n || (h->n > 2 && h->p[0] == '-' && h->p[1] == '-')) {
-        t->boundaries += h->n > 0;
-        t->fields = true;
-    } else {
-        t->fields = t->fields && (fold || mbox_field(h->p, h->n));
-        t->lines += t->fields;
-    }
-    if (t->cut != UNCUT) return;
-    if (t->fields && nests_too_deep(t, h, fold)) t->cut = h->at;
-    if (t->boundaries > MBOX_BOUNDARIES_MAX || t->lines > MBOX_FIELDS_MAX ||
-        h->at - start > MBOX_BYTES_MAX || (t->fields && h->len > MBOX_HEADER_MAX))
-        t->cut = h->at;
+    if (!h->n) t->in_header = t->field = t->address = false;
+    else count_field(t, h);
+    t->boundaries += h->n > 2 && h->p[0] == '-' && h->p[1] == '-';
+    if (t->cut == UNCUT && too_much(t, h, start)) t->cut = h->at;
 }
 
 /* Pass over what stands before the first message. */

@@ -7,7 +7,11 @@
 #include "base/str.h"
 #include "text/fmt.h"
 
+#include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <utime.h>
 
 #define NOW   1700000000 /* November 2023 */
@@ -468,6 +472,73 @@ static void telegram_account(void **state)
 }
 
 /* Cut at every byte: never a crash, always an error that names the byte. */
+/* Times outside of the years 1 to 9999 are none, also where no present is known to compare with. */
+static void absurd_times(void **state)
+{
+    static const char *const times[] = { "-9223372036854775800", "-62135596801", "253402300800",
+                                         "9223372036854775807" };
+    static const char *const forms[] = {
+        "{\"name\":\"A\",\"type\":\"personal_chat\",\"id\":1,\"messages\":[{\"id\":1,\"type\":"
+        "\"message\",\"from_id\":\"user1\",\"from\":\"B\",\"date_unixtime\":%s,\"text\":\"x\"}]}",
+        "{\"text\":\"x\",\"date\":%s}\n",
+    };
+    const char *const names[] = { "result.json", "a.jsonl" };
+    struct format_opts was = opts;
+    opts.now = 0;
+    for (size_t i = 0; i < 8; i++) {
+        struct got g;
+        char t[512];
+        snprintf(t, sizeof t, forms[i / 4], times[i % 4]);
+        read_text(&g, names[i / 4], t);
+        check_ok(g.rc, g.err);
+        check_int(g.n, 1);
+        if (i < 4) {
+            check_int(g.p[0].at, CLOCK_NONE);
+            check_int(g.n_skip, 1);
+            check_str(g.skip[0], "date out of range");
+        } else {
+            assert_true(g.p[0].at == CLOCK_NONE || g.p[0].at >= -62135596800);
+        }
+        drop(&g);
+    }
+    opts = was;
+}
+
+/* What comes through a pipe is kept in memory: no file appears, and too much is refused. */
+static void pipes(void **state)
+{
+    static const struct {
+        const char *text;
+        size_t times;
+        int rc;
+    } c[] = { { "Just words.\n", 3, 0 },
+              { "Many words to fill a pipe with.\n", 9 << 20, ERR_LIMIT } };
+    char path[512];
+    snprintf(path, sizeof path, "%s/pipe", dir);
+    check_int(mkfifo(path, 0600), 0);
+    setenv("TMPDIR", "/nonexistent", 1);
+    for (size_t i = 0; i < 2; i++) {
+        struct got g;
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (!child) {
+            FILE *f = fopen(path, "w");
+            signal(SIGPIPE, SIG_IGN);
+            for (size_t k = 0; f && k < c[i].times; k++)
+                if (fputs(c[i].text, f) < 0) break;
+            if (f) fclose(f);
+            _exit(0);
+        }
+        read_path(&g, path, "text");
+        check_int(g.rc, c[i].rc);
+        if (c[i].rc) check_has(g.err.msg, "save it as a file");
+        else check_has(g.p[0].text, "Just words.");
+        drop(&g);
+        check_int(waitpid(child, NULL, 0), child);
+    }
+    unsetenv("TMPDIR");
+}
+
 static void telegram_cut(void **state)
 {
     for (size_t n = 200; n < sizeof account - 2; n += 7) {
@@ -534,6 +605,8 @@ int main(void)
         cmocka_unit_test(maps),
         cmocka_unit_test(jsonl_rows),
         cmocka_unit_test(telegram_account),
+        cmocka_unit_test(absurd_times),
+        cmocka_unit_test(pipes),
         cmocka_unit_test(telegram_cut),
         cmocka_unit_test(one_huge_line),
         cmocka_unit_test(long_document_continues),

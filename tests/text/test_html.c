@@ -95,6 +95,42 @@ static void deep(void **state)
     }
 }
 
+/* Quotes hide a '>' only where HTML5 says so. */
+static void tags_end(void **state)
+{
+    check_text("<a x=\"<p>\">a</a>", "a", "");
+    check_text("<a x = '>'y=\">\">a</a>", "a", "");
+    check_text("<a x==\"<p>\">a</a>", "\">a", "");
+    check_text("<a =\"<p>\">a</a>", "\">a", "");
+    check_text("<a x=y\"<p>\">a</a>", "\">a", "");
+    check_text("<a x/=\"<p>\">a</a>", "\">a", "");
+    check_text("<a x=\"y\"=\"<p>\">a</a>", "\">a", "");
+    check_text("a<!-->b<!-- c --!> d -->e<!x>f</>g<?x <p>h", "abefgh", "");
+    check_text("<script>'<!--<script>'</script>a<style><p></style>b", "ab", "");
+    check_text("a < b <3 c", "a < b <3 c", "");
+}
+
+/* Whatever hides an open tag from the count, or shows it an end tag that is none, makes Gumbo slow:
+ * these took ten seconds each. */
+static void nothing_hides_from_the_count(void **state)
+{
+    static const char *const tags[] = { "<a x==\"<div>\">",   "<a =\"<div>\">",
+                                        "<a x=y\"<div>\">",   "<p:x>",
+                                        "<b:x></b:y>",        "<!--><div><!-- -->",
+                                        "<div><!x </div>",    "<div><noframes></div></noframes>",
+                                        "<svg><td></td><tr>", "<div><?x </div>" };
+    for (size_t k = 0; k < sizeof tags / sizeof *tags; k++) {
+        struct buf b = { 0 };
+        struct page p;
+        double from = clock_mono();
+        while (b.n < 1000000) buf_adds(&b, tags[k]);
+        check_ok(read_page(&p, buf_str(&b), b.n), p.err);
+        if (clock_mono() - from > 5) fail_msg("%s took %.1f s", tags[k], clock_mono() - from);
+        clear(&p);
+        buf_free(&b);
+    }
+}
+
 static void many_paragraphs_stay(void **state)
 {
     struct buf b = { 0 };
@@ -112,6 +148,7 @@ int main(void)
         cmocka_unit_test(blocks),   cmocka_unit_test(quotes),
         cmocka_unit_test(left_out), cmocka_unit_test(title_and_date),
         cmocka_unit_test(deep),     cmocka_unit_test(many_paragraphs_stay),
+        cmocka_unit_test(tags_end), cmocka_unit_test(nothing_hides_from_the_count),
     };
     return check_run("text/html", t);
 }

@@ -281,6 +281,107 @@ static void one_bad_mail_costs_itself(void **state)
     buf_free(&b);
 }
 
+static void repeat(struct buf *b, const char *s, int n)
+{
+    while (n-- > 0) buf_adds(b, s);
+}
+
+/* Fields that GMime would read by recursion or in quadratic time, also where GMime sees a field and
+ * RFC 5322 does not: behind a line that is none, with blanks before the colon. */
+static void fields_made_to_cost(void **state)
+{
+    static const struct {
+        const char *before, *again;
+        int n;
+    } c[] = {
+        { "Content-Type: message/rfc822\n\nno field\nFrom: ", "a:", 200000 },
+        { "Content-Type: message/rfc822\n\nno field\nX: y\nTo \t: ", "a:", 200000 },
+        { "Content-Type: message/rfc822\n\nTo:\n", " a:\n", 50000 },
+        { "Cc: ", "(,", 400000 },
+        { "Cc: ", "\"a,", 300000 },
+        { "Reply-To: ", "=?utf-8?q?a", 90000 },
+        { "Subject: ", "=?utf-8?q?a", 90000 },
+        { "X-Gmail-Labels: ", "=?utf-8?q?a", 90000 },
+        { "References: ", "<a@x> ", 150000 },
+    };
+    struct buf b = { 0 };
+    clock_t was = clock();
+    for (size_t i = 0; i < sizeof c / sizeof *c; i++) {
+        struct fmtrun r;
+        buf_clear(&b);
+        buf_printf(&b, "%s%s", HEAD(ANNA, ""), c[i].before);
+        repeat(&b, c[i].again, c[i].n);
+        buf_adds(&b, "\n\nHello.\n");
+        fmtrun(&r, &format_eml, "a.eml", b.p);
+        check_ok(r.rc, r.err);
+        assert_true(r.n_skipped > 0);
+        check_str(r.skipped[0], "rest of an over-long mail");
+        fmtrun_clear(&r);
+    }
+    assert_true((clock() - was) / CLOCKS_PER_SEC < 5);
+    buf_clear(&b);
+    buf_adds(&b, "Subject: x\nFrom");
+    repeat(&b, " ", 400);
+    buf_adds(&b, ":");
+    repeat(&b, "a:", 30000);
+    buf_adds(&b, "\n\nHello.\n");
+    struct fmtrun r;
+    fmtrun(&r, &format_eml, "a.eml", b.p);
+    check_int(r.n, 0);
+    fmtrun_clear(&r);
+    buf_free(&b);
+}
+
+/* What people do write stays whole: a thousand recipients with their departments. */
+static void many_recipients_are_read(void **state)
+{
+    struct buf b = { 0 };
+    struct fmtrun r;
+    buf_adds(&b, HEAD(ANNA, UTF8) "Cc: b@x");
+    repeat(&b, ",\n \"Weiss, Hugh (Sales)\" <hugh.weiss@example.org>", 1000);
+    buf_adds(&b, "\n\nFrom: me (to: you): ::\n\nTo: all.\n");
+    fmtrun(&r, &format_eml, "a.eml", b.p);
+    check_ok(r.rc, r.err);
+    check_int(r.n, 1);
+    check_int(r.n_skipped, 0);
+    check_has(r.p[0].text, "To: all.");
+    fmtrun_clear(&r);
+    buf_free(&b);
+}
+
+/* Every <p> opens 390 <font> anew. */
+static void slow_page(struct buf *b)
+{
+    buf_adds(b, "<p>");
+    for (int i = 0; i < 390; i++) buf_printf(b, "<font size=%d>", i);
+    repeat(b, "<p>x", 100000);
+}
+
+/* HTML made to be slow costs its part, is reported, and twenty cost little more than one. */
+static void slow_parts(void **state)
+{
+    struct buf b = { 0 };
+    struct fmtrun r;
+    clock_t was = clock();
+    buf_adds(&b, HEAD(ANNA, "Content-Type: multipart/mixed; boundary=b\n") "\n");
+    buf_adds(&b, "--b\nContent-Type: text/plain\n\nGood.\n");
+    for (int i = 0; i < 20; i++) {
+        buf_adds(&b, "--b\nContent-Type: text/html\n\n");
+        slow_page(&b);
+        buf_adds(&b, "\n");
+    }
+    buf_adds(&b, "--b--\n");
+    fmtrun(&r, &format_eml, "a.eml", b.p);
+    check_ok(r.rc, r.err);
+    check_int(r.n, 1);
+    check_int(strncmp(r.p[0].text, "Good.", 5), 0);
+    assert_true(r.n_skipped > 0);
+    check_str(r.skipped[0], "broken part");
+    assert_true((clock() - was) / CLOCKS_PER_SEC < 10);
+    fmtrun_clear(&r);
+    buf_free(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest t[] = {
@@ -295,6 +396,9 @@ int main(void)
         cmocka_unit_test(recognised),
         cmocka_unit_test(emlx),
         cmocka_unit_test(one_bad_mail_costs_itself),
+        cmocka_unit_test(fields_made_to_cost),
+        cmocka_unit_test(many_recipients_are_read),
+        cmocka_unit_test(slow_parts),
     };
     return check_run("text/mail", t);
 }
