@@ -100,8 +100,8 @@ int gguf_copy_keys(struct gguf_writer *w, const struct gguf *g, const char *cons
 void gguf_declare(struct gguf_writer *w, const char *name, enum quant type, int n_dims,
                   const uint64_t *dim);
 int gguf_write(struct gguf_writer *w, const void *data, size_t n, struct err *err); /* in pieces */
-/* Checks that all data came, syncs, renames into place. On failure, and by _abandon, nothing
- * stays. */
+/* Checks that all data came, syncs, renames into place; frees w whatever comes. On failure, and by
+ * _abandon (which also frees w), nothing stays. */
 int gguf_finish(struct gguf_writer *w, struct err *err);
 void gguf_abandon(struct gguf_writer *w); /* accepts NULL */
 
