@@ -2,6 +2,7 @@
  * it, set upon set, so an instruction set need only hold what it is better at. The global table
  * starts as generic, which makes a program correct before (and without) kernels_init. */
 #include "kernels/kernels.h"
+#include "kernels/mat_impl.h"
 #include "kernels/variants.h"
 
 #include <stdbool.h>
@@ -80,5 +81,7 @@ int kernels_init(const char *cpu, struct err *err)
         while (best[1]) best++;
         cpu = *best;
     }
-    return kernels_get(cpu, &kernels, err);
+    int rc = kernels_get(cpu, &kernels, err);
+    if (!rc) mat_choose(cpu);
+    return rc;
 }

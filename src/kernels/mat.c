@@ -1,0 +1,220 @@
+/* Who multiplies what: the life of a matrix, the int8 form of activations, and how a product is cut
+ * into parts for the threads. The arithmetic is in mat_generic.c and its faster kin, the packed
+ * layout in mat_block.c.
+ *
+ * A part is a run of whole groups of 16 rows with all their columns, so that no sum is ever split
+ * between threads and a part's weights are read once and in order. With few rows of activations a
+ * part is some tens of kilobytes: small enough that a thread which lost its core holds up little,
+ * large enough that taking it costs nothing. With many, a part's weights are what the second-level
+ * cache holds, for they are read again for each tile of activations. */
+#include "kernels/mat_impl.h"
+
+#include "base/threads.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct mat_ops mat_ops;
+
+void mat_choose(const char *cpu) { mat_ops_generic(&mat_ops); }
+
+static const struct mat_kind *kind_of(enum quant type)
+{
+    if (!mat_ops.quantise) mat_choose("generic");
+    switch (type) {
+    case QUANT_F32: return &mat_ops.f32;
+    case QUANT_F16: return &mat_ops.f16;
+    case QUANT_BF16: return &mat_ops.bf16;
+    case QUANT_Q8_0: return &mat_ops.q8_0;
+    case QUANT_Q4_0: return &mat_ops.q4_0;
+    case QUANT_Q4_K: return &mat_ops.q4_k;
+    case QUANT_Q5_K: return &mat_ops.q5_k;
+    default: return &mat_ops.q6_k;
+    }
+}
+
+int mat_init(struct mat *m, enum quant type, int rows, int cols, const void *data, struct err *err)
+{
+    *m = (struct mat){ 0 };
+    if (!quant_known((uint32_t)type))
+        return err_set(err, ERR_INVAL, "no matrix of number format %d", (int)type);
+    if (rows < 1 || cols < 1 || cols % quant_block(type))
+        return err_set(err, ERR_INVAL, "a matrix of %s cannot have %d rows of %d columns",
+                       quant_name(type), rows, cols);
+    *m = (struct mat){ .type = type, .rows = rows, .cols = cols, .data = data };
+    return 0;
+}
+
+/* --- packing --- */
+
+struct pack_job {
+    const struct mat *m;
+    const struct mat_kind *kind;
+    void *to;
+    int rows_part;
+};
+
+static void pack_part(void *ud, int part)
+{
+    const struct pack_job *j = ud;
+    int from = part * j->rows_part, to = from + j->rows_part;
+    j->kind->pack(j->m, j->to, from, to < j->m->rows ? to : j->m->rows);
+}
+
+int mat_pack(struct mat *m, struct err *err)
+{
+    const struct mat_kind *k = kind_of(m->type);
+    if (m->layout != MAT_PLAIN || !k->packed_bytes) return 0;
+    size_t bytes = k->packed_bytes(m);
+    struct pack_job j = { m, k, bytes ? aligned_alloc(64, (bytes + 63) / 64 * 64) : NULL, 64 };
+    if (!j.to) return err_nomem(err);
+    threads_run((m->rows - 1) / j.rows_part + 1, pack_part, &j);
+    m->packed = j.to;
+    m->packed_bytes = bytes;
+    m->layout = MAT_PACKED;
+    return 0;
+}
+
+bool mat_packed(const struct mat *m) { return m->layout != MAT_PLAIN; }
+
+void mat_row(const struct mat *m, int r, float *x) { kind_of(m->type)->row(m, r, x); }
+
+void mat_clear(struct mat *m)
+{
+    free(m->packed);
+    *m = (struct mat){ 0 };
+}
+
+/* --- activations --- */
+
+/* The planes of q in order; each 64-byte aligned. */
+static size_t acts_plan(int max_n, int max_cols, size_t at[6])
+{
+    size_t nums = (size_t)max_n * (size_t)max_cols, blocks = nums / 32;
+    const size_t bytes[6] = { nums, 4 * blocks, 4 * blocks, 4 * blocks, 4 * blocks, 8 * blocks };
+    size_t all = 0;
+    for (int i = 0; i < 6; i++) {
+        at[i] = all;
+        all += (bytes[i] + 127) / 64 * 64;
+    }
+    return all;
+}
+
+struct acts_view acts_view(const struct acts *a)
+{
+    size_t at[6];
+    char *q = a->q;
+    acts_plan(a->max_n, a->max_cols, at);
+    return (struct acts_view){ .q = (void *)q,
+                               .d = (void *)(q + at[1]),
+                               .ds = (void *)(q + at[2]),
+                               .b8 = (void *)(q + at[3]),
+                               .b128 = (void *)(q + at[4]),
+                               .b32 = (void *)(q + at[5]) };
+}
+
+int acts_init(struct acts *a, int max_n, int max_cols, struct err *err)
+{
+    *a = (struct acts){ 0 };
+    if (max_n < 1 || max_cols < 1)
+        return err_set(err, ERR_INVAL, "no room for %d rows of %d", max_n, max_cols);
+    size_t at[6], n = acts_plan(max_n, (max_cols + 31) / 32 * 32, at);
+    void *q = aligned_alloc(64, n);
+    if (!q) return err_nomem(err);
+    memset(q, 0, n);
+    *a = (struct acts){
+        .max_n = max_n, .max_cols = (max_cols + 31) / 32 * 32, .q = q, .q_bytes = n
+    };
+    return 0;
+}
+
+void acts_set(struct acts *a, const float *x, int n, int cols)
+{
+    a->x = x;
+    a->n = n;
+    a->cols = cols;
+    a->ready = false;
+}
+
+void acts_clear(struct acts *a)
+{
+    free(a->q);
+    *a = (struct acts){ 0 };
+}
+
+static void quantise_part(void *ud, int part)
+{
+    const struct acts *a = ud;
+    int t0 = part * ACTS_TILE, w = a->n - t0 < ACTS_TILE ? a->n - t0 : ACTS_TILE;
+    mat_ops.quantise(a, t0, w);
+}
+
+static void make_ready(struct acts *a)
+{
+    if (a->ready) return;
+    threads_run((a->n + ACTS_TILE - 1) / ACTS_TILE, quantise_part, a);
+    a->ready = true;
+}
+
+/* --- products --- */
+
+enum { MOST_MATS = 4, PART_BYTES = 48 << 10, CACHE_BYTES = 256 << 10, FEW = 2 * ACTS_TILE };
+
+struct mul_job {
+    const struct mat *const *ms;
+    const struct mat_kind *kinds[MOST_MATS];
+    int rows_part[MOST_MATS], first[MOST_MATS + 1]; /* parts of mat i: first[i] .. first[i + 1] */
+    const struct acts *a;
+    float *const *ys;
+    const int *strides;
+    bool add;
+};
+
+static void mul_part(void *ud, int part)
+{
+    const struct mul_job *j = ud;
+    int i = 0;
+    while (part >= j->first[i + 1]) i++;
+    const struct mat *m = j->ms[i];
+    int from = (part - j->first[i]) * j->rows_part[i], to = from + j->rows_part[i];
+    j->kinds[i]->mul(m, j->a, from, to < m->rows ? to : m->rows, j->ys[i], j->strides[i], j->add);
+}
+
+/* Rows of m that make one part. */
+static int rows_a_part(const struct mat *m, int n)
+{
+    size_t group = MAT_GROUP * quant_row_bytes(m->type, (size_t)m->cols);
+    size_t groups = (n <= FEW ? PART_BYTES : CACHE_BYTES) / group;
+    size_t most = (size_t)m->rows / MAT_GROUP / (size_t)(n <= FEW ? 4 : 16) + 1;
+    groups = groups < most ? groups : most;
+    return (int)(groups ? groups : 1) * MAT_GROUP;
+}
+
+static void mul_all(const struct mat *const *ms, int n_mats, struct acts *a, float *const *ys,
+                    const int *strides, bool add)
+{
+    struct mul_job j = { .ms = ms, .a = a, .ys = ys, .strides = strides, .add = add };
+    for (int i = 0; i < n_mats; i++) {
+        j.kinds[i] = kind_of(ms[i]->type);
+        if (j.kinds[i]->integer) make_ready(a);
+        j.rows_part[i] = rows_a_part(ms[i], a->n);
+        j.first[i + 1] = j.first[i] + (ms[i]->rows - 1) / j.rows_part[i] + 1;
+    }
+    threads_run(j.first[n_mats], mul_part, &j);
+}
+
+void mat_mul(const struct mat *m, struct acts *a, float *y, int stride)
+{
+    mul_all(&m, 1, a, &y, &stride, false);
+}
+
+void mat_mul_many(const struct mat *const *ms, int n_mats, struct acts *a, float *const *ys,
+                  const int *strides)
+{
+    mul_all(ms, n_mats, a, ys, strides, false);
+}
+
+void mat_mul_add(const struct mat *m, struct acts *a, float *y, int stride)
+{
+    mul_all(&m, 1, a, &y, &stride, true);
+}
