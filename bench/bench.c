@@ -27,6 +27,8 @@ static const struct {
     { "bm25", "keyword search, 5,000 chunks of 512 words", bench_bm25 },
     { "persona", "ingest_pepys, open_pepys, ask_quote: the Pepys diary as a persona",
       bench_persona },
+    { "retrieval_eval", "how well passages are found, by way of searching (minutes)",
+      bench_retrieval },
 };
 enum { N_BENCHES = sizeof benches / sizeof *benches, MAX_TIMES = 10000 };
 

@@ -41,6 +41,10 @@ double bench_time(void (*fn)(void *ud), void *ud, int least, double seconds, dou
  * what a scan of that many bytes cannot beat. A median, as bench_time's; 0 when there is no
  * memory. */
 double bench_read_rate(size_t bytes, int threads);
+/* Peak arithmetic of `threads` threads on registers: 1e9 operations a second, a multiply-add being
+ * two; BENCH_NONE where it is not known how. int8 means u8 x s8 summed in int32. */
+double bench_int8_rate(int threads);
+double bench_fp32_rate(int threads);
 size_t bench_memory_free(void); /* bytes the machine could still give */
 
 /* faiss_flat.cc, or stubs that return NULL when it was not built. */
@@ -50,11 +54,19 @@ void bench_faiss_search(void *index, const float *q, int k, float *scores, long 
 void bench_faiss_free(void *index);
 
 int bench_machine(struct bench *b, struct err *err);
+int bench_limits(struct bench *b, struct err *err);
+int bench_mat_q8_0(struct bench *b, struct err *err);
+int bench_mat_q4_0(struct bench *b, struct err *err);
+int bench_mat_q4_k(struct bench *b, struct err *err);
+int bench_mat_q5_k(struct bench *b, struct err *err);
+int bench_mat_q6_k(struct bench *b, struct err *err);
+int bench_mat_f16(struct bench *b, struct err *err);
 int bench_kernels(struct bench *b, struct err *err);
 int bench_search_10k(struct bench *b, struct err *err);
 int bench_search_100k(struct bench *b, struct err *err);
 int bench_search_1m(struct bench *b, struct err *err);
 int bench_bm25(struct bench *b, struct err *err);
 int bench_persona(struct bench *b, struct err *err);
+int bench_retrieval(struct bench *b, struct err *err);
 
 #endif
