@@ -7,12 +7,14 @@ import re
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-CORE = {"base", "kernels", "text", "model", "vault", "store", "index"}
+CORE = {"base", "net", "kernels", "text", "model", "shelf", "vault", "store", "index"}
 MAY = {
     "base": set(),
     "kernels": {"base"},
     "text": {"base"},
     "model": {"base", "kernels", "text"},
+    "net": {"base"},
+    "shelf": {"base", "kernels", "text", "model", "net"},
     "vault": {"base"},
     "store": {"base", "vault"},
     "index": {"base", "kernels", "text"},
