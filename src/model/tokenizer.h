@@ -34,6 +34,9 @@ int tokenizer_open(const struct gguf *g, struct tokenizer **out, struct err *err
 void tokenizer_close(struct tokenizer *t); /* accepts NULL */
 enum tokenizer_kind tokenizer_kind(const struct tokenizer *t);
 int tokenizer_size(const struct tokenizer *t); /* ids are 0 .. size-1 */
+/* The pre-tokeniser the file names. *known false: we have none of that name and cut as gpt-2 does,
+ * which `model show` tells. Borrowed until close. */
+const char *tokenizer_pre(const struct tokenizer *t, bool *known);
 /* Invalid UTF-8 is taken byte by byte where the vocabulary has bytes, else as U+FFFD. Any length;
  * time is O(n log n). Returns the number of tokens, of which min(that, cap) were written. SIZE_MAX
  * when memory is short. */
