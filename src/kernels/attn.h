@@ -14,7 +14,7 @@
 #include <stddef.h>
 
 struct attn_shape {
-    int heads, heads_kv, head_dim; /* heads is a multiple of heads_kv */
+    int heads, heads_kv, head_dim; /* heads is a multiple of heads_kv; head_dim at most 1024 */
     float scale;                   /* 1 / sqrt(head_dim) usually */
     float softcap;                 /* 0: none; scores become cap * tanh(score / cap) (gemma 2) */
     int window;                    /* 0: all; else a row at p sees positions > p - window */
@@ -29,6 +29,11 @@ void attn_cache_put(const struct attn_shape *s, void *cache, int cap, int pos, i
 /* Positions [from, from + n) to [to, to + n), where to < from: after some of the middle was cut.
  * The keys keep their old rotation; the caller recomputes what needs more. */
 void attn_cache_move(const struct attn_shape *s, void *cache, int cap, int from, int to, int n);
+/* The first n positions of a cache with room for from_cap, exactly, into one with room for to_cap;
+ * n is at most both. A cache with room for n alone, attn_cache_bytes(s, n) long and of any
+ * alignment, is the form in which positions are saved: every byte of it is set then. */
+void attn_cache_copy(const struct attn_shape *s, void *to, int to_cap, const void *from,
+                     int from_cap, int n);
 
 /* One query row of one sequence. */
 struct attn_row {
@@ -38,7 +43,8 @@ struct attn_row {
     int cap, pos;      /* sees positions 0 .. pos (or its window of them) */
 };
 /* Rows of any number of sequences; consecutive rows with the same cache are a prefill slice and are
- * computed together. scratch: attn_scratch_bytes(s, the longest pos + 1, threads) bytes. */
+ * computed together. scratch: attn_scratch_bytes(s, the longest pos + 1, threads_count()) bytes,
+ * aligned to 64. In an f16 cache, numbers beyond 65504 are kept as 65504. */
 void attn_rows(const struct attn_shape *s, const struct attn_row *rows, int n, void *scratch);
 size_t attn_scratch_bytes(const struct attn_shape *s, int max_pos, int threads);
 

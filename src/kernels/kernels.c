@@ -2,7 +2,9 @@
  * it, set upon set, so an instruction set need only hold what it is better at. The global table
  * starts as generic, which makes a program correct before (and without) kernels_init. */
 #include "kernels/kernels.h"
+#include "kernels/attn_impl.h"
 #include "kernels/mat_impl.h"
+#include "kernels/nn_impl.h"
 #include "kernels/variants.h"
 
 #include <stdbool.h>
@@ -82,6 +84,9 @@ int kernels_init(const char *cpu, struct err *err)
         cpu = *best;
     }
     int rc = kernels_get(cpu, &kernels, err);
-    if (!rc) mat_choose(cpu);
-    return rc;
+    if (rc) return rc;
+    mat_choose(cpu);
+    nn_choose(cpu);
+    attn_choose(cpu);
+    return 0;
 }

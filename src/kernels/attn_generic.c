@@ -1,0 +1,7 @@
+/* The loops of attn_impl.h, compiled for generic: eight sums at a time. */
+#include <math.h>
+
+#define ATTN_TABLE attn_loops_generic
+#define TILE_M     2
+#define TILE_N     4
+#include "kernels/attn_loops.h"
