@@ -10,9 +10,9 @@
  *     timeline_free(t);
  *     decoder_close(d);
  *
- * A decoder is the loaded model: it never changes, and one decoder_step runs at a time (the
- * engine's thread). A timeline is one mutable sequence of tokens with its keys and values. decoder_step
- * allocates nothing. The logits of a row have the same bits whatever rows stand beside it and
+ * A decoder is the loaded model, a timeline one mutable sequence of tokens with its keys and values.
+ * Both belong to one thread at a time (the engine's), which shares the work of a step among those
+ * of base/threads.h; threads_set comes before timeline_new. decoder_step allocates nothing. The logits of a row have the same bits whatever rows stand beside it and
  * however many threads there are. */
 #ifndef LK_MODEL_DECODER_H
 #define LK_MODEL_DECODER_H
@@ -27,8 +27,8 @@
 #include <stdint.h>
 
 struct decoder_opts {
-    int max_batch;    /* rows a step; 0: 512 */
-    size_t memory;    /* bytes it may use for weights; 0: what the machine has free */
+    int max_batch;    /* rows computed at a time (a step may have more); 0: 256 */
+    size_t memory;    /* bytes it may use; 0: what the machine has free */
     bool keep_mapped; /* do not re-lay weights: slower, starts at once */
 };
 
@@ -43,18 +43,23 @@ struct decoder_facts { /* what a caller may want to know */
 };
 
 struct decoder;
+/* ERR_PARSE names the file and the key or tensor that is missing or unfit; ERR_LIMIT says how much
+ * memory is needed and how much there is. */
 int decoder_open(const struct gguf *g, const struct decoder_opts *o, struct decoder **out,
                  struct err *err);
 void decoder_close(struct decoder *d); /* accepts NULL */
 const struct decoder_facts *decoder_facts(const struct decoder *d);
+/* NULL if the file has none. */
 const struct tokenizer *decoder_tokenizer(const struct decoder *d);
-/* Bytes that opening g and one timeline of ctx tokens would take; no allocation. */
+/* Bytes that opening g and one timeline of ctx tokens (0: the trained length) would take; reads the
+ * header only, allocates nothing. */
 int decoder_plan(const struct gguf *g, int ctx, enum quant kv, size_t *bytes, struct err *err);
 
 struct timeline;
-/* cap: positions; kv: QUANT_F16 or QUANT_Q8_0 (or QUANT_F32 for tests). */
+/* cap: positions; kv: QUANT_F16 or QUANT_Q8_0 (or QUANT_F32 for tests). Memory is taken as positions
+ * are used; ERR_LIMIT when the machine could not give it all. */
 int timeline_new(struct decoder *d, int cap, enum quant kv, struct timeline **out, struct err *err);
-void timeline_free(struct timeline *t); /* zeroes; accepts NULL */
+void timeline_free(struct timeline *t); /* before its decoder; accepts NULL */
 int timeline_len(const struct timeline *t);
 int timeline_cap(const struct timeline *t);
 const int32_t *timeline_ids(const struct timeline *t); /* [len] tokens whose keys are kept */
@@ -72,13 +77,18 @@ int timeline_load(struct timeline *t, const void *p, size_t n, struct err *err);
 struct decoder_row {
     struct timeline *t;
     int32_t id;
-    int pos; /* must be timeline_len(t) for its first row, then one more each: rows of one
-                       * timeline are consecutive; the step makes the timeline longer */
+    int pos; /* timeline_len(t) for its first row, then one more each; the step makes the timeline
+              * longer. Rows of one timeline that stand side by side are computed together */
     bool want_logits;
 };
 /* logits: [number of rows that want them, vocab], in row order. ERR_LIMIT when a timeline is full,
  * ERR_INVAL for an id outside of the vocabulary; then nothing has changed. */
 int decoder_step(struct decoder *d, const struct decoder_row *rows, int n, float *logits,
                  struct err *err);
+
+/* exp of the mean of -ln p over the tokens that ids hold: windows of ctx tokens, the second half of
+ * each counted (the last may be shorter). For measuring; allocates. */
+int decoder_perplexity(struct decoder *d, const int32_t *ids, size_t n, int ctx, double *out,
+                       struct err *err);
 
 #endif

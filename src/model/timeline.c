@@ -1,0 +1,180 @@
+/* Timelines: one sequence of tokens with its keys and values in every layer.
+ *
+ * The memory of a timeline is one anonymous mapping, so that a long context costs what is used of
+ * it: pages come with the first position written into them. Cutting only forgets; positions after
+ * the end are never read.
+ *
+ * Saved form, little-endian: "LKT1", u32 version, u64 mark of the weights (decoder_load.c), u32
+ * number of the cache's type, u32 positions, their tokens (u32 each), then layer by layer a cache
+ * with room for just these positions (kernels/attn.h). It is what a person said, in another form: callers seal
+ * it. */
+#include "base/cursor.h"
+#include "model/decoder_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define STATE_MAGIC   0x31544B4Cu /* "LKT1" */
+#define STATE_VERSION 1
+#define CAP_MAX       (1 << 24)
+
+static struct attn_shape shape_of(const struct timeline *t)
+{
+    return decoder_attn_shape(t->d, 0, t->kv);
+}
+
+static char *cache_of(const struct timeline *t, int layer)
+{
+    return t->cache + (size_t)layer * t->layer_bytes;
+}
+
+int timeline_new(struct decoder *d, int cap, enum quant kv, struct timeline **out, struct err *err)
+{
+    *out = NULL;
+    if (cap < 1 || cap > CAP_MAX)
+        return err_set(err, ERR_INVAL, "a context of %d tokens is not from 1 to %d", cap, CAP_MAX);
+    if (kv != QUANT_F16 && kv != QUANT_Q8_0 && kv != QUANT_F32)
+        return err_set(err, ERR_INVAL, "a cache is of type f16, q8_0 or f32");
+    if (kv == QUANT_Q8_0 && d->h.head_dim % 32)
+        return err_set(err, ERR_INVAL, "heads of %d numbers do not fit a cache of type q8_0",
+                       d->h.head_dim);
+    struct attn_shape s = decoder_attn_shape(d, 0, kv);
+    size_t ids = ((size_t)cap * sizeof(int32_t) + 63) / 64 * 64,
+           layer = (attn_cache_bytes(&s, cap) + 63) / 64 * 64, all;
+    if (__builtin_mul_overflow(layer, (size_t)d->h.layers, &all) ||
+        __builtin_add_overflow(all, ids, &all) || all > decoder_memory_free())
+        return err_set(err, ERR_LIMIT,
+                       "a context of %d tokens needs %.1f GB of memory, and there are %.1f GB: ask "
+                       "for a shorter one, or for a cache of type q8_0",
+                       cap, (double)layer * d->h.layers / 1e9, (double)decoder_memory_free() / 1e9);
+    int rc = decoder_room(d, cap, err);
+    if (rc) return rc;
+    struct timeline *t = calloc(1, sizeof *t);
+    void *block = mmap(NULL, all, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (!t || block == MAP_FAILED) {
+        free(t);
+        if (block != MAP_FAILED) munmap(block, all);
+        return err_nomem(err);
+    }
+    *t = (struct timeline){ .d = d,
+                            .cap = cap,
+                            .kv = kv,
+                            .ids = block,
+                            .cache = (char *)block + ids,
+                            .layer_bytes = layer,
+                            .block = block,
+                            .block_bytes = all };
+    *out = t;
+    return 0;
+}
+
+/* The system zeroes pages before anyone sees them again; swapped ones it forgets. */
+void timeline_free(struct timeline *t)
+{
+    if (!t) return;
+    munmap(t->block, t->block_bytes);
+    free(t);
+}
+
+int timeline_len(const struct timeline *t) { return t->len; }
+int timeline_cap(const struct timeline *t) { return t->cap; }
+const int32_t *timeline_ids(const struct timeline *t) { return t->ids; }
+
+void timeline_cut(struct timeline *t, int len)
+{
+    if (len >= 0 && len < t->len) t->len = len;
+}
+
+int timeline_common(const struct timeline *t, const int32_t *ids, int n)
+{
+    int i = 0;
+    while (i < n && i < t->len && t->ids[i] == ids[i]) i++;
+    return i;
+}
+
+static int check_len(const struct timeline *t, int len, int room, struct err *err)
+{
+    if (len < 0 || len > t->len)
+        return err_set(err, ERR_INVAL, "%d positions of a timeline of %d", len, t->len);
+    if (len > room)
+        return err_set(err, ERR_LIMIT, "%d positions do not fit a context of %d tokens", len, room);
+    return 0;
+}
+
+int timeline_copy(struct timeline *t, const struct timeline *from, int len, struct err *err)
+{
+    int rc = check_len(from, len, t->cap, err);
+    if (rc) return rc;
+    if (t->d != from->d || t->kv != from->kv)
+        return err_set(err, ERR_INVAL, "the timelines are of different models or types");
+    if (t == from) {
+        timeline_cut(t, len);
+        return 0;
+    }
+    struct attn_shape s = shape_of(t);
+    for (int l = 0; l < t->d->h.layers; l++)
+        attn_cache_copy(&s, cache_of(t, l), t->cap, cache_of(from, l), from->cap, len);
+    memcpy(t->ids, from->ids, (size_t)len * sizeof *t->ids);
+    t->len = len;
+    return 0;
+}
+
+int timeline_save(const struct timeline *t, int len, struct buf *out, struct err *err)
+{
+    int rc = check_len(t, len, t->cap, err);
+    if (rc) return rc;
+    struct attn_shape s = shape_of(t);
+    size_t layer = attn_cache_bytes(&s, len), all;
+    if (__builtin_mul_overflow(layer, (size_t)t->d->h.layers, &all))
+        return err_set(err, ERR_LIMIT, "the state of %d tokens is too large to keep", len);
+    buf_u32(out, STATE_MAGIC);
+    buf_u32(out, STATE_VERSION);
+    buf_u64(out, t->d->mark);
+    buf_u32(out, t->kv);
+    buf_u32(out, (uint32_t)len);
+    for (int i = 0; i < len; i++) buf_u32(out, (uint32_t)t->ids[i]);
+    buf_reserve(out, all);
+    for (int l = 0; l < t->d->h.layers && !out->failed; l++) {
+        if (buf_reserve(out, layer)) break;
+        attn_cache_copy(&s, out->p + out->n, len, cache_of(t, l), t->cap, len);
+        out->n += layer;
+    }
+    if (!out->failed && out->p) out->p[out->n] = 0;
+    if (!out->failed) return 0;
+    return err_set(err, out->failed, "the state of %d tokens takes more memory than it may", len);
+}
+
+int timeline_load(struct timeline *t, const void *p, size_t n, struct err *err)
+{
+    struct attn_shape s = shape_of(t);
+    struct cursor c = cursor_of(p, n, "saved state");
+    if (cursor_u32(&c, "mark") != STATE_MAGIC) cursor_fail(&c, "mark");
+    uint32_t version = cursor_u32(&c, "version");
+    if (!c.bad && version > STATE_VERSION)
+        return err_set(err, ERR_VERSION, "the saved state was made by a newer version");
+    if (version != STATE_VERSION) cursor_fail(&c, "version");
+    uint64_t mark = cursor_u64(&c, "model");
+    uint32_t kv = cursor_u32(&c, "type"), len = cursor_u32(&c, "positions");
+    if (cursor_check(&c, err)) return ERR_PARSE;
+    if (mark != t->d->mark || kv != t->kv)
+        return err_set(err, ERR_INVAL, "the saved state is of another model or cache type");
+    if (len > (uint32_t)t->cap)
+        return err_set(err, ERR_LIMIT, "the saved state of %u tokens does not fit a context of %d",
+                       len, t->cap);
+    size_t layer = attn_cache_bytes(&s, (int)len), layers = (size_t)t->d->h.layers;
+    if (cursor_left(&c) != len * sizeof(uint32_t) + layer * layers)
+        return err_set(err, ERR_PARSE, "the saved state is cut short or too long");
+    for (uint32_t i = 0; i < len; i++) {
+        uint32_t id = cursor_u32(&c, "token");
+        if (id >= (uint32_t)t->d->h.vocab) cursor_fail(&c, "token");
+        if (!c.bad) t->ids[i] = (int32_t)id;
+    }
+    t->len = 0;
+    if (cursor_check(&c, err)) return ERR_PARSE;
+    for (int l = 0; l < t->d->h.layers; l++)
+        attn_cache_copy(&s, cache_of(t, l), t->cap, cursor_bytes(&c, layer, "keys and values").p,
+                        (int)len, (int)len);
+    t->len = (int)len;
+    return 0;
+}
