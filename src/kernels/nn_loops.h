@@ -6,26 +6,26 @@
 /* y[i] = EXPR of v (y's numbers) and, if need be, u (x's). */
 #define EACH(y, n, EXPR)                                                                           \
     do {                                                                                           \
-        size_t i = 0;                                                                              \
-        for (; i + VN <= (n); i += VN) {                                                           \
-            vf v = vf_load((y) + i);                                                               \
-            vf_store((y) + i, (EXPR));                                                             \
+        size_t e_ = 0;                                                                             \
+        for (; e_ + VN <= (n); e_ += VN) {                                                         \
+            vf v = vf_load((y) + e_);                                                              \
+            vf_store((y) + e_, (EXPR));                                                            \
         }                                                                                          \
-        if (i < (n)) {                                                                             \
-            vf v = vf_loadn((y) + i, (n)-i);                                                       \
-            vf_storen((y) + i, (EXPR), (n)-i);                                                     \
+        if (e_ < (n)) {                                                                            \
+            vf v = vf_loadn((y) + e_, (n)-e_);                                                     \
+            vf_storen((y) + e_, (EXPR), (n)-e_);                                                   \
         }                                                                                          \
     } while (0)
 #define EACH2(y, x, n, EXPR)                                                                       \
     do {                                                                                           \
-        size_t i = 0;                                                                              \
-        for (; i + VN <= (n); i += VN) {                                                           \
-            vf v = vf_load((y) + i), u = vf_load((x) + i);                                         \
-            vf_store((y) + i, (EXPR));                                                             \
+        size_t e_ = 0;                                                                             \
+        for (; e_ + VN <= (n); e_ += VN) {                                                         \
+            vf v = vf_load((y) + e_), u = vf_load((x) + e_);                                       \
+            vf_store((y) + e_, (EXPR));                                                            \
         }                                                                                          \
-        if (i < (n)) {                                                                             \
-            vf v = vf_loadn((y) + i, (n)-i), u = vf_loadn((x) + i, (n)-i);                         \
-            vf_storen((y) + i, (EXPR), (n)-i);                                                     \
+        if (e_ < (n)) {                                                                            \
+            vf v = vf_loadn((y) + e_, (n)-e_), u = vf_loadn((x) + e_, (n)-e_);                     \
+            vf_storen((y) + e_, (EXPR), (n)-e_);                                                   \
         }                                                                                          \
     } while (0)
 
