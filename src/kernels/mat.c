@@ -16,7 +16,13 @@
 
 struct mat_ops mat_ops;
 
-void mat_choose(const char *cpu) { mat_ops_generic(&mat_ops); }
+void mat_choose(const char *cpu)
+{
+    mat_ops_generic(&mat_ops);
+#ifdef __x86_64__
+    if (!strcmp(cpu, "avx512")) mat_fill_avx512(&mat_ops);
+#endif
+}
 
 static const struct mat_kind *kind_of(enum quant type)
 {
