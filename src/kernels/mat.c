@@ -19,8 +19,13 @@ struct mat_ops mat_ops;
 void mat_choose(const char *cpu)
 {
     mat_ops_generic(&mat_ops);
+    matf_fill_generic(&mat_ops);
 #ifdef __x86_64__
-    if (!strcmp(cpu, "avx512")) mat_fill_avx512(&mat_ops);
+    if (!strcmp(cpu, "avx2")) matf_fill_avx2(&mat_ops);
+    if (!strcmp(cpu, "avx512")) {
+        mat_fill_avx512(&mat_ops);
+        matf_fill_avx512(&mat_ops);
+    }
 #endif
 }
 
