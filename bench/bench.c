@@ -29,6 +29,19 @@ static const struct {
       bench_persona },
     { "retrieval_eval", "how well passages are found, by way of searching (minutes)",
       bench_retrieval },
+    { "decode_llama1b_q8_0", "one stream, Llama 3.2 1B shape", bench_decode_llama1b_q8_0 },
+    { "decode_llama1b_q4_0", "", bench_decode_llama1b_q4_0 },
+    { "decode_llama1b_q4_k_m", "", bench_decode_llama1b_q4_k_m },
+    { "decode_smollm135m_q8_0", "one stream, SmolLM2 135M shape", bench_decode_smollm135m_q8_0 },
+    { "decode_smollm135m_q4_0", "", bench_decode_smollm135m_q4_0 },
+    { "decode_batch8_llama1b_q4_0", "eight streams", bench_decode_batch8 },
+    { "decode_shared_core", "with a busy foreign process on one core", bench_decode_shared },
+    { "prefill512_llama1b_q8_0", "a prompt of 512 tokens", bench_prefill_llama1b_q8_0 },
+    { "prefill512_llama1b_q4_0", "", bench_prefill_llama1b_q4_0 },
+    { "prefill512_llama1b_q4_k_m", "", bench_prefill_llama1b_q4_k_m },
+    { "prefill512_llama1b_f16", "", bench_prefill_llama1b_f16 },
+    { "prefill512_smollm135m_q4_0", "", bench_prefill_smollm135m_q4_0 },
+    { "decoder_memory", "memory of a 1B decoder with 512 tokens", bench_decoder_memory },
 };
 enum { N_BENCHES = sizeof benches / sizeof *benches, MAX_TIMES = 10000 };
 

@@ -68,5 +68,18 @@ int bench_search_1m(struct bench *b, struct err *err);
 int bench_bm25(struct bench *b, struct err *err);
 int bench_persona(struct bench *b, struct err *err);
 int bench_retrieval(struct bench *b, struct err *err);
+int bench_decode_llama1b_q8_0(struct bench *b, struct err *err);
+int bench_decode_llama1b_q4_0(struct bench *b, struct err *err);
+int bench_decode_llama1b_q4_k_m(struct bench *b, struct err *err);
+int bench_decode_smollm135m_q8_0(struct bench *b, struct err *err);
+int bench_decode_smollm135m_q4_0(struct bench *b, struct err *err);
+int bench_prefill_llama1b_q8_0(struct bench *b, struct err *err);
+int bench_prefill_llama1b_q4_0(struct bench *b, struct err *err);
+int bench_prefill_llama1b_q4_k_m(struct bench *b, struct err *err);
+int bench_prefill_llama1b_f16(struct bench *b, struct err *err);
+int bench_prefill_smollm135m_q4_0(struct bench *b, struct err *err);
+int bench_decode_batch8(struct bench *b, struct err *err);
+int bench_decode_shared(struct bench *b, struct err *err);
+int bench_decoder_memory(struct bench *b, struct err *err);
 
 #endif
