@@ -1,8 +1,24 @@
-/* The pool. One job at a time: a mutex guards the job slot, a condition wakes the sleepers, parts
- * are taken with an atomic counter so that a slow part does not hold up the rest. A caller that
- * finds the pool busy does its own work alone, so nested and concurrent use cannot deadlock.
+/* The pool. One job at a time: `busy` is held by the caller whose job it is, and a caller that finds
+ * it held does its own work alone, so nested and concurrent use cannot deadlock.
  *
- * The sleepers block all signals: Ctrl-C belongs to the main thread, which may be asking something
+ * A model makes thousands of jobs a second of some ten microseconds each, so taking part in one
+ * costs no lock. One 64-bit word holds the number of the job and how many of its parts are still to
+ * be had; a part is taken by lowering that word by one with compare-and-swap. Since the word never
+ * has the same value twice, a thread whose swap succeeds knows that fn, ud and n_parts, read just
+ * before, are those of this very job: they are only written while no part is to be had. A worker
+ * adds what it did to `done` when nothing is left, and the caller waits for the sum.
+ *
+ * Waiting is spinning first, for a time that grows while it pays and shrinks while it does not, then
+ * sleeping on a condition. Sleeping and waking follow one pattern on both sides: the sleeper says
+ * that it sleeps, then looks once more; the waker makes its change, then looks for sleepers.
+ *
+ * On a machine that is shared a worker may lose its core in the middle of a part, and the caller
+ * would wait for as long as the scheduler lets the stranger run. Such a stall, if it is long beside
+ * the work itself, makes the caller work alone for a while, longer each time it happens again, so
+ * that what is lost is a few per cent rather than half of the time. A job that turns out to be long,
+ * or has hardly more parts than there are threads, is shared in any case. A worker that loses its core while it spins stops spinning for a while.
+ *
+ * The workers block all signals: Ctrl-C belongs to the main thread, which may be asking something
  * and has to see its read interrupted. A child of fork has none of them and starts anew. */
 #include "base/threads.h"
 
@@ -10,69 +26,149 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MAX_THREADS 64
 
+/* Nanoseconds. */
+enum {
+    SPIN_LEAST = 4000,
+    SPIN_MOST = 100000,  /* between two jobs of a model there is rarely more */
+    LOST_CORE = 200000,  /* a spin that skips this much was not running */
+    NO_SPIN = 100000000, /* how long it is then believed that the core is shared */
+    STALL = 800000,      /* less than what a scheduler gives the stranger */
+    SOON = 100000000,    /* one stall says little, two within this that a core is shared */
+    ALONE_LEAST = 10000000,
+    ALONE_MOST = 500000000,
+    LONG_JOB = 1000000,
+};
+
 static struct {
     pthread_mutex_t busy; /* held by the caller whose job this is */
-    pthread_mutex_t m;    /* guards all below but `next` */
-    pthread_cond_t wake, done;
+    pthread_mutex_t m;    /* guards t, running, and going to sleep */
+    pthread_cond_t wake, finished;
     pthread_t t[MAX_THREADS];
-    int wanted, running; /* threads asked for (with the caller), started */
-    unsigned long job;   /* number of the job; sleepers wait for it to change */
-    bool stop;
-    void (*fn)(void *, int);
-    void *ud;
-    int n_parts, working;
-    atomic_int next;
+    int running;       /* workers started */
+    atomic_int wanted; /* threads asked for, with the caller; 0: not yet */
+    atomic_bool stop;
+    _Atomic uint64_t state; /* number of the job << 32 | parts that nobody has taken yet */
+    void (*_Atomic fn)(void *, int);
+    void *_Atomic ud;
+    atomic_int n_parts;
+    atomic_int done;     /* parts that workers have finished, each told once it finds no more */
+    atomic_int sleeping; /* workers */
+    atomic_bool waiting; /* the caller sleeps on `finished` */
+    int64_t alone_until, alone_for, last_stall; /* the holder of busy only */
 } pool = { .busy = PTHREAD_MUTEX_INITIALIZER,
            .m = PTHREAD_MUTEX_INITIALIZER,
            .wake = PTHREAD_COND_INITIALIZER,
-           .done = PTHREAD_COND_INITIALIZER };
+           .finished = PTHREAD_COND_INITIALIZER };
 
-static void take_parts(void (*fn)(void *, int), void *ud, int n)
+static int64_t now_ns(void)
 {
-    for (int i; (i = atomic_fetch_add(&pool.next, 1)) < n;) fn(ud, i);
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-static void *sleeper(void *unused)
+static inline void relax(void)
 {
-    pthread_mutex_lock(&pool.m);
-    unsigned long seen = 0;
-    for (;;) {
-        while (!pool.stop && (pool.job == seen || !pool.fn)) pthread_cond_wait(&pool.wake, &pool.m);
-        if (pool.stop) break;
-        seen = pool.job;
-        void (*fn)(void *, int) = pool.fn;
-        void *ud = pool.ud;
-        int n = pool.n_parts;
-        pool.working++;
-        pthread_mutex_unlock(&pool.m);
-        take_parts(fn, ud, n);
-        pthread_mutex_lock(&pool.m);
-        if (--pool.working == 0) pthread_cond_signal(&pool.done);
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+static bool parts_left(void) { return (uint32_t)atomic_load(&pool.state) != 0; }
+
+/* Takes and runs parts until there are none; how many it ran. */
+static int take_parts(void)
+{
+    int did = 0;
+    uint64_t s = atomic_load(&pool.state);
+    while ((uint32_t)s) {
+        void (*fn)(void *, int) = atomic_load_explicit(&pool.fn, memory_order_relaxed);
+        void *ud = atomic_load_explicit(&pool.ud, memory_order_relaxed);
+        int n = atomic_load_explicit(&pool.n_parts, memory_order_relaxed);
+        if (!atomic_compare_exchange_weak(&pool.state, &s, s - 1)) continue;
+        fn(ud, n - (int)(uint32_t)s);
+        did++;
+        s = atomic_load(&pool.state);
     }
+    return did;
+}
+
+static void work(void)
+{
+    int did = take_parts();
+    if (!did) return;
+    atomic_fetch_add(&pool.done, did);
+    if (!atomic_load(&pool.waiting)) return;
+    pthread_mutex_lock(&pool.m);
+    pthread_cond_signal(&pool.finished);
     pthread_mutex_unlock(&pool.m);
+}
+
+/* How a worker has fared with spinning. */
+struct spin {
+    int64_t budget, not_before;
+};
+
+/* True when there is something to do. */
+static bool spin_for_work(struct spin *s)
+{
+    int64_t start = now_ns(), last = start;
+    if (start < s->not_before) return parts_left();
+    for (;;) {
+        for (int i = 0; i < 16; i++) {
+            if (parts_left() || atomic_load_explicit(&pool.stop, memory_order_relaxed)) {
+                s->budget += s->budget / 4;
+                if (s->budget > SPIN_MOST) s->budget = SPIN_MOST;
+                return true;
+            }
+            relax();
+        }
+        int64_t t = now_ns();
+        if (t - last > LOST_CORE) s->not_before = t + NO_SPIN;
+        if (t - start > s->budget || s->not_before > t) break;
+        last = t;
+    }
+    s->budget /= 2;
+    if (s->budget < SPIN_LEAST) s->budget = SPIN_LEAST;
+    return false;
+}
+
+static void *worker(void *unused)
+{
+    struct spin s = { .budget = SPIN_MOST };
+    while (!atomic_load(&pool.stop)) {
+        if (!spin_for_work(&s)) {
+            pthread_mutex_lock(&pool.m);
+            atomic_fetch_add(&pool.sleeping, 1);
+            while (!parts_left() && !atomic_load(&pool.stop))
+                pthread_cond_wait(&pool.wake, &pool.m);
+            atomic_fetch_sub(&pool.sleeping, 1);
+            pthread_mutex_unlock(&pool.m);
+        }
+        work();
+    }
     return NULL;
 }
 
 void threads_set(int n)
 {
     threads_stop();
-    pthread_mutex_lock(&pool.m);
     if (n <= 0) n = (int)sysconf(_SC_NPROCESSORS_ONLN);
-    pool.wanted = n < 1 ? 1 : n > MAX_THREADS ? MAX_THREADS : n;
-    pthread_mutex_unlock(&pool.m);
+    atomic_store(&pool.wanted, n < 1 ? 1 : n > MAX_THREADS ? MAX_THREADS : n);
 }
 
 int threads_count(void)
 {
-    pthread_mutex_lock(&pool.m);
-    bool unset = pool.wanted == 0;
-    int n = pool.wanted;
-    pthread_mutex_unlock(&pool.m);
-    if (!unset) return n;
+    int n = atomic_load_explicit(&pool.wanted, memory_order_relaxed);
+    if (n) return n;
     threads_set(0);
     return threads_count();
 }
@@ -82,16 +178,18 @@ static void in_child(void)
     pthread_mutex_init(&pool.busy, NULL);
     pthread_mutex_init(&pool.m, NULL);
     pthread_cond_init(&pool.wake, NULL);
-    pthread_cond_init(&pool.done, NULL);
-    pool.running = pool.working = 0;
-    pool.stop = false;
-    pool.fn = NULL;
+    pthread_cond_init(&pool.finished, NULL);
+    pool.running = 0;
+    atomic_store(&pool.state, atomic_load(&pool.state) >> 32 << 32);
+    atomic_store(&pool.sleeping, 0);
+    atomic_store(&pool.waiting, false);
+    atomic_store(&pool.stop, false);
 }
 
 static void hook_fork(void) { pthread_atfork(NULL, NULL, in_child); }
 
-/* Up to `want` threads with the caller; the caller holds busy and m. */
-static void start_sleepers(int want)
+/* Up to `want` threads with the caller, who holds busy. */
+static void start_workers(int want)
 {
     static pthread_once_t hooked = PTHREAD_ONCE_INIT;
     sigset_t all, was;
@@ -99,32 +197,79 @@ static void start_sleepers(int want)
     pthread_once(&hooked, hook_fork);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &was);
-    while (pool.running < want - 1 && !pthread_create(&pool.t[pool.running], NULL, sleeper, NULL))
+    while (pool.running < want - 1 && !pthread_create(&pool.t[pool.running], NULL, worker, NULL))
         pool.running++;
     pthread_sigmask(SIG_SETMASK, &was, NULL);
 }
 
-void threads_run(int n_parts, void (*fn)(void *, int), void *ud)
+/* Until workers have finished n parts. Nanoseconds waited, 0 if hardly any. */
+static int64_t wait_for(int n)
 {
-    int want = threads_count();
-    if (n_parts < 2 || want < 2 || pthread_mutex_trylock(&pool.busy)) {
-        for (int i = 0; i < n_parts; i++) fn(ud, i);
+    for (int i = 0; i < 64; i++) {
+        if (atomic_load(&pool.done) == n) return 0;
+        relax();
+    }
+    int64_t start = now_ns(), t = start;
+    for (; atomic_load(&pool.done) != n && t - start < SPIN_MOST; t = now_ns())
+        for (int i = 0; i < 16 && atomic_load(&pool.done) != n; i++) relax();
+    if (atomic_load(&pool.done) == n) return t - start;
+    pthread_mutex_lock(&pool.m);
+    atomic_store(&pool.waiting, true);
+    while (atomic_load(&pool.done) != n) pthread_cond_wait(&pool.finished, &pool.m);
+    atomic_store(&pool.waiting, false);
+    pthread_mutex_unlock(&pool.m);
+    return now_ns() - start;
+}
+
+/* After a stall: alone for a while if there was another not long ago. */
+static void work_alone(void)
+{
+    int64_t t = now_ns(), since = t - pool.last_stall;
+    pool.last_stall = t;
+    if (since > SOON + pool.alone_for) {
+        pool.alone_for = 0;
         return;
     }
-    pthread_mutex_lock(&pool.m);
-    start_sleepers(want);
-    atomic_store(&pool.next, 0);
-    pool.fn = fn;
-    pool.ud = ud;
-    pool.n_parts = n_parts;
-    pool.job++;
-    pthread_cond_broadcast(&pool.wake);
-    pthread_mutex_unlock(&pool.m);
-    take_parts(fn, ud, n_parts);
-    pthread_mutex_lock(&pool.m);
-    while (pool.working) pthread_cond_wait(&pool.done, &pool.m);
-    pool.fn = NULL; /* a sleeper that wakes late finds no job */
-    pthread_mutex_unlock(&pool.m);
+    pool.alone_for = pool.alone_for ? 2 * pool.alone_for : ALONE_LEAST;
+    if (pool.alone_for > ALONE_MOST) pool.alone_for = ALONE_MOST;
+    pool.alone_until = t + pool.alone_for;
+}
+
+/* Parts from on; the caller holds busy. */
+static void share(int from, int n_parts, void (*fn)(void *, int), void *ud)
+{
+    uint64_t job = (atomic_load(&pool.state) >> 32) + 1;
+    atomic_store(&pool.done, 0);
+    atomic_store_explicit(&pool.fn, fn, memory_order_relaxed);
+    atomic_store_explicit(&pool.ud, ud, memory_order_relaxed);
+    atomic_store_explicit(&pool.n_parts, n_parts, memory_order_relaxed);
+    atomic_store(&pool.state, job << 32 | (uint32_t)(n_parts - from));
+    if (atomic_load(&pool.sleeping)) {
+        pthread_mutex_lock(&pool.m);
+        pthread_cond_broadcast(&pool.wake);
+        pthread_mutex_unlock(&pool.m);
+    }
+    int64_t start = now_ns();
+    int did = take_parts();
+    int64_t worked = now_ns() - start, waited = wait_for(n_parts - from - did);
+    if (waited > STALL && waited > 2 * worked) work_alone();
+}
+
+void threads_run(int n_parts, void (*fn)(void *, int), void *ud)
+{
+    int want = threads_count(), i = 0;
+    if (n_parts < 2 || want < 2 || pthread_mutex_trylock(&pool.busy)) {
+        for (; i < n_parts; i++) fn(ud, i);
+        return;
+    }
+    start_workers(want);
+    if (pool.alone_until && n_parts > 2 * want) {
+        int64_t start = now_ns(), t = start;
+        for (; i < n_parts && t < pool.alone_until && t - start < LONG_JOB; t = now_ns())
+            fn(ud, i++);
+        if (t >= pool.alone_until) pool.alone_until = 0;
+    }
+    if (i < n_parts) share(i, n_parts, fn, ud);
     pthread_mutex_unlock(&pool.busy);
 }
 
@@ -132,13 +277,12 @@ void threads_stop(void)
 {
     pthread_mutex_lock(&pool.busy);
     pthread_mutex_lock(&pool.m);
-    pool.stop = true;
+    atomic_store(&pool.stop, true);
     pthread_cond_broadcast(&pool.wake);
     pthread_mutex_unlock(&pool.m);
     for (int i = 0; i < pool.running; i++) pthread_join(pool.t[i], NULL);
-    pthread_mutex_lock(&pool.m);
     pool.running = 0;
-    pool.stop = false;
-    pthread_mutex_unlock(&pool.m);
+    atomic_store(&pool.stop, false);
+    pool.alone_until = 0;
     pthread_mutex_unlock(&pool.busy);
 }

@@ -11,8 +11,10 @@
 
 #include "base/threads.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 struct mat_ops mat_ops;
 
@@ -56,6 +58,74 @@ int mat_init(struct mat *m, enum quant type, int rows, int cols, const void *dat
     return 0;
 }
 
+/* --- memory --- */
+
+/* Packed matrices lie one after the other in large regions on huge pages: a product that reads tens
+ * of gigabytes a second would otherwise wait for the page tables. A region goes when the last
+ * matrix in it is cleared. */
+enum { REGION = 64 << 20, HUGE_PAGE = 2 << 20 };
+
+struct region {
+    struct region *next;
+    char *p;
+    size_t bytes, used;
+    int mats;
+};
+static struct region *regions;
+static pthread_mutex_t regions_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static struct region *region_new(size_t bytes)
+{
+    struct region *g = calloc(1, sizeof *g);
+    size_t all = bytes > REGION ? bytes : REGION;
+    if (!g || __builtin_add_overflow(all, HUGE_PAGE, &all)) goto fail;
+    all = all / HUGE_PAGE * HUGE_PAGE;
+    g->p = mmap(NULL, all, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (g->p == MAP_FAILED) goto fail;
+    (void)madvise(g->p, all, MADV_HUGEPAGE); /* a wish; without it all is slower, not wrong */
+    g->bytes = all;
+    g->next = regions;
+    regions = g;
+    return g;
+fail:
+    free(g);
+    return NULL;
+}
+
+/* 64-byte aligned and zeroed; NULL when there is no memory. */
+static void *region_take(size_t bytes)
+{
+    void *p = NULL;
+    if (bytes > SIZE_MAX / 2) return NULL;
+    bytes = (bytes + 63) / 64 * 64;
+    pthread_mutex_lock(&regions_lock);
+    struct region *g = regions;
+    if (!g || g->bytes - g->used < bytes) g = region_new(bytes);
+    if (g) {
+        p = g->p + g->used;
+        g->used += bytes;
+        g->mats++;
+    }
+    pthread_mutex_unlock(&regions_lock);
+    return p;
+}
+
+static void region_give(const char *p)
+{
+    pthread_mutex_lock(&regions_lock);
+    for (struct region **at = &regions; *at; at = &(*at)->next) {
+        struct region *g = *at;
+        if (p < g->p || p >= g->p + g->bytes) continue;
+        if (--g->mats == 0) {
+            *at = g->next;
+            munmap(g->p, g->bytes);
+            free(g);
+        }
+        break;
+    }
+    pthread_mutex_unlock(&regions_lock);
+}
+
 /* --- packing --- */
 
 struct pack_job {
@@ -77,7 +147,7 @@ int mat_pack(struct mat *m, struct err *err)
     const struct mat_kind *k = kind_of(m->type);
     if (m->layout != MAT_PLAIN || !k->packed_bytes) return 0;
     size_t bytes = k->packed_bytes(m);
-    struct pack_job j = { m, k, bytes ? aligned_alloc(64, (bytes + 63) / 64 * 64) : NULL, 64 };
+    struct pack_job j = { m, k, bytes ? region_take(bytes) : NULL, 64 };
     if (!j.to) return err_nomem(err);
     threads_run((m->rows - 1) / j.rows_part + 1, pack_part, &j);
     m->packed = j.to;
@@ -92,7 +162,7 @@ void mat_row(const struct mat *m, int r, float *x) { kind_of(m->type)->row(m, r,
 
 void mat_clear(struct mat *m)
 {
-    free(m->packed);
+    if (m->packed) region_give(m->packed);
     *m = (struct mat){ 0 };
 }
 
