@@ -16,7 +16,7 @@
  * would wait for as long as the scheduler lets the stranger run. Such a stall, if it is long beside
  * the work itself, makes the caller work alone for a while, longer each time it happens again, so
  * that what is lost is a few per cent rather than half of the time. A job that turns out to be long,
- * or has hardly more parts than there are threads, is shared in any case. A worker that loses its core while it spins stops spinning for a while.
+ * or has hardly more parts than there are threads and did not stall, is shared in any case. A worker that loses its core while it spins stops spinning for a while.
  *
  * The workers block all signals: Ctrl-C belongs to the main thread, which may be asking something
  * and has to see its read interrupted. A child of fork has none of them and starts anew. */
@@ -60,6 +60,7 @@ static struct {
     atomic_int done;     /* parts that workers have finished, each told once it finds no more */
     atomic_int sleeping; /* workers */
     atomic_bool waiting; /* the caller sleeps on `finished` */
+    void (*stalled)(void *, int);
     int64_t alone_until, alone_for, last_stall; /* the holder of busy only */
 } pool = { .busy = PTHREAD_MUTEX_INITIALIZER,
            .m = PTHREAD_MUTEX_INITIALIZER,
@@ -222,8 +223,9 @@ static int64_t wait_for(int n)
 }
 
 /* After a stall: alone for a while if there was another not long ago. */
-static void work_alone(void)
+static void work_alone(void (*fn)(void *, int))
 {
+    pool.stalled = fn;
     int64_t t = now_ns(), since = t - pool.last_stall;
     pool.last_stall = t;
     if (since > SOON + pool.alone_for) {
@@ -252,7 +254,7 @@ static void share(int from, int n_parts, void (*fn)(void *, int), void *ud)
     int64_t start = now_ns();
     int did = take_parts();
     int64_t worked = now_ns() - start, waited = wait_for(n_parts - from - did);
-    if (waited > STALL && waited > 2 * worked) work_alone();
+    if (waited > STALL && waited > 2 * worked) work_alone(fn);
 }
 
 void threads_run(int n_parts, void (*fn)(void *, int), void *ud)
@@ -263,7 +265,7 @@ void threads_run(int n_parts, void (*fn)(void *, int), void *ud)
         return;
     }
     start_workers(want);
-    if (pool.alone_until && n_parts > 2 * want) {
+    if (pool.alone_until && (n_parts > 2 * want || fn == pool.stalled)) {
         int64_t start = now_ns(), t = start;
         for (; i < n_parts && t < pool.alone_until && t - start < LONG_JOB; t = now_ns())
             fn(ud, i++);

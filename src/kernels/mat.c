@@ -5,13 +5,17 @@
  * A part is a run of whole groups of 16 rows with all their columns, so that no sum is ever split
  * between threads and a part's weights are read once and in order. With few rows of activations a
  * part is some tens of kilobytes: small enough that a thread which lost its core holds up little,
- * large enough that taking it costs nothing. With many, a part's weights are what the second-level
+ * large enough that taking it costs nothing; and each thread takes its parts in order from a slice of
+ * its own as long as that lasts, since memory is read fastest on and on. With many, a part's weights are what the second-level
  * cache holds, for they are read again for each tile of activations. */
 #include "kernels/mat_impl.h"
+#include "kernels/matf.h"
 
 #include "base/threads.h"
 
 #include <pthread.h>
+#include <stdalign.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -239,16 +243,28 @@ static void make_ready(struct acts *a)
 
 /* --- products --- */
 
-enum { MOST_MATS = 4, PART_BYTES = 48 << 10, CACHE_BYTES = 256 << 10, FEW = 2 * ACTS_TILE };
+enum {
+    MOST_MATS = 4,
+    MOST_SLICES = 16,
+    PART_BYTES = 48 << 10,
+    CACHE_BYTES = 256 << 10,
+    FEW = 2 * ACTS_TILE
+};
 
 struct mul_job {
     const struct mat *const *ms;
     const struct mat_kind *kinds[MOST_MATS];
     int rows_part[MOST_MATS], first[MOST_MATS + 1]; /* parts of mat i: first[i] .. first[i + 1] */
+    int tokens_part[MOST_MATS], cuts[MOST_MATS];    /* of a->n, and how many such */
     const struct acts *a;
     float *const *ys;
     const int *strides;
     bool add;
+    int slices; /* the parts in as many runs as there are threads */
+    struct {
+        alignas(64) atomic_int next;
+        int end;
+    } slice[MOST_SLICES];
 };
 
 static void mul_part(void *ud, int part)
@@ -257,8 +273,26 @@ static void mul_part(void *ud, int part)
     int i = 0;
     while (part >= j->first[i + 1]) i++;
     const struct mat *m = j->ms[i];
-    int from = (part - j->first[i]) * j->rows_part[i], to = from + j->rows_part[i];
-    j->kinds[i]->mul(m, j->a, from, to < m->rows ? to : m->rows, j->ys[i], j->strides[i], j->add);
+    part -= j->first[i];
+    int from = part / j->cuts[i] * j->rows_part[i], to = from + j->rows_part[i];
+    int t = part % j->cuts[i] * j->tokens_part[i], left = j->a->n - t;
+    struct acts some = *j->a; /* only floats are cut */
+    some.x += (size_t)t * (size_t)some.cols;
+    some.n = left < j->tokens_part[i] ? left : j->tokens_part[i];
+    float *y = j->ys[i] + (size_t)t * (size_t)j->strides[i];
+    j->kinds[i]->mul(m, &some, from, to < m->rows ? to : m->rows, y, j->strides[i], j->add);
+}
+
+/* One's own slice in order, then what others have not come to yet. */
+static void mul_slice(void *ud, int own)
+{
+    struct mul_job *j = ud;
+    for (int k = 0; k < j->slices; k++) {
+        int i = (own + k) % j->slices, part;
+        while ((part = atomic_fetch_add_explicit(&j->slice[i].next, 1, memory_order_relaxed)) <
+               j->slice[i].end)
+            mul_part(j, part);
+    }
 }
 
 /* Rows of m that make one part. */
@@ -266,7 +300,7 @@ static int rows_a_part(const struct mat *m, int n)
 {
     size_t group = MAT_GROUP * quant_row_bytes(m->type, (size_t)m->cols);
     size_t groups = (n <= FEW ? PART_BYTES : CACHE_BYTES) / group;
-    size_t most = (size_t)m->rows / MAT_GROUP / (size_t)(n <= FEW ? 4 : 16) + 1;
+    size_t most = (size_t)m->rows / MAT_GROUP / (size_t)(n <= FEW ? 8 : 16) + 1;
     groups = groups < most ? groups : most;
     return (int)(groups ? groups : 1) * MAT_GROUP;
 }
@@ -279,9 +313,23 @@ static void mul_all(const struct mat *const *ms, int n_mats, struct acts *a, flo
         j.kinds[i] = kind_of(ms[i]->type);
         if (j.kinds[i]->integer) make_ready(a);
         j.rows_part[i] = rows_a_part(ms[i], a->n);
-        j.first[i + 1] = j.first[i] + (ms[i]->rows - 1) / j.rows_part[i] + 1;
+        j.tokens_part[i] = a->n;
+        if (!j.kinds[i]->integer) matf_cut(ms[i], a->n, &j.rows_part[i], &j.tokens_part[i]);
+        if (j.tokens_part[i] > 0) j.cuts[i] = (a->n - 1) / j.tokens_part[i] + 1;
+        int parts = ((ms[i]->rows - 1) / j.rows_part[i] + 1) * j.cuts[i];
+        j.first[i + 1] = j.first[i] + parts;
     }
-    threads_run(j.first[n_mats], mul_part, &j);
+    int parts = j.first[n_mats], threads = threads_count();
+    j.slices = threads < MOST_SLICES ? threads : MOST_SLICES;
+    if (a->n > FEW || parts < 2 * j.slices) {
+        threads_run(parts, mul_part, &j);
+        return;
+    }
+    for (int i = 0; i < j.slices; i++) {
+        atomic_init(&j.slice[i].next, parts * i / j.slices);
+        j.slice[i].end = parts * (i + 1) / j.slices;
+    }
+    threads_run(j.slices, mul_slice, &j);
 }
 
 void mat_mul(const struct mat *m, struct acts *a, float *y, int stride)
