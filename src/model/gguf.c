@@ -307,10 +307,11 @@ static int read_all(struct gguf *g, struct err *err)
     int rc;
     if ((rc = check_start(&c, &g->version, err))) return rc;
     uint64_t n_tensors = cursor_u64(&c, "number of tensors"), n_values;
-    if (n_tensors > MAX_COUNT || n_tensors > g->n / 24)
+    if (n_tensors > MAX_COUNT || n_tensors > cursor_left(&c) / 24)
         c.at -= 8, cursor_fail(&c, "number of tensors");
     n_values = cursor_u64(&c, "number of keys");
-    if (n_values > MAX_COUNT || n_values > g->n / 13) c.at -= 8, cursor_fail(&c, "number of keys");
+    if (n_values > MAX_COUNT || n_values > cursor_left(&c) / 13)
+        c.at -= 8, cursor_fail(&c, "number of keys");
     if (cursor_check(&c, err)) return ERR_PARSE;
     g->values = calloc(n_values + 1, sizeof *g->values);
     g->tensors = calloc(n_tensors + 1, sizeof *g->tensors);
