@@ -1,6 +1,6 @@
 /* Byte-level BPE (GPT-2, Radford et al. 2019): text is cut into pieces by class of character, the
- * bytes of each piece are merged by rank. Every byte is a token, so any bytes can be encoded and come
- * back as they were (but for NFC, where a family asks for it).
+ * bytes of each piece are merged by rank. Every byte is a token, so any bytes can be encoded and
+ * come back as they were (but for NFC, where a family asks for it).
  *
  * Files write the tokens in an alphabet that shows each byte as a printable character: those that
  * print in Latin-1 as themselves, the other 68 as U+0100 and on. We undo that when opening. */

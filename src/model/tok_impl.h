@@ -1,7 +1,8 @@
 /* What the files of the tokenizer share; nothing outside of them includes it.
  *
- * The vocabulary is kept as the bytes that tokens mean: "Ġthe" and "▁the" are " the". Encoders write
- * through a tok_out, which turns positions in normalised text back into positions in the source. */
+ * The vocabulary is kept as the bytes that tokens mean: "Ġthe" and "▁the" are " the". Encoders
+ * write through a tok_out, which turns positions in normalised text back into positions in the
+ * source. */
 #ifndef LK_MODEL_TOK_IMPL_H
 #define LK_MODEL_TOK_IMPL_H
 
@@ -128,8 +129,8 @@ struct tokenizer {
     int32_t bos, eos, unk, sep, cls, pad;
     int32_t ends[TOK_ENDS_MAX];
     int n_ends;
-    float min_score, max_score;
-    unsigned char *charsmap; /* SentencePiece's normaliser, or NULL: NFKC */
+    float min_score, max_score; /* of normal tokens */
+    unsigned char *charsmap;    /* SentencePiece's normaliser, or NULL: NFKC */
     size_t charsmap_n;
 };
 

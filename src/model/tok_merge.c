@@ -5,11 +5,11 @@
  * They differ in how a pair is looked up: byte-level BPE has a table of pairs, SentencePiece joins
  * whatever makes a token, in order of the token's score.
  *
- * Most pieces of ordinary text are one token, so we look the whole piece up first. Whether a token's own
- * text encodes to that token depends on nothing but the vocabulary, so the answer is remembered for
- * each token when it is first needed; from then on such a piece costs one look-up. Short pieces are
- * merged by scanning an array; long ones, which an array would make quadratic, with a heap whose
- * outdated entries are known by the length they were made for. */
+ * Most pieces of ordinary text are one token, so we look the whole piece up first. Whether a
+ * token's own text encodes to that token depends on nothing but the vocabulary, so the answer is
+ * remembered for each token when it is first needed; from then on such a piece costs one look-up.
+ * Short pieces are merged by scanning an array; long ones, which an array would make quadratic,
+ * with a heap whose outdated entries are known by the length they were made for. */
 #include "model/tok_impl.h"
 
 #include <stdlib.h>

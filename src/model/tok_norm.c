@@ -1,5 +1,5 @@
-/* Normalisation of text before it is tokenised, with the way back: for each byte that comes out, the
- * byte of the source it came from.
+/* Normalisation of text before it is tokenised, with the way back: for each byte that comes out,
+ * the byte of the source it came from.
  *
  * NFC and NFKC are ICU's, stretch by stretch: a character before which there is a boundary begins a
  * stretch, a stretch comes from where it began. SentencePiece models bring their own table: a
@@ -143,19 +143,20 @@ void tok_norm_charsmap(const struct tokenizer *t, const char *s, size_t n, struc
     bool was_space = t->squeeze;
     for (size_t i = 0, k; i < n && !m->failed; i += k) {
         struct span to = { s + i, 1 };
+        bool blank = false; /* U+2581 itself counts as a space, but none that is squeezed */
         k = t->charsmap ? replace(t, s + i, n - i, &to) : 0;
         if (!k) {
-            k = (size_t)tok_utf8((const unsigned char *)s + i, n - i, NULL);
-            to.n = k;
-            if (!k && t->bytes) to.n = k = 1;
-            else if (!k) to = (struct span){ "\xEF\xBF\xBD", 3 }, k = 1;
-            if (k == 3 && !memcmp(s + i, "\xE2\x96\x81", 3)) to = (struct span){ " ", 1 };
+            k = to.n = (size_t)tok_utf8((const unsigned char *)s + i, n - i, NULL);
+            if (!k) to = t->bytes ? (struct span){ s + i, 1 } : (struct span){ "\xEF\xBF\xBD", 3 };
+            blank = k == 3 && !memcmp(s + i, "\xE2\x96\x81", 3);
+            if (blank) to = (struct span){ " ", 1 };
+            if (!k) k = 1;
         }
-        while (was_space && to.n && to.p[0] == ' ') to.p++, to.n--;
+        while (was_space && !blank && to.n && to.p[0] == ' ') to.p++, to.n--;
         if (!to.n) continue;
         if (!m->text.n && t->space_prefix && m->first) tok_norm_add(m, " ", 1, i, 0);
         tok_norm_add(m, to.p, to.n, i, to.p == s + i);
-        was_space = t->squeeze && to.p[to.n - 1] == ' ';
+        was_space = t->squeeze && !blank && to.p[to.n - 1] == ' ';
     }
     while (t->squeeze && m->text.n && m->text.p[m->text.n - 1] == ' ') m->text.n--;
 }

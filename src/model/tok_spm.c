@@ -1,8 +1,9 @@
 /* SentencePiece BPE (Kudo and Richardson 2018), as LLaMA, Mistral and Gemma use it: characters are
  * joined in order of the score of what they make; what is no token goes as bytes, <0xE2>.
  *
- * SentencePiece writes a space as U+2581 in its tokens. Ours hold the space itself, so text needs no
- * rewriting but for a space put before it, and for U+2581 in the text, which counts as a space.
+ * SentencePiece writes a space as U+2581 in its tokens. Ours hold the space itself, so text needs
+ * no rewriting but for a space put before it, and for U+2581 in the text, which counts as a
+ * space.
  *
  * Where no token holds a space after something else, no merge crosses the beginning of a word: then
  * words are merged one by one, with the same result as all at once, and mostly by one look-up. */
@@ -54,13 +55,13 @@ static void unescape_all(struct tokenizer *t, bool *in)
     t->at[t->n] = to;
 }
 
-static int check_scores(struct tokenizer *t, const bool *in, struct err *err)
+static int check_scores(struct tokenizer *t, struct err *err)
 {
     t->min_score = 0, t->max_score = -INFINITY;
     for (int i = 0; i < t->n; i++) {
         if (!isfinite(t->score[i]))
             return err_set(err, ERR_PARSE, "tokenizer.ggml.scores: entry %d is no number", i);
-        if (!in[i]) continue;
+        if (t->type[i] != TOK_NORMAL) continue;
         if (t->score[i] < t->min_score) t->min_score = t->score[i];
         if (t->score[i] > t->max_score) t->max_score = t->score[i];
     }
@@ -103,7 +104,7 @@ int tok_sentencepiece_open(struct tokenizer *t, const struct gguf *g, struct err
     if (!in) return err_nomem(err);
     t->words = true;
     unescape_all(t, in);
-    if (!(rc = check_scores(t, in, err))) rc = tok_map_build(t, in, err);
+    if (!(rc = check_scores(t, err))) rc = tok_map_build(t, in, err);
     if (!rc && t->kind == TOKENIZER_UNIGRAM) rc = open_trie(t, in, err);
     if (!rc && t->kind == TOKENIZER_UNIGRAM) rc = open_charsmap(t, g, err);
     free(in);

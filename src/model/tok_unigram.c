@@ -1,7 +1,8 @@
-/* SentencePiece unigram (Kudo 2018), as XLM-RoBERTa uses it: of all ways to write the text in tokens,
- * the one whose scores (log probabilities) sum highest, found by Viterbi's forward pass over byte
- * positions and a trie of the tokens. A character that is no token costs the worst score less 10;
- * neighbours of these become one unknown token, or bytes where the vocabulary has them.
+/* SentencePiece unigram (Kudo 2018), as XLM-RoBERTa uses it: of all ways to write the text in
+ * tokens, the one whose scores (log probabilities) sum highest, found by Viterbi's forward pass
+ * over byte positions and a trie of the tokens. A character that is no token costs the worst
+ * score less 10; neighbours of these become one unknown token, or bytes where the vocabulary has
+ * them.
  *
  * As in tok_spm.c, words are done one by one where no token reaches over their borders. */
 #include "model/tok_impl.h"

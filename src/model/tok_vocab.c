@@ -3,8 +3,8 @@
  * Three tables, for three questions. Is this whole string a token? A hash table of open addressing
  * whose entries hold tag, length and place, so that a miss touches one cache line. What is the
  * longest (or: which are all) tokens that begin here? A trie, whose edges lie in a hash table keyed
- * by node and byte. Does an added token begin here? Lists by first byte, longest first: there are few,
- * and most bytes begin none. */
+ * by node and byte. Does an added token begin here? Lists by first byte, longest first: there are
+ * few, and most bytes begin none. */
 #include "model/tok_impl.h"
 
 #include <stdlib.h>
@@ -127,8 +127,10 @@ static int added_build(struct tokenizer *t, struct tok_added *a, bool control)
     for (int i = 0; i < t->n; i++) n += t->type[i] == TOK_USER || t->type[i] == TOK_CONTROL;
     a->id = malloc(((size_t)n + 1) * sizeof *a->id);
     if (!a->id) return ERR_NOMEM;
+    bool user = t->kind != TOKENIZER_UNIGRAM; /* its lattice prefers them by itself */
     for (int i = 0; i < t->n; i++)
-        if ((t->type[i] == TOK_USER || (control && t->type[i] == TOK_CONTROL)) && tok_text(t, i).n)
+        if (((user && t->type[i] == TOK_USER) || (control && t->type[i] == TOK_CONTROL)) &&
+            tok_text(t, i).n)
             a->id[a->n++] = i;
     qsort_r(a->id, (size_t)a->n, sizeof *a->id, by_first_and_length, t);
     for (int c = 0, i = 0; c < 257; c++) {

@@ -2,14 +2,14 @@
  * word the longest token it begins with, and so on; a word that cannot be written so is unknown as
  * a whole.
  *
- * Cleaning drops control characters and U+FFFD; an uncased model also wants lower case without accents
- * (canonical decomposition, nonspacing marks dropped, case by character). Ideographs and
- * punctuation are words of their own. All of it happens while the text is walked once, into a buffer
- * that holds one word.
+ * Cleaning drops control characters and U+FFFD; an uncased model also wants lower case without
+ * accents (canonical decomposition, nonspacing marks dropped, case by character). Ideographs and
+ * punctuation are words of their own. All of it happens while the text is walked once, into a
+ * buffer that holds one word.
  *
  * Files write the pieces in one of two ways, which we tell apart by looking: begins of words as
- * "▁the" and the rest bare (GGUF), or the rest as "##ing" and begins bare (vocab.txt). Kept are " the"
- * and "ing". */
+ * "▁the" and the rest bare (GGUF), or the rest as "##ing" and begins bare (vocab.txt). Kept are "
+ * the" and "ing". */
 #include "model/tok_impl.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* Tokenizers: opening one from the keys of a GGUF, and the walk over a text that is the same for all
- * kinds.
+/* Tokenizers: opening one from the keys of a GGUF, and the walk over a text that is the same for
+ * all kinds.
  *
  * A text is first searched for added tokens: those that the vocabulary's maker defined as units
  * ("<tool_call>", a run of line ends) always, control tokens ("<|eot_id|>") only in trusted text.
@@ -99,8 +99,8 @@ static int read_types(struct tokenizer *t, const struct gguf *g, struct err *err
     return 0;
 }
 
-/* A special token's id; -1 when the file names none. Ordinary tokens in that place (files that pad with
- * token 0) stay ordinary. */
+/* A special token's id; -1 when the file names none. Ordinary tokens in that place (files that
+ * pad with token 0) stay ordinary. */
 static int read_id(struct tokenizer *t, const struct gguf *g, const char *name, int32_t *out,
                    struct err *err)
 {
