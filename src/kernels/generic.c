@@ -2,6 +2,7 @@
  * variant is tested against. Sums are kept in eight lanes, the shape a vector unit has, so that a
  * compiler may vectorise them without being allowed to reorder floats, and so that rounding grows
  * with n / 8. */
+#include "kernels/quant.h"
 #include "kernels/variants.h"
 
 #include <math.h>
@@ -54,4 +55,18 @@ size_t generic_pass_i8(const int32_t *dot, const float *scale, const float *slac
     for (size_t i = 0; i < n; i++)
         if ((float)dot[i] * scale[i] * a + slack[i] * b >= t) idx[m++] = (uint32_t)i;
     return m;
+}
+
+void generic_sum_q8_0(float *y, const void *table, size_t row_bytes, const int32_t *ids, size_t n,
+                      size_t dim)
+{
+    for (size_t j = 0; j < dim; j++) y[j] = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct quant_q8_0 *b =
+            (const void *)((const char *)table + (size_t)ids[i] * row_bytes);
+        for (size_t j = 0; j < dim; j += 32, b++) {
+            float d = f16_to_f32(b->d);
+            for (size_t k = 0; k < 32; k++) y[j + k] += d * (float)b->qs[k];
+        }
+    }
 }

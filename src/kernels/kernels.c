@@ -14,6 +14,7 @@
     {                                                                                              \
         .name = "generic", .dot_f32 = generic_dot_f32, .axpy_f32 = generic_axpy_f32,               \
         .scan_i8 = generic_scan_i8, .quant_i8 = generic_quant_i8, .pass_i8 = generic_pass_i8,      \
+        .sum_q8_0 = generic_sum_q8_0,                                                              \
     }
 
 struct kernels kernels = GENERIC;

@@ -30,6 +30,10 @@ struct kernels {
      * dot[i] * scale[i] * a + slack[i] * b >= t; returns how many. */
     size_t (*pass_i8)(const int32_t *dot, const float *scale, const float *slack, size_t n, float a,
                       float b, float t, uint32_t *idx);
+    /* y = the sum of the rows ids[0..n) of a Q8_0 table [.., dim] (quant.h), row_bytes apart: added
+     * in the order of ids, so that every variant gives the same bits. */
+    void (*sum_q8_0)(float *y, const void *table, size_t row_bytes, const int32_t *ids, size_t n,
+                     size_t dim);
 };
 
 extern struct kernels kernels;

@@ -146,7 +146,7 @@ static void hash_close(struct embedder *base)
     free(e);
 }
 
-static struct embedder *hash_open(const void *state, size_t n, struct err *err)
+static struct embedder *hash_open(const char *what, const void *state, size_t n, struct err *err)
 {
     struct hash_embedder *e = calloc(1, sizeof *e);
     if (!e) {
@@ -269,7 +269,7 @@ static void scale(float *v)
     for (int i = 0; i < DIM; i++) v[i] *= k;
 }
 
-static int hash_text(struct embedder *e, const char *s, size_t n, float *v)
+static int hash_text(struct embedder *e, enum embed_role role, const char *s, size_t n, float *v)
 {
     struct bag bag = { 0 };
     memset(v, 0, DIM * sizeof *v);
@@ -299,6 +299,8 @@ const struct embed_kind embed_hash = {
     .version = "hash-384-1",
     .help = "words and letters, learnt from the corpus; no model file",
     .dim = DIM,
+    .floor = 0.25f,
+    .learns = true,
     .open = hash_open,
     .close = hash_close,
     .text = hash_text,

@@ -3,6 +3,7 @@
 #include "check.h"
 
 #include "kernels/kernels.h"
+#include "kernels/quant.h"
 
 #include <math.h>
 
@@ -64,6 +65,27 @@ static void axpy_of(const struct kernels *k)
         for (size_t i = 0; i < n; i++) check_near(y[i + 3], z[i + 3], 1e-6);
         check_int(y[n + 3] == z[n + 3], 1); /* nothing beyond the end */
     }
+}
+
+/* The same bits from every variant. */
+static void sum_q8_of(const struct kernels *k)
+{
+    enum { ROWS = 37, DIM = 416 };
+    static struct quant_q8_0 table[ROWS][DIM / 32];
+    float y[DIM], z[DIM];
+    int32_t ids[100];
+    for (size_t r = 0; r < ROWS; r++)
+        for (size_t b = 0; b < DIM / 32; b++) {
+            table[r][b].d = f32_to_f16(rnd_f());
+            for (size_t i = 0; i < 32; i++) table[r][b].qs[i] = (int8_t)(rnd_f() * 127);
+        }
+    for (size_t i = 0; i < 100; i++) ids[i] = (int32_t)(i * i % ROWS);
+    for (size_t dim = 32; dim <= DIM; dim += 32)
+        for (size_t n = 0; n <= 100; n += 20) {
+            k->sum_q8_0(y, table, sizeof table[0], ids, n, dim);
+            generic.sum_q8_0(z, table, sizeof table[0], ids, n, dim);
+            assert_memory_equal(y, z, dim * sizeof *y);
+        }
 }
 
 static void fill(int8_t *p, size_t n, int kind)
@@ -134,6 +156,7 @@ static void pass_of(const struct kernels *k)
 
 static void dot(void **state) { each(dot_of); }
 static void axpy(void **state) { each(axpy_of); }
+static void sum_q8(void **state) { each(sum_q8_of); }
 static void scan(void **state) { each(scan_of); }
 static void quant(void **state) { each(quant_of); }
 static void pass(void **state) { each(pass_of); }
@@ -160,8 +183,9 @@ static void chooses(void **state)
 int main(void)
 {
     const struct CMUnitTest t[] = {
-        cmocka_unit_test(chooses), cmocka_unit_test(dot),   cmocka_unit_test(axpy),
-        cmocka_unit_test(scan),    cmocka_unit_test(quant), cmocka_unit_test(pass),
+        cmocka_unit_test(chooses), cmocka_unit_test(dot),  cmocka_unit_test(axpy),
+        cmocka_unit_test(sum_q8),  cmocka_unit_test(scan), cmocka_unit_test(quant),
+        cmocka_unit_test(pass),
     };
     return check_run("kernels/kernels", t);
 }
