@@ -3,6 +3,8 @@
  * is all that changes: a packed matrix holds the same bits. */
 #include "kernels/matf.h"
 
+#include "base/threads.h"
+
 #include <string.h>
 
 static size_t number_bytes(const struct mat *m) { return m->type == QUANT_F32 ? 4 : 2; }
@@ -63,4 +65,20 @@ void matf_gather(const struct mat *m, int r, int k, int n, float *to)
         for (int c = 0; c < n; c++)
             to[c * MAT_GROUP + i] = r + i < m->rows ? number(m->type, in + (size_t)c * one) : 0;
     }
+}
+
+/* Few rows of activations: whole tiles of 4 groups. Many: enough outputs that copying activations
+ * into tiles is a small share, and where a matrix has too few of those, runs of activations. */
+void matf_cut(const struct mat *m, int n, int *rows, int *tokens)
+{
+    enum { WIDE_PART = 4 * MAT_GROUP, CHUNK = 256, TILE = 14 };
+    if (n <= TILE) {
+        if (*rows < WIDE_PART && m->rows >= 8 * WIDE_PART) *rows = WIDE_PART;
+        return;
+    }
+    int parts = (m->rows - 1) / CHUNK + 1, want = 4 * threads_count();
+    *rows = ((m->rows - 1) / parts + 32) & -32;
+    if (parts >= want || want == 4) return;
+    int runs = (want - 1) / parts + 1, tiles = (n - 1) / TILE + 1;
+    *tokens = ((tiles - 1) / runs + 1) * TILE;
 }

@@ -12,4 +12,8 @@ void matf_row(const struct mat *m, int r, float *x);
 /* Columns k .. k + n - 1 of the 16 rows from r, out of m->data, as floats: [n][16]. */
 void matf_gather(const struct mat *m, int r, int k, int n, float *to);
 
+/* How a product of n rows of activations is cut into parts: rows of m, and rows of activations.
+ * Beforehand they hold what suits other formats. */
+void matf_cut(const struct mat *m, int n, int *rows, int *tokens);
+
 #endif

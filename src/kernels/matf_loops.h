@@ -14,7 +14,8 @@
 
 enum {
     STEP = 256,
-    CHUNK = 128,
+    CHUNK = 256,
+    AHEAD = 1536,      /* bytes that few rows are fetched ahead of their use, by group */
     PITCH = STEP + 16, /* floats between rows of a tile: no power of two, for the cache's sake */
     NARROW = 8,        /* most rows that are "few" */
 };
@@ -48,7 +49,7 @@ INLINE void put_out(const struct out *o, int i, int j, vf acc)
 
 /* m rows times nv vectors over n columns. w: [group][pitch columns][16], from lane `off` of the
  * first group; x: rows PITCH apart. */
-INLINE void tile(int m, int nv, enum quant type, const void *w, size_t pitch, int off,
+INLINE void tile(int m, int nv, bool ahead, enum quant type, const void *w, size_t pitch, int off,
                  const float *x, int n, const struct out *o)
 {
     vf acc[TILE_M][4];
@@ -58,6 +59,11 @@ INLINE void tile(int m, int nv, enum quant type, const void *w, size_t pitch, in
         for (int j = 0; j < nv; j++) acc[i][j] = vf_set1(0);
     for (int k = 0; k < n; k++) {
         vf b[4];
+#pragma GCC unroll 4
+        for (int j = 0; ahead && j<nv; j += MAT_GROUP / VN> 4 ? 4 : MAT_GROUP / VN)
+            __builtin_prefetch((const char *)w + AHEAD +
+                               ((size_t)(j * VN / MAT_GROUP) * pitch + (size_t)k) * MAT_GROUP *
+                                   (type == QUANT_F32 ? 4 : 2));
 #pragma GCC unroll 4
         for (int j = 0; j < nv; j++)
             b[j] = w_load(type, w,
@@ -88,7 +94,7 @@ _Static_assert(TILE_M <= 14, "UP_TO_14 knows fourteen heights");
 
 #define TILE_ARGS                                                                                  \
     int m, const void *w, size_t pitch, int off, const float *x, int n, const struct out *o
-#define TILE(M) tile(M, TILE_N, QUANT_F32, w, pitch, off, x, n, o)
+#define TILE(M) tile(M, TILE_N, false, QUANT_F32, w, pitch, off, x, n, o)
 static void tile_wide(TILE_ARGS)
 {
     switch (m) {
@@ -96,7 +102,7 @@ static void tile_wide(TILE_ARGS)
     }
 }
 #undef TILE
-#define TILE(M) tile(M, 1, QUANT_F32, w, pitch, off, x, n, o)
+#define TILE(M) tile(M, 1, false, QUANT_F32, w, pitch, off, x, n, o)
 static void tile_last(TILE_ARGS)
 {
     switch (m) {
@@ -113,19 +119,19 @@ typedef void tile_fn(TILE_ARGS);
             UP_TO_8                                                                                \
         }                                                                                          \
     }
-#define TILE(M) tile(M, WIDE(M), QUANT_F32, w, pitch, off, x, n, o)
+#define TILE(M) tile(M, WIDE(M), true, QUANT_F32, w, pitch, off, x, n, o)
 NARROW_TILES(f32, QUANT_F32)
 #undef TILE
-#define TILE(M) tile(M, WIDE(M), QUANT_F16, w, pitch, off, x, n, o)
+#define TILE(M) tile(M, WIDE(M), true, QUANT_F16, w, pitch, off, x, n, o)
 NARROW_TILES(f16, QUANT_F16)
 #undef TILE
-#define TILE(M) tile(M, WIDE(M), QUANT_BF16, w, pitch, off, x, n, o)
+#define TILE(M) tile(M, WIDE(M), true, QUANT_BF16, w, pitch, off, x, n, o)
 NARROW_TILES(bf16, QUANT_BF16)
 #undef TILE
-#define TILE(M) tile(M, 1, QUANT_F16, w, pitch, off, x, n, o)
+#define TILE(M) tile(M, 1, true, QUANT_F16, w, pitch, off, x, n, o)
 NARROW_TILES(last_f16, QUANT_F16)
 #undef TILE
-#define TILE(M) tile(M, 1, QUANT_BF16, w, pitch, off, x, n, o)
+#define TILE(M) tile(M, 1, true, QUANT_BF16, w, pitch, off, x, n, o)
 NARROW_TILES(last_bf16, QUANT_BF16)
 #undef TILE
 
@@ -190,12 +196,27 @@ INLINE void widen(const struct part *p, enum quant type, int r, int rows, int k,
     }
 }
 
+/* While a tile is multiplied, what comes next is fetched: where its sums go, and its share (outputs
+ * i.. of n) of the activations of the next tile, whose rows lie too far apart for the processor to
+ * guess. */
+static void fetch(const struct part *p, const struct out *o, int m, int t, int k, int i, int n)
+{
+    for (int r = 0; r < m; r++)
+        for (int j = 0; j < TILE_N * VN; j += 16)
+            __builtin_prefetch(o->y + (size_t)r * o->stride + j, 1);
+    int last = p->a->n - t < TILE_M ? p->a->n - t : TILE_M;
+    int end = i + TILE_N * VN < n ? i + TILE_N * VN : n;
+    for (int r = last * i / n; r < last * end / n; r++)
+        for (int j = 0; j < STEP; j += 16)
+            __builtin_prefetch(p->a->x + (size_t)(t + r) * (size_t)p->a->cols + k + j);
+}
+
 INLINE void mul_many(const struct part *p, enum quant type)
 {
     float panel[CHUNK * STEP] __attribute__((aligned(64)));
     float x[TILE_M * PITCH] __attribute__((aligned(64)));
     int cols = p->m->cols;
-    bool as_is = type == QUANT_F32 && p->m->packed;
+    bool as_is = type == QUANT_F32 && p->m->packed && p->a->n <= 4 * TILE_M;
     for (int r = p->from; r < p->to; r += CHUNK)
         for (int k = 0; k < cols; k += STEP) {
             int rows = p->to - r < CHUNK ? p->to - r : CHUNK;
@@ -212,6 +233,7 @@ INLINE void mul_many(const struct part *p, enum quant type)
                     bool whole = rows - i >= TILE_N * VN;
                     struct out o = out_at(p, t, r + i, k);
                     const float *wi = w + (size_t)(i / MAT_GROUP) * pitch * MAT_GROUP;
+                    fetch(p, &o, m, t + TILE_M, k, i, rows);
                     (whole ? tile_wide : tile_last)(m, wi, pitch, i % MAT_GROUP, xt, len, &o);
                     step = whole ? TILE_N * VN : VN;
                 }
