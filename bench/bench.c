@@ -20,6 +20,13 @@ static const struct {
     int (*fn)(struct bench *b, struct err *err);
 } benches[] = {
     { "machine", "read bandwidth by size and threads", bench_machine },
+    { "limits", "peak arithmetic, DRAM and cache bandwidth", bench_limits },
+    { "mat_q8_0", "matrix products, Q8_0 weights", bench_mat_q8_0 },
+    { "mat_q4_0", "matrix products, Q4_0 weights", bench_mat_q4_0 },
+    { "mat_q4_k", "matrix products, Q4_K weights", bench_mat_q4_k },
+    { "mat_q5_k", "matrix products, Q5_K weights", bench_mat_q5_k },
+    { "mat_q6_k", "matrix products, Q6_K weights", bench_mat_q6_k },
+    { "mat_f16", "matrix products, f16 weights", bench_mat_f16 },
     { "kernels", "int8 scan and f32 dot product by instruction set", bench_kernels },
     { "search_top5_10k", "vector search, 10,000 x 384", bench_search_10k },
     { "search_top5_100k", "vector search, 100,000 x 384", bench_search_100k },

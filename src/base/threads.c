@@ -1,5 +1,5 @@
-/* The pool. One job at a time: `busy` is held by the caller whose job it is, and a caller that finds
- * it held does its own work alone, so nested and concurrent use cannot deadlock.
+/* The pool. One job at a time: `busy` is held by the caller whose job it is, and a caller that
+ * finds it held does its own work alone, so nested and concurrent use cannot deadlock.
  *
  * A model makes thousands of jobs a second of some ten microseconds each, so taking part in one
  * costs no lock. One 64-bit word holds the number of the job and how many of its parts are still to
@@ -8,15 +8,16 @@
  * before, are those of this very job: they are only written while no part is to be had. A worker
  * adds what it did to `done` when nothing is left, and the caller waits for the sum.
  *
- * Waiting is spinning first, for a time that grows while it pays and shrinks while it does not, then
- * sleeping on a condition. Sleeping and waking follow one pattern on both sides: the sleeper says
- * that it sleeps, then looks once more; the waker makes its change, then looks for sleepers.
+ * Waiting is spinning first, for a time that grows while it pays and shrinks while it does not,
+ * then sleeping on a condition. Sleeping and waking follow one pattern on both sides: the sleeper
+ * says that it sleeps, then looks once more; the waker makes its change, then looks for sleepers.
  *
  * On a machine that is shared a worker may lose its core in the middle of a part, and the caller
  * would wait for as long as the scheduler lets the stranger run. Such a stall, if it is long beside
  * the work itself, makes the caller work alone for a while, longer each time it happens again, so
- * that what is lost is a few per cent rather than half of the time. A job that turns out to be long,
- * or has hardly more parts than there are threads and did not stall, is shared in any case. A worker that loses its core while it spins stops spinning for a while.
+ * that what is lost is a few per cent rather than half of the time. A job that turns out to be
+ * long, or has hardly more parts than there are threads and did not stall, is shared in any case. A
+ * worker that loses its core while it spins stops spinning for a while.
  *
  * The workers block all signals: Ctrl-C belongs to the main thread, which may be asking something
  * and has to see its read interrupted. A child of fork has none of them and starts anew. */

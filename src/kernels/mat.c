@@ -5,9 +5,10 @@
  * A part is a run of whole groups of 16 rows with all their columns, so that no sum is ever split
  * between threads and a part's weights are read once and in order. With few rows of activations a
  * part is some tens of kilobytes: small enough that a thread which lost its core holds up little,
- * large enough that taking it costs nothing; and each thread takes its parts in order from a slice of
- * its own as long as that lasts, since memory is read fastest on and on. With many, a part's weights are what the second-level
- * cache holds, for they are read again for each tile of activations. */
+ * large enough that taking it costs nothing; and each thread takes its parts in order from a slice
+ * of its own as long as that lasts, since memory is read fastest on and on. With many, a part's
+ * weights are what the second-level cache holds, for they are read again for each tile of
+ * activations. */
 #include "kernels/mat_impl.h"
 #include "kernels/matf.h"
 
@@ -27,7 +28,10 @@ void mat_choose(const char *cpu)
     mat_ops_generic(&mat_ops);
     matf_fill_generic(&mat_ops);
 #ifdef __x86_64__
-    if (!strcmp(cpu, "avx2")) matf_fill_avx2(&mat_ops);
+    if (!strcmp(cpu, "avx2")) {
+        mat_fill_avx2(&mat_ops);
+        matf_fill_avx2(&mat_ops);
+    }
     if (!strcmp(cpu, "avx512")) {
         mat_fill_avx512(&mat_ops);
         matf_fill_avx512(&mat_ops);

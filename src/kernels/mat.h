@@ -60,8 +60,10 @@ void acts_set(struct acts *a, const float *x, int n, int cols);
 void acts_clear(struct acts *a);
 
 /* y[t][r] = sum over c of W[r][c] * x[t][c] for t < a->n, r < rows. y rows are `stride` floats
- * apart. f32 weights: within 1e-5 of the exact product relative to the sum of magnitudes; integer
- * weights see x rounded to int8 in blocks of 32 (Q8_0, Q4_0) or 256 (K types). */
+ * apart. Float weights: within 1e-5 of the exact product relative to the sum of magnitudes;
+ * integer weights see x rounded to int8 in blocks of 32 (a step is 1/127 of the block's largest, so
+ * the error is below half a step times the sum of |W| there; 7e-4 of the sum of magnitudes is
+ * usual), and all CPU variants give the same bits. */
 void mat_mul(const struct mat *m, struct acts *a, float *y, int stride);
 /* Several matrices with the same input in one go (q, k and v; gate and up): one wait instead of
  * three. ms, ys and strides have n_mats entries, at most 4. */

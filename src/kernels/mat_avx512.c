@@ -224,18 +224,10 @@ static void mul(const struct mat *m, const struct acts *a, int from, int to, flo
         return;
     }
     struct mat_shape s = mat_shape(m);
-    struct acts_view v = acts_view(a);
     tile_fn *const *tiles = tiles_of(m->type);
     for (int t0 = 0; t0 < a->n; t0 += ACTS_TILE) {
         int w = a->n - t0 < ACTS_TILE ? a->n - t0 : ACTS_TILE;
-        size_t at = (size_t)t0 * (size_t)s.nb;
-        struct tile x = { .v = { .q = v.q + 32 * at,
-                                 .d = v.d + at,
-                                 .ds = v.ds + at,
-                                 .b8 = v.b8 + at,
-                                 .b128 = v.b128 + at,
-                                 .b32 = v.b32 + 2 * at },
-                          .w = w };
+        struct tile x = { .v = acts_tile(a, t0), .w = w };
         for (int r = from; r < to; r += MAT_GROUP) {
             const uint8_t *group = (const uint8_t *)m->packed + (size_t)(r / MAT_GROUP) * s.group;
             __mmask16 rows = to - r >= 16 ? 0xffff : (__mmask16)((1u << (to - r)) - 1);
@@ -250,10 +242,9 @@ static void quantise_row(const struct acts *a, struct acts_view v, int t0, int w
 {
     int nb = a->cols / 32;
     const float *x = a->x + (size_t)(t0 + t) * (size_t)a->cols;
-    int8_t *q = (int8_t *)v.q + (size_t)t0 * (size_t)a->cols + 4 * (size_t)t;
-    size_t at = (size_t)t0 * (size_t)nb + (size_t)t;
-    size_t at2 = 2 * (size_t)t0 * (size_t)nb + (size_t)t;
-    for (int b = 0; b < nb; b++, x += 32, at += (size_t)w, at2 += 2 * (size_t)w) {
+    int8_t *q = v.q + 4 * (size_t)t;
+    size_t at = (size_t)t;
+    for (int b = 0; b < nb; b++, x += 32, at += (size_t)w) {
         __m512 lo = _mm512_loadu_ps(x), hi = _mm512_loadu_ps(x + 16);
         float most = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(lo), _mm512_abs_ps(hi)));
         float d = most / 127, inv = 127 / most;
@@ -261,26 +252,20 @@ static void quantise_row(const struct acts *a, struct acts_view v, int t0, int w
         __m512 by = _mm512_set1_ps(inv);
         __m128i n0 = _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(_mm512_mul_ps(lo, by)));
         __m128i n1 = _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(_mm512_mul_ps(hi, by)));
-        __m256i n = _mm256_set_m128i(n1, n0);
-        int32_t bytes[8], sums[8];
+        __m256i n = _mm256_set_m128i(n1, n0), ones = _mm256_set1_epi8(1);
+        int32_t bytes[8], four[8];
         _mm256_storeu_si256((__m256i *)bytes, n);
-        _mm256_storeu_si256((__m256i *)sums,
-                            _mm256_dpbusd_epi32(_mm256_setzero_si256(), _mm256_set1_epi8(1), n));
+        n = _mm256_dpbusd_epi32(_mm256_setzero_si256(), ones, n);
+        _mm256_storeu_si256((__m256i *)four, n);
         for (int g = 0; g < 8; g++, q += 4 * w) *(int32_t *)q = bytes[g];
-        int32_t s0 = sums[0] + sums[1] + sums[2] + sums[3];
-        int32_t s1 = sums[4] + sums[5] + sums[6] + sums[7];
-        ((float *)v.d)[at] = d;
-        ((float *)v.ds)[at] = d * (float)(s0 + s1);
-        ((int32_t *)v.b8)[at] = -8 * (s0 + s1);
-        ((int32_t *)v.b128)[at] = -128 * (s0 + s1);
-        ((int32_t *)v.b32)[at2] = -32 * s0;
-        ((int32_t *)v.b32)[at2 + (size_t)w] = -32 * s1;
+        acts_put(v, at, 2 * at - (size_t)t, w, d, four[0] + four[1] + four[2] + four[3],
+                 four[4] + four[5] + four[6] + four[7]);
     }
 }
 
 static void quantise(const struct acts *a, int t0, int w)
 {
-    struct acts_view v = acts_view(a);
+    struct acts_view v = acts_tile(a, t0);
     for (int t = 0; t < w; t++) quantise_row(a, v, t0, w, t);
 }
 

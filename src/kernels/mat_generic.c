@@ -10,17 +10,15 @@
 #include <math.h>
 #include <string.h>
 
-/* Bytes of an activation row are made so that a block is at home in one line of x. */
 void generic_mat_quantise(const struct acts *a, int t0, int w)
 {
-    struct acts_view v = acts_view(a);
+    struct acts_view v = acts_tile(a, t0);
     int nb = a->cols / 32;
     for (int t = 0; t < w; t++)
         for (int b = 0; b < nb; b++) {
             const float *x = a->x + (size_t)(t0 + t) * (size_t)a->cols + 32 * (size_t)b;
-            size_t at = (size_t)t0 * (size_t)nb + (size_t)b * (size_t)w + (size_t)t;
-            size_t at2 = 2 * (size_t)t0 * (size_t)nb + 2 * (size_t)b * (size_t)w + (size_t)t;
-            int8_t *q = (int8_t *)v.q + (size_t)t0 * (size_t)a->cols + (size_t)b * 32 * (size_t)w;
+            size_t at = (size_t)b * (size_t)w;
+            int8_t *q = v.q + 32 * at;
             int32_t sum[2] = { 0, 0 };
             float most = 0;
             for (int i = 0; i < 32; i++) most = fmaxf(most, fabsf(x[i]));
@@ -31,12 +29,7 @@ void generic_mat_quantise(const struct acts *a, int t0, int w)
                 q[(i / 4 * w + t) * 4 + i % 4] = n;
                 sum[i / 16] += n;
             }
-            ((float *)v.d)[at] = d;
-            ((float *)v.ds)[at] = d * (float)(sum[0] + sum[1]);
-            ((int32_t *)v.b8)[at] = -8 * (sum[0] + sum[1]);
-            ((int32_t *)v.b128)[at] = -128 * (sum[0] + sum[1]);
-            ((int32_t *)v.b32)[at2] = -32 * sum[0];
-            ((int32_t *)v.b32)[at2 + (size_t)w] = -32 * sum[1];
+            acts_put(v, at + (size_t)t, 2 * at + (size_t)t, w, d, sum[0], sum[1]);
         }
 }
 

@@ -67,11 +67,31 @@ void matf_fill_avx512(struct mat_ops *o);
  * of each half: what an unsigned weight's offset takes away. */
 enum { ACTS_TILE = 12 };
 struct acts_view {
-    const int8_t *q;
-    const float *d, *ds;
-    const int32_t *b8, *b128, *b32;
+    int8_t *q;
+    float *d, *ds;
+    int32_t *b8, *b128, *b32;
 };
 struct acts_view acts_view(const struct acts *a);
+/* The same from row t0, the first of a tile, on. */
+static inline struct acts_view acts_tile(const struct acts *a, int t0)
+{
+    struct acts_view v = acts_view(a);
+    size_t at = (size_t)t0 * (size_t)(a->cols / 32);
+    return (struct acts_view){ v.q + 32 * at, v.d + at,    v.ds + at,
+                               v.b8 + at,     v.b128 + at, v.b32 + 2 * at };
+}
+/* What belongs to one block: d and the sums of its halves. at, at2: its place in the planes and in
+ * b32; w: width of the tile. */
+static inline void acts_put(struct acts_view v, size_t at, size_t at2, int w, float d, int32_t s0,
+                            int32_t s1)
+{
+    v.d[at] = d;
+    v.ds[at] = d * (float)(s0 + s1);
+    v.b8[at] = -8 * (s0 + s1);
+    v.b128[at] = -128 * (s0 + s1);
+    v.b32[at2] = -32 * s0;
+    v.b32[at2 + (size_t)w] = -32 * s1;
+}
 
 /* One block of 32 numbers of one row, whatever the format and form. */
 struct mat_block {
