@@ -7,10 +7,10 @@
  *     search E  the same with the variety that the program asks for (query_default)
  *     quote E   as the quote voice asks: with synonyms
  *
- * E is each kind of embedder there is, and each of LIKENESS_EVAL_MODELS (names or files, with ':'
- * between), these as `vector` alone. The persona is embedded anew for each kind, so what retrieve.c
- * does for that embedder in particular is part of what is measured. A diary of 1.2 million words
- * takes its time; no figure here is a time.
+ * E is each embedder that needs no file, and each of LIKENESS_EVAL_MODELS (names or files, with
+ * commas between). The persona is embedded anew for each, so what retrieve.c does for that embedder
+ * in particular is part of what is measured. A diary of 1.2 million words takes its time; no figure
+ * here is a time.
  *
  * Printed is the half that may be tuned on; LIKENESS_EVAL_KEPT=1 adds the totals of the other
  * half. LIKENESS_EVAL_LIST=1 prints the rank of the first right passage for each question of the
@@ -21,6 +21,7 @@
 
 #include "base/buf.h"
 #include "base/io.h"
+#include "base/str.h"
 #include "kernels/kernels.h"
 #include "persona/ingest.h"
 #include "persona/internal.h"
@@ -36,6 +37,7 @@
 #define WAYS_MAX  48
 #define CORPORA   5
 #define ALL_MAX   1000 /* questions */
+#define BATCH     256
 #define SAMPLE_ME                                                                                  \
     "Marit Penhallow,marit@penhallow.example.org,m.penhallow@tollickferries.example.com,"          \
     "shop@secondwind.example.org,Marit at Second Wind,Marit P,Marit"
@@ -187,45 +189,44 @@ static int note_cosines(struct way *w, const struct place *at, const struct eval
     return rc;
 }
 
+static int embed_chunks(const struct eval_set *s, struct embedder *e, struct vectors *ix,
+                        struct err *err)
+{
+    size_t dim = (size_t)e->dim;
+    float *v = calloc(BATCH * dim, sizeof *v);
+    int rc = v ? 0 : err_nomem(err);
+    for (size_t i = 0; i < s->n_chunks && !rc && e->kind->learns; i++)
+        if (embed_learn(e, s->chunk[i].embed, strlen(s->chunk[i].embed))) rc = err_nomem(err);
+    for (size_t i = 0; i < s->n_chunks && !rc; i += BATCH) {
+        struct span text[BATCH];
+        size_t n = s->n_chunks - i < BATCH ? s->n_chunks - i : BATCH;
+        for (size_t k = 0; k < n; k++) text[k] = span_of(s->chunk[i + k].embed);
+        rc = embed_texts(e, EMBED_PASSAGE, text, n, v, err);
+        for (size_t k = 0; k < n && !rc; k++)
+            rc = vectors_add(ix, s->chunk[i + k].id, v + k * dim, err);
+    }
+    free(v);
+    return rc;
+}
+
 static int by_vector(struct place *at, struct embedder *e, const char *name, struct err *err)
 {
     const struct eval_set *s = &at->set;
     struct way *w = way_of(at->ev, "vector", name);
-    struct vectors *ix = vectors_new(e->kind->dim, err);
-    float *v = calloc((size_t)e->kind->dim, sizeof *v);
-    int rc = w && ix && v ? 0 : err_nomem(err);
-    for (size_t i = 0; i < s->n_chunks && !rc; i++)
-        if (embed_learn(e, s->chunk[i].embed, strlen(s->chunk[i].embed))) rc = err_nomem(err);
-    for (size_t i = 0; i < s->n_chunks && !rc; i++) {
-        if (embed_text(e, s->chunk[i].embed, strlen(s->chunk[i].embed), v)) rc = err_nomem(err);
-        if (!rc) rc = vectors_add(ix, s->chunk[i].id, v, err);
-    }
+    struct vectors *ix = vectors_new(e->dim, err);
+    float *v = calloc((size_t)e->dim, sizeof *v);
+    int rc = w && ix && v ? embed_chunks(s, e, ix, err) : err_nomem(err);
     for (size_t i = 0; i < s->n_q && !rc; i++) {
         struct hit hit[EVAL_DEPTH];
         int64_t ids[EVAL_DEPTH];
-        if (embed_text(e, s->q[i].text, strlen(s->q[i].text), v)) rc = err_nomem(err);
+        if (embed_query(e, s->q[i].text, strlen(s->q[i].text), v)) rc = err_nomem(err);
         size_t n = rc ? 0 : vectors_search(ix, v, EVAL_DEPTH, NULL, NULL, hit);
         for (size_t k = 0; k < n; k++) ids[k] = hit[k].id;
         if (!rc) note_answer(w, at, &s->q[i], ids, n);
-        if (!rc && note_cosines(w, at, &s->q[i], ix, v, (size_t)e->kind->dim)) rc = err_nomem(err);
+        if (!rc && note_cosines(w, at, &s->q[i], ix, v, (size_t)e->dim)) rc = err_nomem(err);
     }
     free(v);
     vectors_free(ix);
-    return rc;
-}
-
-/* One that cannot be opened is said and passed over. */
-static int by_named_vector(struct place *at, const char *name, struct err *err)
-{
-    struct err why = { 0 };
-    struct embedder *e = embed_open(name, NULL, 0, &why);
-    if (!e) {
-        bench_note("%s: %s", name, why.msg);
-        return 0;
-    }
-    const char *base = strrchr(name, '/');
-    int rc = by_vector(at, e, base ? base + 1 : name, err);
-    embed_close(e);
     return rc;
 }
 
@@ -269,15 +270,25 @@ static int by_retriever(struct place *at, enum how how, const char *embedder, st
     return rc;
 }
 
-static int by_kind(struct place *at, const char *name, struct err *err)
+/* One that cannot be opened is said, once, and passed over. */
+static int by_embedder(struct place *at, const char *name, struct err *err)
 {
-    int rc = by_named_vector(at, name, err);
+    struct err why = { 0 };
+    struct embedder *e = embed_open(name, NULL, 0, &why);
+    if (!e) {
+        if (!at->corpus) bench_note("%s", why.msg);
+        return 0;
+    }
+    const char *base = strrchr(name, '/');
+    base = base ? base + 1 : name;
+    int rc = by_vector(at, e, base, err);
+    embed_close(e);
     if (!rc && strcmp(at->persona->embedder, name) != 0)
         rc = persona_reembed(at->home, at->persona, name, NULL, err);
     if (!rc) rc = retriever_open(at->home, at->persona, &at->r, err);
-    if (!rc) rc = by_retriever(at, FUSED, name, err);
-    if (!rc) rc = by_retriever(at, SEARCH, name, err);
-    if (!rc) rc = by_retriever(at, QUOTE, name, err);
+    if (!rc) rc = by_retriever(at, FUSED, base, err);
+    if (!rc) rc = by_retriever(at, SEARCH, base, err);
+    if (!rc) rc = by_retriever(at, QUOTE, base, err);
     retriever_close(at->r);
     at->r = NULL;
     return rc;
@@ -288,8 +299,8 @@ static int by_models(struct place *at, struct err *err)
     const char *list = getenv("LIKENESS_EVAL_MODELS");
     char *copy = strdup(list ? list : ""), *rest = NULL;
     int rc = copy ? 0 : err_nomem(err);
-    for (char *m = rc ? NULL : strtok_r(copy, ":", &rest); m && !rc; m = strtok_r(NULL, ":", &rest))
-        rc = by_named_vector(at, m, err);
+    for (char *m = rc ? NULL : strtok_r(copy, ",", &rest); m && !rc; m = strtok_r(NULL, ",", &rest))
+        rc = by_embedder(at, m, err);
     free(copy);
     return rc;
 }
@@ -304,7 +315,9 @@ static int measure_corpus(struct eval *ev, int corpus, const char *path, struct 
     if (!rc) rc = by_retriever(&at, KEYWORDS, "", err);
     retriever_close(at.r);
     at.r = NULL;
-    for (size_t i = 0; embed_kinds[i] && !rc; i++) rc = by_kind(&at, embed_kinds[i]->name, err);
+    for (size_t i = 0; embed_kinds[i] && !rc; i++)
+        if (!str_starts(embed_kinds[i]->name, "model"))
+            rc = by_embedder(&at, embed_kinds[i]->name, err);
     if (!rc) rc = by_models(&at, err);
     ev->questions += at.set.n_q;
     ev->unplaced += at.set.unplaced;
