@@ -164,7 +164,7 @@ static void add_string(struct buf *text, struct span s)
 
 static void add_element(struct buf *text, const struct gguf_value *v, size_t i)
 {
-    const uint8_t *p = v->p + i * types[v->of].size;
+    const uint8_t *p = v->p ? v->p + i * types[v->of].size : NULL; /* of strings: NULL */
     int64_t whole;
     if (v->of == GGUF_STR) add_string(text, v->strs[i]);
     else if (v->of == GGUF_BOOL) buf_adds(text, *p ? "yes" : "no");
