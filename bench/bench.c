@@ -49,6 +49,8 @@ static const struct {
     { "prefill512_llama1b_f16", "", bench_prefill_llama1b_f16 },
     { "prefill512_smollm135m_q4_0", "", bench_prefill_smollm135m_q4_0 },
     { "decoder_memory", "memory of a 1B decoder with 512 tokens", bench_decoder_memory },
+    { "tokenize_llama3", "the Pepys diary, one thread", bench_tokenize_llama3 },
+    { "tokenize_wordpiece", "", bench_tokenize_wordpiece },
 };
 enum { N_BENCHES = sizeof benches / sizeof *benches, MAX_TIMES = 10000 };
 

@@ -81,5 +81,7 @@ int bench_prefill_smollm135m_q4_0(struct bench *b, struct err *err);
 int bench_decode_batch8(struct bench *b, struct err *err);
 int bench_decode_shared(struct bench *b, struct err *err);
 int bench_decoder_memory(struct bench *b, struct err *err);
+int bench_tokenize_llama3(struct bench *b, struct err *err);
+int bench_tokenize_wordpiece(struct bench *b, struct err *err);
 
 #endif
