@@ -8,6 +8,8 @@
 
 #include <stdlib.h>
 
+enum { LONGEST = 1024, GROUP = 32 };
+
 /* Code point -> byte in that alphabet, -1 for others. cp < 0x144. */
 static int byte_of(uint32_t cp)
 {
@@ -24,7 +26,11 @@ static size_t unescape(struct span s, char *out)
 {
     size_t k = 0;
     for (size_t i = 0; i < s.n;) {
-        uint32_t c;
+        uint32_t c = (unsigned char)s.p[i];
+        if (c > ' ' && c < 127) {
+            out[k++] = s.p[i++];
+            continue;
+        }
         int n = tok_utf8((const unsigned char *)s.p + i, s.n - i, &c), b = n ? byte_of(c) : -1;
         if (b < 0) return 0;
         out[k++] = (char)b;
@@ -61,30 +67,82 @@ static int bad_merge(struct err *err, size_t i, const char *why)
     return err_set(err, ERR_PARSE, "tokenizer.ggml.merges: entry %zu %s", i, why);
 }
 
-/* One line of the merges, "left right", as a pair of tokens. */
-static int read_merge(const struct tokenizer *t, struct span line, size_t rank, char *tmp,
-                      struct tok_merge *m, struct err *err)
+/* A line of the merges, "left right". Reading them is nearly all of opening a vocabulary of
+ * 128,000, and nearly all of that is waiting for memory: so they are read in groups, whose
+ * entries in the tables are asked for before they are needed. */
+struct line {
+    char s[LONGEST]; /* both, in bytes */
+    size_t na, nb;
+    uint32_t ha, hb, hab;
+    struct tok_merge m;
+};
+
+static int parse_merge(const struct tokenizer *t, struct span line, size_t rank, struct line *l,
+                       struct err *err)
 {
+    if (line.n > LONGEST) return bad_merge(err, rank, "is too long");
     const char *sp = line.n > 2 ? memchr(line.p + 1, ' ', line.n - 2) : NULL;
     if (!sp) return bad_merge(err, rank, "is not a pair");
     struct span a = { line.p, (size_t)(sp - line.p) }, b = { sp + 1, line.n - a.n - 1 };
-    size_t na = unescape(a, tmp), nb = na ? unescape(b, tmp + na) : 0;
-    if (!na || !nb) return bad_merge(err, rank, "is not written in the byte alphabet");
-    *m = (struct tok_merge){ .a = tok_find(t, tmp, na),
-                             .b = tok_find(t, tmp + na, nb),
-                             .rank = (uint32_t)rank,
-                             .id = tok_find(t, tmp, na + nb) };
-    if (m->a < 0 || m->b < 0) return bad_merge(err, rank, "names a token that is not there");
+    l->na = unescape(a, l->s);
+    l->nb = l->na ? unescape(b, l->s + l->na) : 0;
+    if (!l->nb) return bad_merge(err, rank, "is not written in the byte alphabet");
+    l->ha = tok_hash(l->s, l->na);
+    l->hb = tok_hash(l->s + l->na, l->nb);
+    l->hab = tok_hash(l->s, l->na + l->nb);
+    __builtin_prefetch(&t->map.e[l->ha & t->map.mask]);
+    __builtin_prefetch(&t->map.e[l->hb & t->map.mask]);
+    __builtin_prefetch(&t->map.e[l->hab & t->map.mask]);
+    return 0;
+}
+
+/* Second round: the texts that the entries point to. */
+static void expect(const struct tokenizer *t, uint32_t h)
+{
+    const struct tok_entry *e = &t->map.e[h & t->map.mask];
+    if (e->id >= 0) __builtin_prefetch(t->text + e->at);
+}
+
+static uint32_t merge_slot(const struct tok_merges *all, const struct tok_merge *m)
+{
+    return (uint32_t)tok_mix((uint64_t)(uint32_t)m->a << 32 | (uint32_t)m->b, 0) & all->mask;
+}
+
+static int find_merge(const struct tokenizer *t, size_t rank, struct line *l, struct err *err)
+{
+    l->m = (struct tok_merge){ .a = tok_find_hash(t, l->s, l->na, l->ha),
+                               .b = tok_find_hash(t, l->s + l->na, l->nb, l->hb),
+                               .rank = (uint32_t)rank,
+                               .id = tok_find_hash(t, l->s, l->na + l->nb, l->hab) };
+    if (l->m.a < 0 || l->m.b < 0) return bad_merge(err, rank, "names a token that is not there");
+    __builtin_prefetch(&t->merges.e[merge_slot(&t->merges, &l->m)], 1);
     return 0;
 }
 
 static void add_merge(struct tok_merges *all, const struct tok_merge *m)
 {
-    uint64_t h = tok_mix((uint64_t)(uint32_t)m->a << 32 | (uint32_t)m->b, 0);
-    uint32_t i = (uint32_t)h & all->mask;
+    uint32_t i = merge_slot(all, m);
+    if (m->id < 0) return; /* it would make a special token */
     for (; all->e[i].a >= 0; i = (i + 1) & all->mask)
         if (all->e[i].a == m->a && all->e[i].b == m->b) return;
     all->e[i] = *m;
+}
+
+static int read_merges(struct tokenizer *t, const struct gguf_array *a, struct err *err)
+{
+    struct line *l = malloc(GROUP * sizeof *l);
+    int rc = l ? 0 : err_nomem(err);
+    for (size_t i = 0; i < a->n && !rc; i += GROUP) {
+        size_t n = a->n - i < GROUP ? a->n - i : GROUP;
+        for (size_t k = 0; k < n && !rc; k++)
+            rc = parse_merge(t, gguf_array_str(a, i + k), i + k, &l[k], err);
+        for (size_t k = 0; k < n && !rc; k++)
+            expect(t, l[k].ha), expect(t, l[k].hb), expect(t, l[k].hab);
+        for (size_t k = 0; k < n && !rc; k++) rc = find_merge(t, i + k, &l[k], err);
+        for (size_t k = 0; k < n && !rc; k++) add_merge(&t->merges, &l[k].m);
+    }
+    free(l);
+    return rc;
 }
 
 static int open_merges(struct tokenizer *t, const struct gguf *g, struct err *err)
@@ -99,16 +157,7 @@ static int open_merges(struct tokenizer *t, const struct gguf *g, struct err *er
     if (!t->merges.e) return err_nomem(err);
     memset(t->merges.e, 0xFF, cap * sizeof *t->merges.e);
     t->merges.mask = cap - 1;
-    char tmp[1024];
-    int rc = 0;
-    for (size_t i = 0; i < a.n && !rc; i++) {
-        struct tok_merge m;
-        struct span line = gguf_array_str(&a, i);
-        if (line.n > sizeof tmp) return bad_merge(err, i, "is too long");
-        rc = read_merge(t, line, i, tmp, &m, err);
-        if (!rc && m.id >= 0) add_merge(&t->merges, &m); /* else it would make a special token */
-    }
-    return rc;
+    return read_merges(t, &a, err);
 }
 
 int tok_bpe_open(struct tokenizer *t, const struct gguf *g, struct err *err)

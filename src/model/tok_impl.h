@@ -168,14 +168,18 @@ static inline uint32_t tok_hash(const char *s, size_t n)
 }
 
 /* The id of these bytes, -1 if text cannot become such a token. */
-static inline int32_t tok_find(const struct tokenizer *t, const char *s, size_t n)
+static inline int32_t tok_find_hash(const struct tokenizer *t, const char *s, size_t n, uint32_t h)
 {
-    uint32_t h = tok_hash(s, n);
     for (uint32_t i = h & t->map.mask;; i = (i + 1) & t->map.mask) {
         const struct tok_entry *e = &t->map.e[i];
         if (e->id < 0) return -1;
         if (e->tag == h && e->n == n && !memcmp(t->text + e->at, s, n)) return e->id;
     }
+}
+
+static inline int32_t tok_find(const struct tokenizer *t, const char *s, size_t n)
+{
+    return tok_find_hash(t, s, n, tok_hash(s, n));
 }
 
 static inline uint32_t tok_step(const struct tok_trie *t, uint32_t node, unsigned char c)
