@@ -42,7 +42,7 @@ struct engine_ask {                    /* borrowed until engine_submit returns, 
     const int32_t *ids; /* a prompt that is ready */
     size_t n_ids;
     struct sampler_opts sampling;
-    const char *const *stop; /* the answer ends before any of these */
+    const char *const *stop; /* the answer ends before any of these; not used with a schema */
     int n_stop;
     const char *schema; /* JSON schema: the answer is a document of it; NULL: free text */
     size_t n_schema;

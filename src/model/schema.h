@@ -19,8 +19,9 @@
  * defaults and examples are passed over; all else is refused by name.
  *
  * What is written is narrower than what JSON allows, so that it is always valid: properties in the
- * schema's order, further ones only where additionalProperties asks for them; at most one space
- * after a colon or comma; numbers with at most 12 digits before and 6 after the point; no \u escapes. */
+ * schema's order, further ones only where additionalProperties asks for them or there are no
+ * others; at most one space after a colon or comma; integers of at most 15 digits, numbers of 12
+ * before and 6 after the point; no \u escapes. */
 #ifndef LK_MODEL_SCHEMA_H
 #define LK_MODEL_SCHEMA_H
 
@@ -45,9 +46,10 @@ int schema_shortest(const struct schema *s);
 /* Back to the beginning. ERR_LIMIT when no document fits into max_tokens. */
 int schema_start(struct schema *s, int max_tokens, struct err *err);
 /* Tokens that may come next when `left` tokens may still be made, this one included: after any of
- * them the document can still be closed in time. Tokens that end an answer are in it when the
- * document is whole. Borrowed until the next call. NULL when memory is short. Never empty before the
- * document is done, as long as `left` goes down by one each time. */
+ * them the document can still be closed in time, so near the end only what closes it remains. Those
+ * that end an answer are among them when the document is whole. Borrowed until the next call. NULL
+ * when memory is short. Never empty before the document is done, as long as `left` goes down by one
+ * each time. */
 const uint32_t *schema_mask(struct schema *s, int left);
 /* ERR_INVAL when the token may not come next (nothing has changed then); ERR_NOMEM. */
 int schema_take(struct schema *s, int32_t id);

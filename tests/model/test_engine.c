@@ -4,6 +4,7 @@
 #include "model/engine.h"
 #include "tiny.h"
 
+#include <jansson.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -367,6 +368,47 @@ static void old_text_goes_first(void **state)
     bed_free(&b);
 }
 
+static void answers_by_a_schema(void **state)
+{
+    static const char schema[] =
+        "{\"properties\":{\"mood\":{\"enum\":[\"glad\",\"sad\"]},\"why\":{\"type\":\"string\"},"
+        "\"age\":{\"type\":\"integer\",\"minimum\":18}},\"required\":[\"mood\",\"why\",\"age\"]}";
+    enum { N = 6 };
+    struct bed b;
+    struct err err;
+    struct template_part p[N];
+    struct engine_job *j[N];
+    bed_make(&b, &(struct engine_opts){ .slots = 3 });
+    for (int i = 0; i < N; i++) {
+        struct engine_ask a = ask_of("What are you like?", &p[i], (uint64_t)i / 2);
+        a.schema = schema;
+        a.n_schema = strlen(schema);
+        a.max_tokens = 45 + i / 2 * 30;
+        a.no_lookup = i % 2;
+        check_ok(engine_submit(b.e, &a, &j[i], &err), err);
+    }
+    char *last = NULL;
+    for (int i = 0; i < N; i++) {
+        struct engine_result r;
+        char *s = finish(j[i], &r);
+        json_t *v = json_loads(s, JSON_REJECT_DUPLICATES, NULL);
+        if (!v || json_object_size(v) != 3) fail_msg("not of the schema: %s", s);
+        check_int(r.stop, ENGINE_END);
+        assert_true(json_integer_value(json_object_get(v, "age")) >= 18);
+        json_decref(v);
+        if (i % 2) check_str(s, last); /* with guesses and without */
+        free(last);
+        last = s;
+    }
+    free(last);
+    struct engine_ask a = ask_of("What are you like?", &p[0], 1);
+    a.schema = "{\"pattern\":\"x\"}";
+    a.n_schema = strlen(a.schema);
+    check_int(engine_submit(b.e, &a, &j[0], &err), ERR_INVAL);
+    check_has(err.msg, "pattern");
+    bed_free(&b);
+}
+
 static struct engine *shared;
 static void *visitor(void *ud)
 {
@@ -416,6 +458,7 @@ int main(void)
         cmocka_unit_test(a_light_account_is_not_starved),
         cmocka_unit_test(stops_and_limits),
         cmocka_unit_test(old_text_goes_first),
+        cmocka_unit_test(answers_by_a_schema),
         cmocka_unit_test(many_threads),
     };
     return check_run("model/engine", t);
