@@ -33,7 +33,7 @@ static size_t room_bytes(int rows, int dim, size_t panel)
 {
     size_t m = (size_t)rows, dv = (size_t)attn_dim_v(dim);
     return round64(m * (size_t)dim * 4) + round64(m * dv * 4) + 4 * round64(m * 4) +
-           round64(panel * 4) + 8 * ATTN_BLOCK * 4;
+           round64(panel * 4) + 12 * ATTN_BLOCK * 4;
 }
 
 static void *carve(char **at, size_t bytes)
@@ -54,7 +54,7 @@ static struct room room_at(char *at, int rows, int dim, size_t panel)
     r.lo = carve(&at, m * 4);
     r.hi = carve(&at, m * 4);
     r.panel = carve(&at, panel * 4);
-    r.s = carve(&at, 8 * ATTN_BLOCK * 4);
+    r.s = carve(&at, 12 * ATTN_BLOCK * 4);
     return r;
 }
 
@@ -75,7 +75,7 @@ static struct attn_work work_in(const struct room *r, const struct attn_shape *s
 
 static void take_query(const struct attn_shape *s, float *to, const float *q)
 {
-    for (int d = 0; d < s->head_dim; d++) to[d] = q[d] * s->scale;
+    attn_chosen()->scaled(to, q, s->scale, (size_t)s->head_dim);
 }
 
 struct rows_job {
@@ -219,17 +219,21 @@ size_t attn_full_scratch_bytes(const struct attn_shape *s, int max_len, int thre
     return (size_t)threads * room_bytes(FULL_ROWS, s->head_dim, full_panel(s, max_len));
 }
 
+/* Rows of one head lie too far apart for the processor to guess the next. */
+static void fetch(const float *x, size_t dim)
+{
+    for (size_t d = 0; d < dim; d += 16) __builtin_prefetch(x + d);
+}
+
 /* The head's keys interleaved by 16 and its values dense, as a cache has them. */
 static void lay_out(const struct full_job *j, const float *k, const float *v, int len, float *to_k,
                     float *to_v)
 {
     size_t dim = (size_t)j->s->head_dim, dim_v = (size_t)attn_dim_v(j->s->head_dim);
-    size_t n = (size_t)len, up = (n + ATTN_SUB - 1) / ATTN_SUB * ATTN_SUB;
-    for (size_t p = 0; p < up; p += ATTN_SUB)
-        for (size_t d = 0; d < dim; d++)
-            for (size_t i = 0; i < ATTN_SUB; i++)
-                to_k[p * dim + d * ATTN_SUB + i] = p + i < n ? k[(p + i) * j->stride + d] : 0;
-    for (size_t p = 0; p < n; p++) {
+    for (size_t p = 0; p < (size_t)len; p++) fetch(k + p * j->stride, dim);
+    attn_chosen()->lay_keys(to_k, k, j->stride, len, j->s->head_dim);
+    for (size_t p = 0; p < (size_t)len; p++) {
+        if (p + 16 < (size_t)len) fetch(v + (p + 16) * j->stride, dim);
         memcpy(to_v + p * dim_v, v + p * j->stride, dim * sizeof *v);
         memset(to_v + p * dim_v + dim, 0, (dim_v - dim) * sizeof *v);
     }
@@ -247,8 +251,9 @@ static void do_full(const struct full_job *j, const struct room *room, size_t fi
     lay_out(j, j->k + kv, j->v + kv, len, room->panel, v);
     w.kv = (struct attn_kv){ .type = QUANT_F32, .k = room->panel, .v = v };
     for (int i = from; i < to; i++, w.m++) {
-        take_query(s, room->q + (size_t)w.m * dim,
-                   j->q + (first + (size_t)i) * j->stride + (size_t)head * dim);
+        const float *q = j->q + (first + (size_t)i) * j->stride + (size_t)head * dim;
+        if (i + 16 < to) fetch(q + 16 * j->stride, dim);
+        take_query(s, room->q + (size_t)w.m * dim, q);
         room->lo[w.m] = s->window > 0 && i >= s->window ? i - s->window + 1 : 0;
         room->hi[w.m] = s->window > 0 && len - i > s->window ? i + s->window : len;
     }

@@ -3,5 +3,5 @@
 
 #define ATTN_TABLE attn_loops_avx2
 #define TILE_M     6
-#define TILE_N     2
+#define WIDE(m)    ((m) <= 3 ? 4 : 2)
 #include "kernels/attn_loops.h"

@@ -2,6 +2,6 @@
 #include <math.h>
 
 #define ATTN_TABLE attn_loops_avx512
-#define TILE_M     6
-#define TILE_N     4
+#define TILE_M     12
+#define WIDE(m)    ((m) <= 6 ? 4 : 2)
 #include "kernels/attn_loops.h"

@@ -3,5 +3,5 @@
 
 #define ATTN_TABLE attn_loops_generic
 #define TILE_M     2
-#define TILE_N     4
+#define WIDE(m)    4
 #include "kernels/attn_loops.h"

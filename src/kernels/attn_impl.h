@@ -11,7 +11,7 @@
 
 enum {
     ATTN_SUB = 16,       /* positions whose keys lie interleaved */
-    ATTN_BLOCK = 64,     /* positions a step: scores, then their share of the values */
+    ATTN_BLOCK = 128,    /* positions a step: scores, then their share of the values */
     ATTN_MAX_DIM = 1024, /* of a head */
     ATTN_GROUP = 32,     /* numbers that share a scale in a q8_0 cache */
 };
@@ -35,12 +35,15 @@ struct attn_work {
     float *most, *total; /* [m], scratch: largest score so far, sum of exponentials */
     const int *lo, *hi;  /* [m]: row i sees positions lo[i] .. hi[i] - 1 */
     float *panel;        /* scratch: 64 * (dim + dim_v) */
-    float *s;            /* scratch: 8 * 64 */
+    float *s;            /* scratch: 12 * ATTN_BLOCK */
 };
 
 struct attn_loops {
+    /* n keys, rows `stride` floats apart, interleaved as in a cache; zeros up to a multiple of 16. */
+    void (*lay_keys)(float *to, const float *k, size_t stride, int n, int dim);
     void (*attend)(const struct attn_work *w);
-    void (*to_f16)(uint16_t *y, const float *x, size_t n); /* beyond 65504: 65504 */
+    void (*scaled)(float *y, const float *x, float by, size_t n); /* y = x * by */
+    void (*to_f16)(uint16_t *y, const float *x, size_t n);        /* beyond 65504: 65504 */
 };
 
 extern const struct attn_loops attn_loops_generic, attn_loops_avx2, attn_loops_avx512;

@@ -1,9 +1,9 @@
 /* The loops of attn_impl.h over the vectors of vec.h; each attn_<set>.c includes this once, after
- * defining ATTN_TABLE, TILE_M (query rows a tile) and TILE_N (vectors a tile).
+ * defining ATTN_TABLE, TILE_M (query rows a tile) and WIDE(m) (vectors a tile of m rows, 2 or 4).
  *
  * Softmax runs along with the blocks (Milakov and Gimelshein, 2018): each row keeps its largest
  * score and the sum of exponentials relative to it, and its output is rescaled when a larger one
- * comes. Blocks of 64 positions start at multiples of 64 and go upward, and each number is one chain
+ * comes. Blocks of 128 positions start at multiples of 128 and go upward, and each number is one chain
  * of multiply-adds in the order of k, so a row's bits do not depend on the rows of its tile.
  *
  * Both products are C[m][n] = sum over k of A[m][k] B[k][n] with B in memory as vectors along n:
@@ -12,9 +12,16 @@
 #include "kernels/attn_impl.h"
 #include "kernels/vec.h"
 
-enum { DIRECT = 2 * TILE_M };
+enum { DIRECT = 12 };
 
 #define INLINE static inline __attribute__((always_inline))
+
+/* What is read from memory, not from a panel, is fetched ahead of its use. */
+INLINE void ahead(enum quant type, const void *b, size_t i)
+{
+    if (type == QUANT_F16) __builtin_prefetch((const uint16_t *)b + i);
+    if (type == QUANT_Q8_0) __builtin_prefetch((const int8_t *)b + i);
+}
 
 INLINE vf b_load(enum quant type, const void *b, size_t i)
 {
@@ -34,9 +41,9 @@ INLINE size_t key_at(int dim, int j)
 INLINE void score_tile(int m, int nv, const struct attn_kv *kv, const float *q, int dim, float *s,
                        int off)
 {
-    vf acc[TILE_M][TILE_N], by[TILE_N];
+    vf acc[TILE_M][4], by[4];
     int step = kv->type == QUANT_Q8_0 ? ATTN_GROUP : dim;
-#pragma GCC unroll 8
+#pragma GCC unroll 12
     for (int i = 0; i < m; i++)
 #pragma GCC unroll 4
         for (int j = 0; j < nv; j++) acc[i][j] = vf_set1(0);
@@ -47,13 +54,15 @@ INLINE void score_tile(int m, int nv, const struct attn_kv *kv, const float *q, 
                 by[j] =
                     vf_f16(kv->ks + key_at(dim / ATTN_GROUP, j) + off + g / ATTN_GROUP * ATTN_SUB);
         for (int d = g; d < g + step; d++) {
-            vf b[TILE_N];
+            vf b[4];
 #pragma GCC unroll 4
             for (int j = 0; j < nv; j++) {
-                b[j] = b_load(kv->type, kv->k, key_at(dim, j) + (size_t)(d * ATTN_SUB + off));
+                size_t at = key_at(dim, j) + (size_t)(d * ATTN_SUB + off);
+                b[j] = b_load(kv->type, kv->k, at);
+                ahead(kv->type, kv->k, at + (size_t)(4 * ATTN_SUB) * (size_t)dim);
                 if (kv->type == QUANT_Q8_0) b[j] = vf_mul(b[j], by[j]);
             }
-#pragma GCC unroll 8
+#pragma GCC unroll 12
             for (int i = 0; i < m; i++) {
                 vf a = vf_set1(q[i * dim + d]);
 #pragma GCC unroll 4
@@ -61,7 +70,7 @@ INLINE void score_tile(int m, int nv, const struct attn_kv *kv, const float *q, 
             }
         }
     }
-#pragma GCC unroll 8
+#pragma GCC unroll 12
     for (int i = 0; i < m; i++)
 #pragma GCC unroll 4
         for (int j = 0; j < nv; j++) vf_store(s + i * ATTN_BLOCK + j * VN, acc[i][j]);
@@ -71,29 +80,30 @@ INLINE void score_tile(int m, int nv, const struct attn_kv *kv, const float *q, 
 INLINE void value_tile(int m, int nv, const struct attn_kv *kv, const float *p, int n, int dim_v,
                        const float *alpha, float *o, int at)
 {
-    vf acc[TILE_M][TILE_N];
-#pragma GCC unroll 8
+    vf acc[TILE_M][4];
+#pragma GCC unroll 12
     for (int i = 0; i < m; i++)
 #pragma GCC unroll 4
         for (int j = 0; j < nv; j++)
             acc[i][j] = vf_mul(vf_load(o + i * dim_v + at + j * VN), vf_set1(alpha[i]));
     for (int k = 0; k < n; k++) {
-        vf b[TILE_N];
+        vf b[4];
 #pragma GCC unroll 4
         for (int j = 0; j < nv; j++) {
             b[j] = b_load(kv->type, kv->v, (size_t)(k * dim_v + at + j * VN));
+            ahead(kv->type, kv->v, (size_t)((k + 32) * dim_v + at + j * VN));
             if (kv->type == QUANT_Q8_0)
                 b[j] = vf_mul(b[j], vf_f16_all(kv->vs + k * (dim_v / ATTN_GROUP) +
                                                (at + j * VN) / ATTN_GROUP));
         }
-#pragma GCC unroll 8
+#pragma GCC unroll 12
         for (int i = 0; i < m; i++) {
             vf a = vf_set1(p[i * ATTN_BLOCK + k]);
 #pragma GCC unroll 4
             for (int j = 0; j < nv; j++) acc[i][j] = vf_fma(a, b[j], acc[i][j]);
         }
     }
-#pragma GCC unroll 8
+#pragma GCC unroll 12
     for (int i = 0; i < m; i++)
 #pragma GCC unroll 4
         for (int j = 0; j < nv; j++) vf_store(o + i * dim_v + at + j * VN, acc[i][j]);
@@ -119,8 +129,10 @@ INLINE void scores(int m, enum quant type, const struct attn_kv *kv, const float
 {
     for (int i = 0; i < n;) {
         struct attn_kv at = kv_from(kv, type, dim, 0, i & -ATTN_SUB);
-        int off = i % ATTN_SUB, nv = n - i >= TILE_N * VN ? TILE_N : 1;
-        if (nv > 1) score_tile(m, TILE_N, &at, q, dim, s + i, off);
+        int off = i % ATTN_SUB, left = (n - i) / VN;
+        int nv = left >= WIDE(m) ? WIDE(m) : left >= 2 ? 2 : 1;
+        if (nv == WIDE(m)) score_tile(m, WIDE(m), &at, q, dim, s + i, off);
+        else if (nv == 2) score_tile(m, 2, &at, q, dim, s + i, off);
         else score_tile(m, 1, &at, q, dim, s + i, off);
         i += nv * VN;
     }
@@ -132,25 +144,36 @@ INLINE void values(int m, enum quant type, const struct attn_kv *kv, const float
     struct attn_kv at = kv_from(kv, type, 0, dim_v, 0);
     at.vs = kv->vs;
     for (int d = 0; d < dim_v;) {
-        int nv = dim_v - d >= TILE_N * VN ? TILE_N : 1;
-        if (nv > 1) value_tile(m, TILE_N, &at, p, n, dim_v, alpha, o, d);
+        int left = (dim_v - d) / VN, nv = left >= WIDE(m) ? WIDE(m) : left >= 2 ? 2 : 1;
+        if (nv == WIDE(m)) value_tile(m, WIDE(m), &at, p, n, dim_v, alpha, o, d);
+        else if (nv == 2) value_tile(m, 2, &at, p, n, dim_v, alpha, o, d);
         else value_tile(m, 1, &at, p, n, dim_v, alpha, o, d);
         d += nv * VN;
     }
 }
 
 /* The tile's height is a constant inside, so that the sums stay in registers. */
+#define CASE(M, CALL)                                                                              \
+    case M:                                                                                        \
+        CALL(M);                                                                                   \
+        break;
 #define BY_HEIGHT(m, CALL)                                                                         \
     switch (m) {                                                                                   \
-    case 1: CALL(1); break;                                                                        \
-    case 2: CALL(2); break;                                                                        \
-    case 3: CALL(3); break;                                                                        \
-    case 4: CALL(4); break;                                                                        \
-    case 5: CALL(5); break;                                                                        \
-    case 6: CALL(6); break;                                                                        \
+        CASE(1, CALL)                                                                              \
+        CASE(2, CALL)                                                                              \
+        CASE(3, CALL)                                                                              \
+        CASE(4, CALL)                                                                              \
+        CASE(5, CALL)                                                                              \
+        CASE(6, CALL)                                                                              \
+        CASE(7, CALL)                                                                              \
+        CASE(8, CALL)                                                                              \
+        CASE(9, CALL)                                                                              \
+        CASE(10, CALL)                                                                             \
+        CASE(11, CALL)                                                                             \
+        CASE(12, CALL)                                                                             \
     default: break;                                                                                \
     }
-_Static_assert(TILE_M <= 6, "BY_HEIGHT knows six heights");
+_Static_assert(TILE_M <= 12, "BY_HEIGHT knows twelve heights");
 
 #define DEFINE_TILES(name, type)                                                                   \
     static void scores_##name(int m, const struct attn_kv *kv, const float *q, int dim, int n,     \
@@ -195,24 +218,25 @@ static void widen(const struct attn_kv *kv, int dim, int dim_v, int n, float *k,
 }
 
 /* Scores of one row against one block become weights. Returns what the output so far is to be
- * multiplied by. lo, hi: the positions seen, relative to the block. */
-static float soften(float *s, int lo, int hi, float softcap, float *most, float *total)
+ * multiplied by. n: scores there are, a multiple of 16 (what others see adds nothing to the sums); lo,
+ * hi: the positions seen, relative to the block. */
+static float soften(float *s, int n, int lo, int hi, float softcap, float *most, float *total)
 {
-    lo = lo < 0 ? 0 : lo > ATTN_BLOCK ? ATTN_BLOCK : lo;
-    hi = hi > ATTN_BLOCK ? ATTN_BLOCK : hi < lo ? lo : hi;
+    lo = lo < 0 ? 0 : lo > n ? n : lo;
+    hi = hi > n ? n : hi < lo ? lo : hi;
     if (softcap > 0) {
         vf cap = vf_set1(softcap), by = vf_set1(1 / softcap);
         for (int j = 0; j < hi; j += VN)
             vf_store(s + j, vf_mul(cap, vf_tanh(vf_mul(vf_load(s + j), by))));
     }
     for (int j = 0; j < lo; j++) s[j] = -INFINITY;
-    for (int j = hi; j < ATTN_BLOCK; j++) s[j] = -INFINITY;
+    for (int j = hi; j < n; j++) s[j] = -INFINITY;
     vf m = vf_load(s);
-    for (int j = VN; j < ATTN_BLOCK; j += VN) m = vf_max(m, vf_load(s + j));
+    for (int j = VN; j < n; j += VN) m = vf_max(m, vf_load(s + j));
     float now = vf_most(m), was = *most;
     if (!(now > was)) now = was;
     vf ref = vf_set1(now == -INFINITY ? 0 : now), sum = vf_set1(0);
-    for (int j = 0; j < ATTN_BLOCK; j += VN) {
+    for (int j = 0; j < n; j += VN) {
         vf e = vf_exp(vf_sub(vf_load(s + j), ref));
         vf_store(s + j, e);
         sum = vf_add(sum, e);
@@ -246,7 +270,7 @@ static void tile_block(const struct attn_work *w, const struct attn_kv *kv, int 
     else if (kv->type == QUANT_F16) scores_f16(m, kv, q, w->dim, up, w->s);
     else scores_q8(m, kv, q, w->dim, up, w->s);
     for (int i = 0; i < m; i++)
-        alpha[i] = soften(w->s + i * ATTN_BLOCK, w->lo[row + i] - pos, w->hi[row + i] - pos,
+        alpha[i] = soften(w->s + i * ATTN_BLOCK, up, w->lo[row + i] - pos, w->hi[row + i] - pos,
                           w->softcap, &w->most[row + i], &w->total[row + i]);
     if (kv->type == QUANT_F32) values_f32(m, kv, w->s, n, w->dim_v, alpha, o);
     else if (kv->type == QUANT_F16) values_f16(m, kv, w->s, n, w->dim_v, alpha, o);
@@ -283,6 +307,14 @@ static void attend(const struct attn_work *w)
     }
 }
 
+static void scaled(float *y, const float *x, float by, size_t n)
+{
+    for (size_t i = 0; i < n; i += VN) {
+        size_t m = n - i < VN ? n - i : VN;
+        vf_storen(y + i, vf_mul(vf_loadn(x + i, m), vf_set1(by)), m);
+    }
+}
+
 static void to_f16(uint16_t *y, const float *x, size_t n)
 {
     for (size_t i = 0; i < n; i += VN) {
@@ -292,4 +324,23 @@ static void to_f16(uint16_t *y, const float *x, size_t n)
     }
 }
 
-const struct attn_loops ATTN_TABLE = { .attend = attend, .to_f16 = to_f16 };
+static void lay_keys(float *to, const float *k, size_t stride, int n, int dim)
+{
+    for (int p = 0; p < n; p += ATTN_SUB, to += (size_t)dim * ATTN_SUB, k += ATTN_SUB * stride) {
+        int rows = n - p < ATTN_SUB ? n - p : ATTN_SUB, d = 0;
+        for (; rows == ATTN_SUB && d + VN <= dim; d += VN)
+            for (int i = 0; i < ATTN_SUB; i += VN)
+                vf_transpose(to + (size_t)d * ATTN_SUB + i, ATTN_SUB, k + (size_t)i * stride + d,
+                             stride);
+        for (; d < dim; d++)
+            for (int i = 0; i < ATTN_SUB; i++)
+                to[(size_t)d * ATTN_SUB + (size_t)i] = i < rows ? k[(size_t)i * stride + d] : 0;
+    }
+}
+
+const struct attn_loops ATTN_TABLE = {
+    .attend = attend,
+    .scaled = scaled,
+    .to_f16 = to_f16,
+    .lay_keys = lay_keys,
+};

@@ -77,6 +77,27 @@ static inline vf vf_i8(const int8_t *p)
 {
     return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p)));
 }
+/* VN x VN numbers, rows `pitch` and `stride` floats apart, mirrored at the diagonal. */
+static inline void vf_transpose(float *to, size_t pitch, const float *from, size_t stride)
+{
+    __m256 a[8], b[8];
+    for (size_t i = 0; i < 4; i++) { /* halves of rows i and i + 4 side by side */
+        __m256 x = _mm256_loadu_ps(from + i * stride), y = _mm256_loadu_ps(from + (i + 4) * stride);
+        a[i] = _mm256_permute2f128_ps(x, y, 0x20);
+        a[i + 4] = _mm256_permute2f128_ps(x, y, 0x31);
+    }
+    for (int i = 0; i < 8; i += 4) { /* 4 x 4 in each half */
+        b[0] = _mm256_unpacklo_ps(a[i], a[i + 1]);
+        b[1] = _mm256_unpackhi_ps(a[i], a[i + 1]);
+        b[2] = _mm256_unpacklo_ps(a[i + 2], a[i + 3]);
+        b[3] = _mm256_unpackhi_ps(a[i + 2], a[i + 3]);
+        float *at = to + (size_t)i * pitch;
+        _mm256_storeu_ps(at, _mm256_shuffle_ps(b[0], b[2], 0x44));
+        _mm256_storeu_ps(at + pitch, _mm256_shuffle_ps(b[0], b[2], 0xee));
+        _mm256_storeu_ps(at + 2 * pitch, _mm256_shuffle_ps(b[1], b[3], 0x44));
+        _mm256_storeu_ps(at + 3 * pitch, _mm256_shuffle_ps(b[1], b[3], 0xee));
+    }
+}
 /* Pairs (x0, x1) turned by (cos, sin): (x0 c - x1 s, x1 c + x0 s). */
 static inline vf vf_turn(vf x, vf cs)
 {

@@ -65,6 +65,29 @@ static inline vf vf_i8(const int8_t *p)
 {
     return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)p)));
 }
+/* VN x VN numbers, rows `pitch` and `stride` floats apart, mirrored at the diagonal. */
+static inline void vf_transpose(float *to, size_t pitch, const float *from, size_t stride)
+{
+    for (size_t q = 0; q < 16; q += 4) { /* columns q .. q + 3 */
+        __m512 a[4], b[4];
+        for (size_t i = 0; i < 4; i++) { /* of rows i, i + 4, i + 8, i + 12 */
+            const float *at = from + i * stride + q;
+            __m512 x = _mm512_castps128_ps512(_mm_loadu_ps(at));
+            x = _mm512_insertf32x4(x, _mm_loadu_ps(at + 4 * stride), 1);
+            x = _mm512_insertf32x4(x, _mm_loadu_ps(at + 8 * stride), 2);
+            a[i] = _mm512_insertf32x4(x, _mm_loadu_ps(at + 12 * stride), 3);
+        }
+        b[0] = _mm512_unpacklo_ps(a[0], a[1]);
+        b[1] = _mm512_unpackhi_ps(a[0], a[1]);
+        b[2] = _mm512_unpacklo_ps(a[2], a[3]);
+        b[3] = _mm512_unpackhi_ps(a[2], a[3]);
+        float *out = to + q * pitch;
+        _mm512_storeu_ps(out, _mm512_shuffle_ps(b[0], b[2], 0x44));
+        _mm512_storeu_ps(out + pitch, _mm512_shuffle_ps(b[0], b[2], 0xee));
+        _mm512_storeu_ps(out + 2 * pitch, _mm512_shuffle_ps(b[1], b[3], 0x44));
+        _mm512_storeu_ps(out + 3 * pitch, _mm512_shuffle_ps(b[1], b[3], 0xee));
+    }
+}
 /* Pairs (x0, x1) turned by (cos, sin): (x0 c - x1 s, x1 c + x0 s). */
 static inline vf vf_turn(vf x, vf cs)
 {

@@ -44,6 +44,11 @@ static inline vf vf_f16(const uint16_t *p) { return f16_to_f32(*p); }
 static inline vf vf_f16_all(const uint16_t *p) { return f16_to_f32(*p); }
 static inline vf vf_bf16(const uint16_t *p) { return bf16_to_f32(*p); }
 static inline void vf_store_f16(uint16_t *p, vf v, size_t n) { *p = f32_to_f16(v); }
+/* VN x VN numbers, rows `pitch` and `stride` floats apart, mirrored at the diagonal. */
+static inline void vf_transpose(float *to, size_t pitch, const float *from, size_t stride)
+{
+    *to = *from;
+}
 static inline vf vf_i8(const int8_t *p) { return *p; }
 
 #endif
