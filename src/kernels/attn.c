@@ -2,8 +2,8 @@
  *
  * The work is cut into tasks of one key-value head and up to ROWS query rows: the heads of a group
  * (GQA) share every key that is loaded, and so do the rows of a prefill slice. A worker per thread
- * takes tasks by an atomic counter, since causal rows are of unequal length; it has a scratch of its
- * own. The arithmetic of a row is fixed by attn_loops.h whatever the task it falls into. */
+ * takes tasks by an atomic counter, since causal rows are of unequal length; it has a scratch of
+ * its own. The arithmetic of a row is fixed by attn_loops.h whatever the task it falls into. */
 #include "kernels/attn.h"
 
 #include "base/threads.h"

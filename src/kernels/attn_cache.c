@@ -7,8 +7,8 @@
  *     v       [cap][dim_v]                      dim_v = head_dim rounded up to 16, zero-filled
  *     v scales [cap][head_dim / 32]             q8_0 only, f16
  *
- * with cap rounded up to 16. Interleaving makes a score a plain multiply-add per vector, with no sum
- * across lanes; storing one position then touches head_dim cache lines of the same 16-position
+ * with cap rounded up to 16. Interleaving makes a score a plain multiply-add per vector, with no
+ * sum across lanes; storing one position then touches head_dim cache lines of the same 16-position
  * stripe, which the next 15 positions find warm. */
 #include "kernels/attn.h"
 #include "kernels/attn_impl.h"

@@ -39,7 +39,7 @@ struct attn_work {
 };
 
 struct attn_loops {
-    /* n keys, rows `stride` floats apart, interleaved as in a cache; zeros up to a multiple of 16. */
+    /* n keys, rows `stride` floats apart, interleaved as in a cache; zeros fill the last 16. */
     void (*lay_keys)(float *to, const float *k, size_t stride, int n, int dim);
     void (*attend)(const struct attn_work *w);
     void (*scaled)(float *y, const float *x, float by, size_t n); /* y = x * by */

@@ -3,8 +3,8 @@
  *
  * Softmax runs along with the blocks (Milakov and Gimelshein, 2018): each row keeps its largest
  * score and the sum of exponentials relative to it, and its output is rescaled when a larger one
- * comes. Blocks of 128 positions start at multiples of 128 and go upward, and each number is one chain
- * of multiply-adds in the order of k, so a row's bits do not depend on the rows of its tile.
+ * comes. Blocks of 128 positions start at multiples of 128 and go upward, and each number is one
+ * chain of multiply-adds in the order of k, so a row's bits do not depend on the rows of its tile.
  *
  * Both products are C[m][n] = sum over k of A[m][k] B[k][n] with B in memory as vectors along n:
  * scores have n = positions (keys are interleaved by 16 for that), outputs have n = dimensions. B
@@ -218,8 +218,8 @@ static void widen(const struct attn_kv *kv, int dim, int dim_v, int n, float *k,
 }
 
 /* Scores of one row against one block become weights. Returns what the output so far is to be
- * multiplied by. n: scores there are, a multiple of 16 (what others see adds nothing to the sums); lo,
- * hi: the positions seen, relative to the block. */
+ * multiplied by. n: scores there are, a multiple of 16 (what others see adds nothing to the sums);
+ * lo, hi: the positions seen, relative to the block. */
 static float soften(float *s, int n, int lo, int hi, float softcap, float *most, float *total)
 {
     lo = lo < 0 ? 0 : lo > n ? n : lo;

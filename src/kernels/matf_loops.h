@@ -1,12 +1,13 @@
-/* Products with float weights over the vectors of vec.h; each matf_<set>.c includes this once, after
- * defining MATF_FILL, TILE_M (rows of activations a tile), TILE_N (vectors of 16 / VN outputs a tile)
+/* Products with float weights over the vectors of vec.h; each matf_<set>.c includes this once,
+ * after defining MATF_FILL, TILE_M (rows of activations a tile), TILE_N (vectors of outputs a tile)
  * and WIDE(m), how many vectors a narrow tile of m rows takes.
  *
- * y[t][r] is the sum, in order, of the sums over runs of STEP columns, and each of those is one chain
- * of multiply-adds in the order of the columns; tiles, threads and the form of the weights don't show.
+ * y[t][r] is the sum, in order, of the sums over runs of STEP columns, and each of those is one
+ * chain of multiply-adds in the order of the columns; tiles, threads and the form of the weights
+ * don't show.
  *
- * Few rows: weights are read once, in order, and widened on the way to the multiplier; memory is the
- * limit. Many rows: STEP columns of CHUNK outputs are widened into a panel that stays in the
+ * Few rows: weights are read once, in order, and widened on the way to the multiplier; memory is
+ * the limit. Many rows: STEP columns of CHUNK outputs are widened into a panel that stays in the
  * second-level cache, activations are copied into a dense tile that stays in the first, and the
  * multiplier is the limit. */
 #include "kernels/matf.h"
