@@ -42,7 +42,8 @@ json_t *json_answer(const struct answer *a, const char *question)
     return (json_t *)answer_json(a, question);
 }
 
-/* The text as it is, with the number of its source after each sentence that is the person's own. */
+/* The text as it is; after each sentence that is the person's own, or rests on what they wrote, the
+ * number of its source; after one that rests on nothing [?]. */
 void print_answer(const struct answer *a)
 {
     struct buf b = BUF_INIT(0);
@@ -51,9 +52,10 @@ void print_answer(const struct answer *a)
         const struct answer_part *p = &a->part[i];
         struct span s = span_trim(span_of(p->text));
         const char *hit = s.n ? memmem(at, strlen(at), s.p, s.n) : NULL;
-        if (!hit || p->cite < 0) continue;
+        if (!hit || (p->cite < 0 && !p->unsupported)) continue;
         buf_add(&b, at, (size_t)(hit + s.n - at));
-        buf_printf(&b, " [%d]", p->cite + 1);
+        if (p->unsupported) buf_adds(&b, " [?]");
+        else buf_printf(&b, " [%d]", p->cite + 1);
         at = hit + s.n;
     }
     buf_adds(&b, at);
@@ -90,7 +92,10 @@ void print_why(const struct answer *a)
         char date[24];
         if (!span_trim(span_of(p->text)).n) continue;
         if (p->cite < 0 || (size_t)p->cite >= a->n_cites) {
-            ui_styled(UI_DIM, "Connecting words, not theirs:\n");
+            ui_styled(UI_DIM, p->unsupported
+                                  ? "Made up, as far as can be seen: nothing found says so:\n"
+                              : p->made ? "Made by the model, and claims nothing:\n"
+                                        : "Connecting words, not theirs:\n");
             ui_wrap(p->text, 4);
             continue;
         }
@@ -99,6 +104,11 @@ void print_why(const struct answer *a)
         ui_printf("%s, %s, source %lld, similarity %.3f, support %.2f\n", c->title,
                   clock_date(c->written_at, date), (long long)c->source, (double)c->similarity,
                   (double)c->support);
+        if (p->made) {
+            ui_styled(UI_DIM, "    they wrote:\n");
+            ui_wrap(c->sentence, 6);
+            ui_styled(UI_DIM, "    the model made of it:\n");
+        }
         if (c->question && *c->question) {
             ui_styled(UI_DIM, "    asked just before:\n");
             ui_wrap(c->question, 6);

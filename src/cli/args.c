@@ -63,6 +63,16 @@ static int unknown_option(const struct cli *c, const char *word, struct err *err
     return err_set(err, ERR_INVAL, "there is no option --%s; see: likeness help", word);
 }
 
+/* The verbs of a group, for messages: "ls, show, rm". */
+static void verbs_of(const char *group, char out[160])
+{
+    size_t n = strlen(group), at = 0;
+    *out = 0;
+    for (const struct command *k = commands; k->name; k++)
+        if (!strncmp(k->name, group, n) && k->name[n] == ' ' && at < 150)
+            at += (size_t)snprintf(out + at, 160 - at, "%s%s", at ? ", " : "", k->name + n + 1);
+}
+
 static int unknown_command(const char *word, struct err *err)
 {
     const char *near = NULL;
@@ -73,6 +83,21 @@ static int unknown_command(const char *word, struct err *err)
         return err_set(err, ERR_INVAL, "there is no command \"%.40s\"; did you mean \"%s\"?", word,
                        near);
     return err_set(err, ERR_INVAL, "there is no command \"%.40s\"; see: likeness help", word);
+}
+
+/* "model", "ls": the command called "model ls". */
+static int command_of_two(struct cli *c, const char *group, const char *verb, struct err *err)
+{
+    char name[64], list[160];
+    if (verb) {
+        snprintf(name, sizeof name, "%s %s", group, verb);
+        if ((c->cmd = command_by_name(name))) return 0;
+    }
+    verbs_of(group, list);
+    if (verb)
+        return err_set(err, ERR_INVAL, "there is no command \"%s %.40s\"; there are: %s", group,
+                       verb, list);
+    return err_set(err, ERR_INVAL, "%s needs a word more: %s", group, list);
 }
 
 static const struct option *find(const struct option *list, const char *name, size_t n, char letter)
@@ -157,6 +182,7 @@ static int check_operands(const struct cli *c, struct err *err)
 int args_parse(struct cli *c, int argc, char **argv, struct err *err)
 {
     bool only_operands = false;
+    const char *group = NULL; /* the first word of a command of two */
     c->args.pos = calloc((size_t)argc + 1, sizeof *c->args.pos);
     if (!c->args.pos) return err_nomem(err);
     for (int i = 1; i < argc; i++) {
@@ -167,10 +193,14 @@ int args_parse(struct cli *c, int argc, char **argv, struct err *err)
             rc = long_option(c, argv, argc, &i, err);
         else if (!only_operands && w[0] == '-' && w[1]) rc = short_options(c, argv, argc, &i, err);
         else if (c->cmd) c->args.pos[c->args.n_pos++] = w;
+        else if (group) rc = command_of_two(c, group, w, err), group = NULL;
+        else if (command_group(w, strlen(w))) group = w;
         else if (!(c->cmd = command_by_name(w))) rc = unknown_command(w, err);
         if (rc) return rc;
     }
+    if (!c->cmd && group && !arg_flag(c, "help")) return command_of_two(c, group, NULL, err);
     if (!c->cmd) c->cmd = command_by_name(arg_flag(c, "version") ? "version" : "help");
+    if (group && c->cmd->run == cmd_help) c->args.pos[c->args.n_pos++] = group;
     c->json = c->json || arg_flag(c, "json");
     c->quiet = arg_flag(c, "quiet");
     return check_operands(c, err);

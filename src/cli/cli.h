@@ -17,6 +17,7 @@
 #include "base/progress.h"
 #include "persona/converse.h"
 #include "persona/home.h"
+#include "persona/native.h"
 #include "persona/persona.h"
 #include "persona/topics.h"
 
@@ -42,7 +43,7 @@ enum needs {
 
 struct cli;
 struct command {
-    const char *name, *help; /* help: one line */
+    const char *name, *help; /* name: a word, or two ("model ls"); help: one line */
     const char *args;        /* "QUESTION", for usage; "" */
     const char *about;       /* paragraphs for help and man page, separated by empty lines */
     const struct option *options;
@@ -55,6 +56,8 @@ struct command {
 extern const struct command commands[]; /* name NULL ends it */
 extern const struct option global_options[];
 const struct command *command_by_name(const char *name); /* NULL if unknown */
+bool command_group(const char *word,
+                   size_t n); /* do some names begin with this word and a space? */
 
 struct exit_status {
     int status;
@@ -75,7 +78,7 @@ struct args {
     size_t n_pos;
 };
 
-#define SETTING_COUNT 12
+#define SETTING_COUNT 22
 struct setting_value {
     char *value;        /* NULL: not set, and no default */
     const char *origin; /* "option", "environment", "config file", "default" */
@@ -125,19 +128,31 @@ enum setting_id {
     SET_CPU,
     SET_COLOR,
     SET_CHUNK_TOKENS,
-    SET_CHUNK_OVERLAP
+    SET_CHUNK_OVERLAP,
+    SET_MODELS,
+    SET_MODEL,
+    SET_CHAT_TEMPLATE,
+    SET_CONTEXT,
+    SET_MAX_TOKENS,
+    SET_TEMPERATURE,
+    SET_TOP_P,
+    SET_FREQUENCY_PENALTY,
+    SET_PRESENCE_PENALTY,
+    SET_SEED
 };
 struct setting {
     const char *name, *fallback, *help;
     const char *words; /* the values it may take, space-separated; NULL: see min, max */
     int64_t min, max;  /* a number in this range when max > 0, else free text */
     bool path;         /* a leading ~/ is the home folder */
+    bool real;         /* the number may have decimals */
 };
 extern const struct setting settings[SETTING_COUNT];
 int settings_load(struct cli *c, struct err *err);
 void settings_free(struct cli *c);
 const char *set_str(const struct cli *c, enum setting_id id); /* NULL when not set */
 int64_t set_int(const struct cli *c, enum setting_id id);
+double set_real(const struct cli *c, enum setting_id id);
 bool set_yes(const struct cli *c, enum setting_id id);
 const struct setting *setting_by_name(const char *name, struct err *err); /* NULL: ERR_INVAL */
 void setting_env(const struct setting *s, char out[64]);                  /* "LIKENESS_KEY_FILE" */
@@ -219,6 +234,23 @@ void print_answer(const struct answer *a);
 void print_cites(const struct answer *a);
 void print_why(const struct answer *a);
 
+/* ---- making.c: answers that a language model makes ---- */
+struct making {
+    struct cli *c;
+    struct native *model; /* NULL: the voice needs none */
+    struct sampler_opts sampling;
+    bool stream, streamed;
+};
+/* Tells embedders where the models of the shelf are. */
+void cli_find_models(struct cli *c);
+/* Opens the model when the voice is native; making_close in any case. */
+int making_open(struct cli *c, struct making *m, struct err *err);
+void making_close(struct making *m);
+struct voice_making making_of(struct making *m); /* borrows m */
+/* Around a question: Ctrl-C stops the answer; text streams; then what is to be known of it. */
+void making_begin(struct making *m);
+void making_end(struct making *m, const struct answer *a); /* a NULL: it failed */
+
 /* ---- hints.c: what to do next ---- */
 #define HINT_BYTES 128
 /* The persona's topics; none: ts is left empty. topics_clear afterwards. */
@@ -234,7 +266,8 @@ int query_check(struct cli *c, const struct query *q, struct err *err);
 /* ---- help.c, man.c, complete.c: all from the tables ---- */
 void help_all(void);
 void help_command(const struct command *c);
-void help_man(void); /* scdoc source of likeness.1 */
+void help_group(const char *word); /* the commands that begin with it */
+void help_man(void);               /* scdoc source of likeness.1 */
 int help_completion(const char *shell, struct err *err);
 
 /* ---- handlers ---- */
@@ -258,6 +291,23 @@ int cmd_import(struct cli *c, struct err *err);
 int cmd_forget(struct cli *c, struct err *err);
 int cmd_config(struct cli *c, struct err *err);
 int cmd_doctor(struct cli *c, struct err *err);
+int cmd_model_ls(struct cli *c, struct err *err);
+int cmd_model_catalogue(struct cli *c, struct err *err);
+int cmd_model_pull(struct cli *c, struct err *err);
+int cmd_model_import(struct cli *c, struct err *err);
+int cmd_model_quantize(struct cli *c, struct err *err);
+int cmd_model_show(struct cli *c, struct err *err);
+int cmd_model_use(struct cli *c, struct err *err);
+int cmd_model_rm(struct cli *c, struct err *err);
+int cmd_model_bench(struct cli *c, struct err *err);
+int cmd_model_distill(struct cli *c, struct err *err);
+/* cmd_model_make.c: where a new model goes, and what is said of it when it is there. */
+int model_place(const struct cli *c, const char *from, const char *ending, char name[101],
+                struct buf *path, struct err *err);
+int model_made(struct cli *c, const char *name, const char *path, struct err *err);
+/* cmd_model_embed.c: what the user calls an embedder, as embed_open takes it. */
+int embedder_named(struct cli *c, const char *what, struct buf *out, struct err *err);
+int model_bench_embed(struct cli *c, struct err *err);
 int cmd_version(struct cli *c, struct err *err);
 int cmd_help(struct cli *c, struct err *err);
 

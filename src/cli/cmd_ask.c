@@ -34,7 +34,24 @@ static int question_of(const struct cli *c, struct buf *q, struct err *err)
 
 static void print_time(const struct answer *a)
 {
-    ui_styled(UI_DIM, "  %.1f ms\n", a->seconds * 1000);
+    const struct engine_result *r = &a->made.result;
+    if (a->made.model)
+        ui_styled(UI_DIM, "  made by %s: first word after %.1f s, %.1f tokens/s, %.1f s in all\n",
+                  a->made.model, r->first, r->tokens_per_second, a->seconds);
+    else ui_styled(UI_DIM, "  %.1f ms\n", a->seconds * 1000);
+}
+
+/* One turn, with the model's state as it was kept by a conversation, if it was. */
+static int ask_once(struct conversation *v, struct making *m, const char *question,
+                    const struct query *q, struct answer *a, struct err *err)
+{
+    struct voice_making how = making_of(m);
+    conversation_making(v, &how);
+    making_begin(m);
+    int rc = m->model ? conversation_warm(v, err) : 0;
+    if (!rc) rc = conversation_ask(v, question, q, a, NULL, err);
+    if (rc || m->c->json) making_end(m, NULL);
+    return rc;
 }
 
 int cmd_ask(struct cli *c, struct err *err)
@@ -42,6 +59,7 @@ int cmd_ask(struct cli *c, struct err *err)
     struct retriever *r = NULL;
     struct conversation *v = NULL;
     struct answer a = { 0 };
+    struct making m = { 0 };
     struct query q;
     struct buf text = BUF_INIT(1 << 16);
     int rc = question_of(c, &text, err);
@@ -50,13 +68,14 @@ int cmd_ask(struct cli *c, struct err *err)
     if (!rc) rc = query_check(c, &q, err);
     if (!rc) rc = retriever_open(c->home, c->persona, &r, err);
     if (!rc) rc = conversation_open(r, set_str(c, SET_VOICE), 0, false, &v, err);
-    if (!rc) rc = conversation_ask(v, buf_str(&text), &q, &a, NULL, err);
+    if (!rc) rc = making_open(c, &m, err);
+    if (!rc) rc = ask_once(v, &m, buf_str(&text), &q, &a, err);
     if (rc) goto out;
     if (c->json) {
         c->out = json_answer(&a, buf_str(&text));
         goto out;
     }
-    print_answer(&a);
+    making_end(&m, &a);
     if (a.n_cites) ui_printf("\n");
     if (arg_flag(c, "why")) print_why(&a);
     else print_cites(&a);
@@ -67,6 +86,7 @@ int cmd_ask(struct cli *c, struct err *err)
 out:
     answer_clear(&a);
     conversation_close(v);
+    making_close(&m);
     retriever_close(r);
     buf_free(&text);
     return rc;

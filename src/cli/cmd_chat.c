@@ -27,6 +27,7 @@ struct chat {
     struct buf transcript;
     json_t *turns;
     struct query q;
+    struct making making;
 };
 
 struct slash {
@@ -56,9 +57,11 @@ static int open_conversation(struct chat *t, int64_t id, struct err *err)
     struct conversation *v;
     int rc = conversation_open(t->r, set_str(t->c, SET_VOICE), id, t->save, &v, err);
     if (rc) return rc;
+    struct voice_making how = making_of(&t->making);
     conversation_close(t->v);
     t->v = v;
-    return 0;
+    conversation_making(v, &how);
+    return conversation_warm(v, err);
 }
 
 static int do_new(struct chat *t, const char *arg, struct err *err)
@@ -136,7 +139,10 @@ static int ask(struct chat *t, const char *question, struct err *err)
 {
     struct answer a = { 0 };
     bool unsaved = false;
+    if (t->terminal) ui_printf("\n");
+    making_begin(&t->making);
     int rc = conversation_ask(t->v, question, &t->q, &a, &unsaved, err);
+    if (rc || t->turns) making_end(&t->making, NULL);
     if (rc) {
         answer_clear(&a);
         return rc;
@@ -151,8 +157,7 @@ static int ask(struct chat *t, const char *question, struct err *err)
         json_array_append_new(t->turns, j);
         return 0;
     }
-    if (t->terminal) ui_printf("\n");
-    print_answer(&a);
+    making_end(&t->making, &a);
     char n[64];
     if (a.n_cites)
         ui_styled(UI_DIM, "  %s, %.1f ms; /why shows them\n",
@@ -269,6 +274,7 @@ int cmd_chat(struct cli *c, struct err *err)
     if (!rc) rc = open_for_chat(&t, err);
     if (!rc) rc = query_check(c, &t.q, err);
     if (!rc) rc = retriever_open(c->home, c->persona, &t.r, err);
+    if (!rc) rc = making_open(c, &t.making, err);
     if (!rc) rc = open_conversation(&t, id, err);
     if (rc) goto out;
     if (t.terminal) {
@@ -291,6 +297,7 @@ out:
     answer_clear(&t.last);
     buf_free(&t.transcript);
     conversation_close(t.v);
+    making_close(&t.making);
     retriever_close(t.r);
     return rc;
 }

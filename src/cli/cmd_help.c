@@ -24,10 +24,22 @@ static json_t *json_command(const struct command *c)
                      "options", json_options(c->options));
 }
 
+/* Those of a group, or all. */
+static json_t *json_commands(const char *group)
+{
+    json_t *list = json_array();
+    size_t n = strlen(group);
+    for (const struct command *k = commands; k->name; k++)
+        if (!n || (!strncmp(k->name, group, n) && k->name[n] == ' '))
+            json_array_append_new(list, json_command(k));
+    return list;
+}
+
 int cmd_help(struct cli *c, struct err *err)
 {
     const char *shell = arg_str(c, "completion");
     const struct command *k;
+    char name[128];
     if (c->json && (shell || arg_flag(c, "man")))
         return err_set(err, ERR_INVAL, "--man and --completion print text: leave --json out");
     if (arg_flag(c, "man")) {
@@ -36,18 +48,23 @@ int cmd_help(struct cli *c, struct err *err)
     }
     if (shell) return help_completion(shell, err);
     if (!c->args.n_pos && c->json) {
-        json_t *list = json_array();
-        for (k = commands; k->name; k++) json_array_append_new(list, json_command(k));
-        c->out = json_pack("{s:o, s:o}", "commands", list, "options", json_options(global_options));
+        c->out = json_pack("{s:o, s:o}", "commands", json_commands(""), "options",
+                           json_options(global_options));
         return 0;
     }
     if (!c->args.n_pos) {
         help_all();
         return 0;
     }
-    if (!(k = command_by_name(c->args.pos[0])))
-        return err_set(err, ERR_INVAL, "there is no command \"%.40s\"; see: likeness help",
-                       c->args.pos[0]);
+    snprintf(name, sizeof name, "%s%s%s", c->args.pos[0], c->args.n_pos > 1 ? " " : "",
+             c->args.n_pos > 1 ? c->args.pos[1] : "");
+    if (c->args.n_pos == 1 && command_group(name, strlen(name))) {
+        if (c->json) c->out = json_pack("{s:o}", "commands", json_commands(name));
+        else help_group(name);
+        return 0;
+    }
+    if (!(k = command_by_name(name)))
+        return err_set(err, ERR_INVAL, "there is no command \"%.40s\"; see: likeness help", name);
     if (c->json) c->out = json_command(k);
     else help_command(k);
     return 0;

@@ -19,6 +19,7 @@ const struct option global_options[] = {
     { "color", 0, "WHEN", "auto, always or never", "auto always never" },
     { "threads", 0, "N", "threads that search together; 0: one per core", NULL },
     { "cpu", 0, "NAME", "highest instruction set to use", "auto generic avx2 avx512" },
+    { "models", 0, "DIR", "folder of language models", NULL },
     { "help", 'h', NULL, "explain the command", NULL },
     { "version", 'V', NULL, "print the version", NULL },
     END,
@@ -78,15 +79,25 @@ static const struct option o_add[] = {
         "mode", 0, "MODE", "how to search", "hybrid vector keyword"                                \
     }
 
+#define VOICE_OPTIONS                                                                              \
+    { "voice", 0, "VOICE", "which voice answers: quote, native", "quote native" },                 \
+        { "model", 0, "MODEL", "language model of the native voice", NULL },                       \
+        { "temperature", 0, "X", "how freely it chooses words; 0: the likeliest always", NULL },   \
+        { "max-tokens", 0, "N", "tokens in its answer", NULL },                                    \
+        { "seed", 0, "N", "makes its answer repeatable", NULL },                                   \
+    {                                                                                              \
+        "strict", 0, NULL, "leave out its sentences that no source supports", NULL                 \
+    }
+
 static const struct option o_ask[] = {
     FILTERS,
-    { "voice", 0, "VOICE", "which voice answers", "quote" },
+    VOICE_OPTIONS,
     { "why", 'w', NULL, "show what each sentence rests on", NULL },
     END,
 };
 static const struct option o_chat[] = {
     FILTERS,
-    { "voice", 0, "VOICE", "which voice answers", "quote" },
+    VOICE_OPTIONS,
     { "conversation", 'c', "N", "go on with conversation N", NULL },
     { "no-save", 0, NULL, "keep nothing of this conversation", NULL },
     END,
@@ -99,7 +110,7 @@ static const struct option o_sources[] = {
 };
 static const struct option o_prompt[] = {
     FILTERS,
-    { "voice", 0, "VOICE", "the voice it is for", "quote" },
+    { "voice", 0, "VOICE", "the voice it is for", "quote native" },
     { "template", 0, "WHICH", "show or change a template: system or user", "system user" },
     { "set", 0, "FILE", "take the template from FILE (- is standard input)", NULL },
     { "reset", 0, NULL, "go back to the built-in template", NULL },
@@ -153,6 +164,55 @@ static const struct option o_me[] = {
     END,
 };
 static const struct option o_none[] = { END };
+
+static const struct option o_model_pull[] = {
+    { "name", 0, "NAME", "call the model so", NULL },
+    { "sha256", 0, "HEX", "what the SHA-256 of the file must be", NULL },
+    { "force", 'f', NULL, "replace a model of the same name", NULL },
+    { "use", 0, NULL, "use it from now on, as `likeness model use` does", NULL },
+    END,
+};
+static const struct option o_model_import[] = {
+    { "name", 0, "NAME", "call the model so", NULL },
+    { "type", 0, "TYPE", "type of the weights; as they are, if not given",
+      "f32 f16 bf16 q8_0 q4_0 q4_k_m q5_k_m q6_k" },
+    { "force", 'f', NULL, "replace a model of the same name", NULL },
+    END,
+};
+static const struct option o_model_quantize[] = {
+    { "name", 0, "NAME", "call the result so; MODEL-TYPE if not given", NULL },
+    { "force", 'f', NULL, "replace a model of the same name", NULL },
+    END,
+};
+static const struct option o_model_show[] = {
+    { "keys", 0, NULL, "all key-values of the file", NULL },
+    { "tensors", 0, NULL, "all tensors of the file", NULL },
+    END,
+};
+static const struct option o_model_rm[] = {
+    { "yes", 'y', NULL, "remove without asking", NULL },
+    END,
+};
+static const struct option o_model_use[] = {
+    { "none", 0, NULL, "use no model any more: the quote voice answers", NULL },
+    END,
+};
+static const struct option o_model_bench[] = {
+    { "embed", 0, NULL, "compare embedders on the persona's own texts instead", NULL },
+    { "prompt", 0, "N", "tokens of the prompt to read; 512 if not given", NULL },
+    { "generate", 0, "N", "tokens to make; 64 if not given", NULL },
+    { "text", 0, "FILE", "also the perplexity of this text", NULL },
+    END,
+};
+static const struct option o_model_distill[] = {
+    { "corpus", 0, "FILE", "texts to fit the table on, a passage a line; required", NULL },
+    { "held", 0, "FILE", "other texts, to see how well it agrees with its encoder", NULL },
+    { "cache", 0, "FILE", "keep what the encoder said here, so that a second run is quick", NULL },
+    { "name", 0, "NAME", "call the result so; ENCODER-static if not given", NULL },
+    { "dim", 0, "N", "numbers a token, a multiple of 32; 256 if not given", NULL },
+    { "force", 'f', NULL, "replace a model of the same name", NULL },
+    END,
+};
 
 const struct command commands[] = {
     { "init", "make a home: the sealed folder that everything is kept in", "",
@@ -235,6 +295,52 @@ const struct command commands[] = {
     { "forget", "destroy a persona: its key first, then all that is stored", "PERSONA",
       "Cannot be undone. Files exported before are not touched.", o_forget, 1, 1, NEEDS_WRITE,
       cmd_forget, "likeness forget Ann" },
+    { "model catalogue", "list models worth having, with size, licence and memory", "",
+      "These models are made and published by others. Nothing is fetched before you ask for it.",
+      o_none, 0, 0, NEEDS_NOTHING, cmd_model_catalogue, "likeness model catalogue" },
+    { "model pull", "fetch a model from the network", "WHAT",
+      "WHAT is a name of the catalogue, hf:OWNER/REPO, hf:OWNER/REPO/FILE or the https address of "
+      "a "
+      "GGUF file. What came is kept when the line breaks or you stop it, and the same command goes "
+      "on from there. The file's SHA-256 is checked against the one the server promises. HF_TOKEN "
+      "is sent to the hub when it is set, for models whose licence wants an agreement. This is the "
+      "only command that uses the network.",
+      o_model_pull, 1, 1, NEEDS_NOTHING, cmd_model_pull,
+      "likeness model pull smollm2-135m --use\n"
+      "likeness model pull hf:bartowski/Llama-3.2-1B-Instruct-GGUF" },
+    { "model use", "answer with a language model from now on", "[MODEL]",
+      "MODEL is a name of `likeness model ls` or a GGUF file. Sets model, and voice to native. "
+      "Without MODEL: says which is used.",
+      o_model_use, 0, 1, NEEDS_NOTHING, cmd_model_use,
+      "likeness model use llama-3.2-1b\nlikeness model use --none" },
+    { "model ls", "list the models on this machine", "", "", o_none, 0, 0, NEEDS_NOTHING,
+      cmd_model_ls, "likeness model ls" },
+    { "model show", "describe a model: shape, type, template, memory", "MODEL", "", o_model_show, 1,
+      1, NEEDS_NOTHING, cmd_model_show, "likeness model show llama-3.2-1b" },
+    { "model rm", "remove a model from this machine", "MODEL", "", o_model_rm, 1, 1, NEEDS_NOTHING,
+      cmd_model_rm, "likeness model rm smollm2-135m" },
+    { "model import", "make a GGUF file of another kind of model, on the shelf", "PATH",
+      "PATH is a folder as Hugging Face has them (config.json, tokenizer.json, safetensors), a "
+      "llama2.c .bin file with its tokenizer.bin beside it, or a GGUF file, which is copied.",
+      o_model_import, 1, 1, NEEDS_NOTHING, cmd_model_import,
+      "likeness model import ~/SmolLM2-135M-Instruct --type q8_0" },
+    { "model quantize", "make a smaller copy of a model", "MODEL TYPE",
+      "TYPE is f16, bf16, q8_0, q6_k, q5_k_m, q4_k_m or q4_0, from large and exact to small and "
+      "coarse. Begin with f16, bf16 or f32: what was coarse does not get better.",
+      o_model_quantize, 2, 2, NEEDS_NOTHING, cmd_model_quantize,
+      "likeness model quantize my-model q4_k_m" },
+    { "model bench", "measure a model on this machine", "[MODEL...]",
+      "Tokens a second for reading a prompt and for answering, and the memory it takes. With "
+      "--embed: compares embedders (all that are there, or those named) on the persona's own "
+      "texts: speed, memory, and how far their ten nearest passages agree.",
+      o_model_bench, 0, -1, NEEDS_NOTHING, cmd_model_bench,
+      "likeness model bench\nlikeness model bench --embed hash static all-minilm-l6-v2" },
+    { "model distill", "make a small table of token vectors out of an encoder", "ENCODER",
+      "The table embeds hundreds of times as fast as its encoder, and nearly as well on texts like "
+      "those of the corpus: as many passages as you have, of 1 to 120 words. The built-in `static` "
+      "embedder is such a table. Takes from minutes to an hour.",
+      o_model_distill, 1, 1, NEEDS_NOTHING, cmd_model_distill,
+      "likeness model distill all-minilm-l6-v2 --corpus texts.txt --held others.txt" },
     { "passphrase", "change how the home is locked", "",
       "Asks for the new passphrase, or makes a new key file. Nothing that is stored is sealed "
       "anew, so it takes a moment only. A copy of the home made earlier still opens with the old "
@@ -256,6 +362,13 @@ const struct command commands[] = {
       "likeness help add" },
     { NULL, NULL, NULL, NULL, NULL, 0, 0, 0, NULL, NULL },
 };
+
+bool command_group(const char *word, size_t n)
+{
+    for (const struct command *k = commands; k->name; k++)
+        if (!strncmp(k->name, word, n) && k->name[n] == ' ') return true;
+    return false;
+}
 
 const struct command *command_by_name(const char *name)
 {

@@ -13,6 +13,25 @@ static void options_of(const struct option *o)
     }
 }
 
+/* First words: of names of two words each group once. */
+static void first_words(const char *between)
+{
+    for (const struct command *c = commands; c->name; c++) {
+        size_t n = strcspn(c->name, " ");
+        bool again = c > commands && c->name[n] && !strncmp(c[-1].name, c->name, n + 1);
+        if (!again) printf("%s%.*s", c == commands ? "" : between, (int)n, c->name);
+    }
+}
+
+static void verbs(const char *between)
+{
+    int k = 0;
+    for (const struct command *c = commands; c->name; c++) {
+        const char *verb = strchr(c->name, ' ');
+        if (verb) printf("%s%s", k++ ? between : "", verb + 1);
+    }
+}
+
 static void bash_words(const struct option *o)
 {
     for (; o->name; o++)
@@ -28,9 +47,12 @@ static void bash_script(void)
            "cmd= w i\n"
            "  COMPREPLY=()\n  for ((i = 1; i < COMP_CWORD; i++)); do\n    w=${COMP_WORDS[i]}\n"
            "    case $w in\n");
-    for (const struct command *c = commands; c->name; c++)
-        printf("%s%s", c == commands ? "    " : "|", c->name);
-    printf(") cmd=$w; break ;;\n    esac\n  done\n  case $prev in\n");
+    printf("    ");
+    first_words("|");
+    printf(
+        ") cmd=$w; break ;;\n    esac\n  done\n"
+        "  [[ $cmd == model && $COMP_CWORD -gt $((i + 1)) ]] && cmd=\"model ${COMP_WORDS[i+1]}\"\n"
+        "  case $prev in\n");
     bash_words(global_options);
     for (const struct command *c = commands; c->name; c++) {
         if (!strcmp(c->name, "ask") || !strcmp(c->name, "new") || !strcmp(c->name, "add") ||
@@ -41,20 +63,23 @@ static void bash_script(void)
     printf("    --*file|--set|--home) compopt -o default; return ;;\n  esac\n"
            "  case $cur in\n  -*)\n    case $cmd in\n");
     for (const struct command *c = commands; c->name; c++) {
-        printf("    %s) w='", c->name);
+        printf("    '%s') w='", c->name);
         options_of(c->options);
         printf("' ;;\n");
     }
     printf("    *) w= ;;\n    esac\n    COMPREPLY=($(compgen -W \"$w ");
     options_of(global_options);
     printf("\" -- \"$cur\")); return ;;\n  esac\n  case $cmd in\n  '') COMPREPLY=($(compgen -W '");
-    for (const struct command *c = commands; c->name; c++) printf("%s ", c->name);
+    first_words(" ");
     printf("' -- \"$cur\")) ;;\n  help) COMPREPLY=($(compgen -W '");
-    for (const struct command *c = commands; c->name; c++) printf("%s ", c->name);
+    first_words(" ");
+    printf("' -- \"$cur\")) ;;\n  model) COMPREPLY=($(compgen -W '");
+    verbs(" ");
     printf("' -- \"$cur\")) ;;\n  config) COMPREPLY=($(compgen -W '");
     for (const struct setting *s = settings; s < settings + SETTING_COUNT; s++)
         printf("%s ", s->name);
-    printf("' -- \"$cur\")) ;;\n  add|export|import) compopt -o default ;;\n  "
+    printf("' -- \"$cur\")) ;;\n  add|export|import|'model import'|'model use'|'model "
+           "quantize'|'model distill'|'model show'|'model bench') compopt -o default ;;\n  "
            "esac\n}\n"
            "complete -F _likeness likeness\n");
 }
@@ -87,18 +112,23 @@ static void zsh_script(void)
     printf("#compdef likeness\n# made by `likeness help --completion zsh`\n_likeness() {\n"
            "  local -a commands\n  commands=(\n");
     for (const struct command *c = commands; c->name; c++) {
+        if (strchr(c->name, ' ')) continue;
         printf("    '%s:", c->name);
         quoted(c->help);
         printf("'\n");
     }
-    printf("  )\n  local cmd=${words[(r)(");
-    for (const struct command *c = commands; c->name; c++)
-        printf("%s%s", c == commands ? "" : "|", c->name);
-    printf(")]}\n  case $cmd in\n");
+    printf("    'model:language models'\n  )\n  local cmd=${words[(r)(");
+    first_words("|");
+    printf(")]}\n  if [[ $cmd == model ]]; then\n    if (( CURRENT == ${words[(i)model]} + 1 )); "
+           "then\n"
+           "      compadd ");
+    verbs(" ");
+    printf("; return\n    fi\n    cmd=\"model ${words[${words[(i)model]}+1]}\"\n  fi\n"
+           "  case $cmd in\n");
     for (const struct command *c = commands; c->name; c++) {
-        bool files =
-            !strcmp(c->name, "add") || !strcmp(c->name, "import") || !strcmp(c->name, "export");
-        printf("  %s)\n    _arguments \\\n", c->name);
+        bool files = !strcmp(c->name, "add") || !strcmp(c->name, "import") ||
+                     !strcmp(c->name, "export") || strchr(c->name, ' ');
+        printf("  '%s')\n    _arguments \\\n", c->name);
         zsh_options(c->options);
         zsh_options(global_options);
         printf("      '*:argument:%s' ;;\n", files ? "_files" : " ");
@@ -128,12 +158,17 @@ static void fish_script(void)
     printf("# made by `likeness help --completion fish`\ncomplete -c likeness -f\n");
     for (const struct command *c = commands; c->name; c++) {
         char when[96];
-        printf("complete -c likeness -n __fish_use_subcommand -a %s -d '", c->name);
+        const char *verb = strchr(c->name, ' ');
+        if (verb)
+            printf("complete -c likeness -n '__fish_seen_subcommand_from model' -a %s -d '",
+                   verb + 1);
+        else printf("complete -c likeness -n __fish_use_subcommand -a %s -d '", c->name);
         quoted(c->help);
         printf("'\n");
-        snprintf(when, sizeof when, "__fish_seen_subcommand_from %s", c->name);
+        snprintf(when, sizeof when, "__fish_seen_subcommand_from %s", verb ? verb + 1 : c->name);
         fish_options(c->options, when);
     }
+    printf("complete -c likeness -n __fish_use_subcommand -a model -d 'language models'\n");
     fish_options(global_options, "true");
     printf("complete -c likeness -n '__fish_seen_subcommand_from add import export' -F\n");
 }

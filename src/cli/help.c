@@ -7,10 +7,13 @@
 static const struct {
     const char *title, *names;
 } groups[] = {
-    { "Begin", "init new add me" },
-    { "Use", "ask chat search topics sources prompt conversations" },
-    { "Keep", "personas show rename export import forget" },
-    { "Look after", "passphrase config doctor help version" },
+    { "Begin", "init,new,add,me" },
+    { "Use", "ask,chat,search,topics,sources,prompt,conversations" },
+    { "Keep", "personas,show,rename,export,import,forget" },
+    { "Models", "model catalogue,model pull,model use,model ls,model show,model rm,model import,"
+                "model quantize,model bench,"
+                "model distill" },
+    { "Look after", "passphrase,config,doctor,help,version" },
 };
 
 void help_all(void)
@@ -22,15 +25,25 @@ void help_all(void)
         ui_styled(UI_BOLD, "\n%s\n", groups[g].title);
         for (const char *p = groups[g].names; *p;) {
             char name[32];
-            size_t n = strcspn(p, " ");
+            size_t n = strcspn(p, ",");
             snprintf(name, sizeof name, "%.*s", (int)n, p);
-            ui_line(UI_PLAIN, 17, "  %-14s %s", name, command_by_name(name)->help);
-            p += n + (p[n] == ' ');
+            ui_line(UI_PLAIN, 20, "  %-17s %s", name, command_by_name(name)->help);
+            p += n + (p[n] == ',');
         }
     }
     ui_printf("\nFirst steps:\n  likeness init\n  likeness new YOUR-NAME --kind self\n"
               "  likeness add \"WhatsApp Chat with Bob.txt\"\n  likeness chat\n\n"
               "likeness help COMMAND tells more; man likeness has it all.\n");
+}
+
+void help_group(const char *word)
+{
+    size_t n = strlen(word);
+    ui_printf("usage: likeness %s VERB [ARGUMENT...]\n\n", word);
+    for (const struct command *k = commands; k->name; k++)
+        if (!strncmp(k->name, word, n) && k->name[n] == ' ')
+            ui_line(UI_PLAIN, 15, "  %-12s %s", k->name + n + 1, k->help);
+    ui_printf("\nlikeness help %s VERB tells more.\n", word);
 }
 
 static void show_option(const struct option *o)

@@ -46,6 +46,7 @@ static int run(struct cli *c, int argc, char **argv, struct err *err)
     }
     if (sodium_init() < 0) return err_set(err, ERR_INTERNAL, "libsodium does not start");
     if ((rc = start_engine(c, err))) return rc;
+    cli_find_models(c);
     int needs = c->cmd->needs;
     if (needs & (NEEDS_READ | NEEDS_WRITE))
         rc = cli_open_home(c, needs & NEEDS_WRITE ? STORE_WRITE : STORE_READ, err);

@@ -42,6 +42,32 @@ const struct setting settings[SETTING_COUNT] = {
     [SET_CHUNK_OVERLAP] = { "chunk_overlap", "64",
                             "tokens that neighbouring chunks share, for new personas", NULL, 0,
                             4096, false },
+    [SET_MODELS] = { "models", NULL,
+                     "folder of language models (${XDG_DATA_HOME:-~/.local/share}/likeness-models)",
+                     NULL, 0, 0, true },
+    [SET_MODEL] = { "model", NULL, "language model of the native voice: a name or a GGUF file",
+                    NULL, 0, 0, true },
+    [SET_CHAT_TEMPLATE] = { "chat_template", "auto",
+                            "how the model was taught to read a conversation; auto: as its file "
+                            "says",
+                            NULL, 0, 0, false },
+    [SET_CONTEXT] = { "context", "8192", "tokens that the native voice keeps in view", NULL, 512,
+                      1048576, false },
+    [SET_MAX_TOKENS] = { "max_tokens", "512", "tokens in an answer of the native voice", NULL, 1,
+                         32768, false },
+    [SET_TEMPERATURE] = { "temperature", "0.7",
+                          "how freely the native voice chooses words; 0: the "
+                          "likeliest always",
+                          NULL, 0, 5, false, true },
+    [SET_TOP_P] = { "top_p", "0.9", "share of likely words the native voice chooses from", NULL, 0,
+                    1, false, true },
+    [SET_FREQUENCY_PENALTY] = { "frequency_penalty", "0.3", "how much repeated words are avoided",
+                                NULL, -2, 2, false, true },
+    [SET_PRESENCE_PENALTY] = { "presence_penalty", "0.2",
+                               "how much words that were used already are avoided", NULL, -2, 2,
+                               false, true },
+    [SET_SEED] = { "seed", NULL, "a number that makes answers of the native voice repeatable", NULL,
+                   0, INT64_MAX, false },
 };
 
 static bool in_words(const char *words, const char *v)
@@ -62,7 +88,11 @@ static int check(const struct setting *s, const char *v, const char *where, stru
         for (p = list; (p = strchr(p, ' ')); p += 1) *p = '|';
         return err_set(err, ERR_INVAL, "%s: %s is one of %s", where, s->name, list);
     }
-    if (s->max && (!str_i64(span_of(v), &n) || n < s->min || n > s->max))
+    double x;
+    if (s->real && (!str_f64(span_of(v), &x) || !(x >= (double)s->min && x <= (double)s->max)))
+        return err_set(err, ERR_INVAL, "%s: %s is a number from %lld to %lld", where, s->name,
+                       (long long)s->min, (long long)s->max);
+    if (!s->real && s->max && (!str_i64(span_of(v), &n) || n < s->min || n > s->max))
         return err_set(err, ERR_INVAL, "%s: %s is a number from %lld to %lld", where, s->name,
                        (long long)s->min, (long long)s->max);
     if (!*v) return err_set(err, ERR_INVAL, "%s: %s has an empty value", where, s->name);
@@ -200,8 +230,11 @@ int settings_load(struct cli *c, struct err *err)
     int rc = 0;
     for (const struct setting *s = settings; !rc && s < settings + SETTING_COUNT; s++)
         if (s->fallback) rc = put(c, s, s->fallback, "default", err);
-    if (!rc && !user_dir("XDG_DATA_HOME", ".local/share", &home, NULL))
+    if (!rc && !user_dir("XDG_DATA_HOME", ".local/share", &home, NULL)) {
         rc = put(c, &settings[SET_HOME], buf_str(&home), "default", err);
+        buf_adds(&home, "-models");
+        if (!rc) rc = put(c, &settings[SET_MODELS], buf_str(&home), "default", err);
+    }
     if (!rc) rc = load_file(c, err);
     for (const struct setting *s = settings; !rc && s < settings + SETTING_COUNT; s++) {
         char env[64], where[80];
@@ -228,6 +261,13 @@ int64_t set_int(const struct cli *c, enum setting_id id)
 {
     int64_t v = 0;
     if (c->setting[id].value) str_i64(span_of(c->setting[id].value), &v);
+    return v;
+}
+
+double set_real(const struct cli *c, enum setting_id id)
+{
+    double v = 0;
+    if (c->setting[id].value) str_f64(span_of(c->setting[id].value), &v);
     return v;
 }
 

@@ -46,7 +46,8 @@ struct transfer {
     char host[256], problem[CURL_ERROR_SIZE];
     long status;
     uint64_t range_from;
-    bool ranged, begun, cancelled, other_host;
+    bool ranged, begun, cancelled;
+    bool mine; /* PATH.part is locked by us */
     crypto_hash_sha256_state sha;
     struct err *err;
     int rc; /* of ours, from a callback */
@@ -211,6 +212,7 @@ static int open_part(struct transfer *t, struct err *err)
     if (t->fd < 0) return err_errno(err, "cannot write %s", t->part);
     if (flock(t->fd, LOCK_EX | LOCK_NB))
         return err_set(err, ERR_BUSY, "another process is fetching %s", path);
+    t->mine = true;
     if (fstat(t->fd, &st)) return err_errno(err, "cannot read %s", t->part);
     crypto_hash_sha256_init(&t->sha);
     t->err = err;
@@ -415,8 +417,6 @@ int fetch_file(struct fetch *f, struct err *err)
     f->size = f->resumed = 0;
     f->checked = false;
     if (sodium_init() < 0) return err_set(err, ERR_INTERNAL, "libsodium does not start");
-    if (!f->replace && io_exists(f->path))
-        return err_set(err, ERR_EXISTS, "%s is there already", f->path);
     if (!(t.curl = handle_for(f->url, f->token, t.host, t.problem, err))) return ERR_INVAL;
     curl_easy_setopt(t.curl, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(t.curl, CURLOPT_HEADERDATA, &t);
@@ -425,11 +425,14 @@ int fetch_file(struct fetch *f, struct err *err)
     curl_easy_setopt(t.curl, CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(t.curl, CURLOPT_XFERINFOFUNCTION, on_progress);
     curl_easy_setopt(t.curl, CURLOPT_XFERINFODATA, &t);
-    int rc = open_part(&t, err);
+    int rc = 0;
+    if (!f->replace && io_exists(f->path))
+        rc = err_set(err, ERR_EXISTS, "%s is there already", f->path);
+    if (!rc) rc = open_part(&t, err);
     if (!rc) rc = fetch_all(&t, err);
     if (!rc) rc = check_sum(&t, err);
     if (!rc) rc = put_in_place(&t, err);
-    if (rc && t.fd >= 0 && !t.have) forget_part(&t);
+    if (rc && t.mine && !t.have) forget_part(&t);
     if (t.fd >= 0) close(t.fd);
     curl_easy_cleanup(t.curl);
     return rc;

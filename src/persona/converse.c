@@ -7,6 +7,7 @@
 #include "persona/converse.h"
 
 #include "base/str.h"
+#include "persona/native.h"
 #include "persona/prompt.h"
 #include "persona/question.h"
 
@@ -19,6 +20,8 @@
 
 struct turn {
     char *question, *answer;
+    char *user; /* what a model was given; NULL */
+    size_t examples_from, examples_to;
 };
 
 struct conversation {
@@ -31,6 +34,8 @@ struct conversation {
     struct said said[SAID_MAX];
     size_t n_said, n_turns, cap;
     struct turn *turn;
+    struct voice_making making;
+    char *template[2]; /* the persona's own system and user templates; NULL: built-in */
 };
 
 int profile_of(struct home *h, const struct persona *p, struct profile *out, struct err *err)
@@ -62,8 +67,7 @@ static int remember(struct conversation *c, const char *question, const char *an
         c->cap = cap;
     }
     struct turn *t = &c->turn[c->n_turns];
-    t->question = str_dup(question);
-    t->answer = str_dup(answer);
+    *t = (struct turn){ .question = str_dup(question), .answer = str_dup(answer) };
     if (!t->question || !t->answer) {
         wipe(t->question);
         wipe(t->answer);
@@ -71,6 +75,18 @@ static int remember(struct conversation *c, const char *question, const char *an
     }
     c->n_turns++;
     return 0;
+}
+
+/* What the model was given in the turn just remembered, so that the next begins with the same
+ * words. */
+static int remember_given(struct conversation *c, const struct answer *a)
+{
+    struct turn *t = &c->turn[c->n_turns - 1];
+    if (!a->given.user) return 0;
+    t->user = str_dup(a->given.user);
+    t->examples_from = a->given.examples_from;
+    t->examples_to = a->given.examples_to;
+    return t->user ? 0 : ERR_NOMEM;
 }
 
 static void remember_said(struct conversation *c, int64_t piece, const char *sentence)
@@ -115,6 +131,19 @@ static int load_turn(void *ud, const struct row_turn *row)
     return rc;
 }
 
+/* which 0: system, 1: user. */
+static int load_template(struct conversation *c, int which, struct err *err)
+{
+    static const char *const doc[] = { "template.system", "template.user" };
+    struct buf b = BUF_INIT(1 << 20);
+    int rc = store_doc_get(retriever_home(c->r)->store, &retriever_persona(c->r)->seal, doc[which],
+                           &b, err);
+    if (rc == ERR_NOTFOUND) return 0;
+    if (!rc && b.n && !(c->template[which] = buf_take(&b))) rc = err_nomem(err);
+    buf_free(&b);
+    return rc;
+}
+
 struct find {
     int64_t id;
     bool there;
@@ -142,8 +171,10 @@ int conversation_open(struct retriever *r, const char *voice, int64_t id, bool s
     c->save = save;
     c->id = id;
     if (!(c->voice = voice_by_name(voice ? voice : "quote")))
-        rc = err_set(err, ERR_INVAL, "there is no voice of that name: this build has \"quote\"");
+        rc = err_set(err, ERR_INVAL, "there is no voice of that name; there are quote and native");
     if (!rc) rc = profile_of(h, p, &c->profile, err);
+    if (!rc) rc = load_template(c, 0, err);
+    if (!rc) rc = load_template(c, 1, err);
     c->have_profile = !rc && c->profile.words;
     if (!rc && id) rc = store_conversation_each(h->store, &p->seal, find_conversation, &f, err);
     if (!rc && id && !f.there)
@@ -163,12 +194,17 @@ void conversation_close(struct conversation *c)
     for (size_t i = 0; i < c->n_turns; i++) {
         wipe(c->turn[i].question);
         wipe(c->turn[i].answer);
+        wipe(c->turn[i].user);
     }
     free(c->turn);
+    free(c->template[0]);
+    free(c->template[1]);
     wipe(c->subject);
     profile_clear(&c->profile);
     free(c);
 }
+
+void conversation_making(struct conversation *c, const struct voice_making *m) { c->making = *m; }
 
 int64_t conversation_id(const struct conversation *c) { return c->id; }
 size_t conversation_turns(const struct conversation *c) { return c->n_turns; }
@@ -192,16 +228,41 @@ static json_t *cite_json(const struct answer_cite *c)
     return o;
 }
 
+static json_t *part_json(const struct answer *a, const struct answer_part *p)
+{
+    json_t *o = json_pack("{s:s, s:b, s:i}", "text", p->text, "own", p->own, "source", p->cite);
+    if (o && a->made.model) {
+        json_object_set_new(o, "made", json_boolean(p->made));
+        json_object_set_new(o, "unsupported", json_boolean(p->unsupported));
+    }
+    return o;
+}
+
+/* What the model that made the answer did: tokens, seconds, why it stopped. */
+static json_t *made_json(const struct answer *a)
+{
+    static const char *const stop[] = {
+        [ENGINE_RUNNING] = "running",     [ENGINE_END] = "end",
+        [ENGINE_STOPPED] = "stop",        [ENGINE_LENGTH] = "length",
+        [ENGINE_CANCELLED] = "cancelled", [ENGINE_FAILED] = "failed",
+    };
+    const struct engine_result *r = &a->made.result;
+    return json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:f, s:f, s:I, s:I}", "model", a->made.model,
+                     "stop", stop[r->stop], "prompt_tokens", r->prompt_tokens, "reused_tokens",
+                     r->reused_tokens, "output_tokens", r->output_tokens, "dropped_parts",
+                     r->dropped_parts, "first_token_seconds", r->first, "tokens_per_second",
+                     r->tokens_per_second, "unsupported", (json_int_t)a->made.unsupported,
+                     "refused", (json_int_t)a->made.refused);
+}
+
 struct json_t *answer_json(const struct answer *a, const char *question)
 {
     json_t *parts = json_array(), *cites = json_array();
-    for (size_t i = 0; i < a->n_parts; i++)
-        json_array_append_new(parts, json_pack("{s:s, s:b, s:i}", "text", a->part[i].text, "own",
-                                               a->part[i].own, "source", a->part[i].cite));
+    for (size_t i = 0; i < a->n_parts; i++) json_array_append_new(parts, part_json(a, &a->part[i]));
     for (size_t i = 0; i < a->n_cites; i++) json_array_append_new(cites, cite_json(&a->cite[i]));
-    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:f}", "question", question, "answer", a->text,
-                     "kind", kind_words[a->kind], "parts", parts, "sources", cites, "seconds",
-                     a->seconds);
+    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:f, s:o*}", "question", question, "answer",
+                     a->text, "kind", kind_words[a->kind], "parts", parts, "sources", cites,
+                     "seconds", a->seconds, "made", a->made.model ? made_json(a) : NULL);
 }
 
 static int save_turn(struct conversation *c, const char *question, const struct answer *a,
@@ -237,6 +298,17 @@ static int save_turn(struct conversation *c, const char *question, const struct 
     return rc;
 }
 
+static struct voice_turn *turns_before(const struct conversation *c)
+{
+    struct voice_turn *v = calloc(c->n_turns + 1, sizeof *v);
+    for (size_t i = 0; v && i < c->n_turns; i++) {
+        const struct turn *t = &c->turn[i];
+        v[i] = (struct voice_turn){ t->question, t->answer, t->user, t->examples_from,
+                                    t->examples_to };
+    }
+    return v;
+}
+
 int conversation_ask(struct conversation *c, const char *question, const struct query *q,
                      struct answer *a, bool *unsaved, struct err *err)
 {
@@ -247,7 +319,11 @@ int conversation_ask(struct conversation *c, const char *question, const struct 
                            .before = c->subject,
                            .said = c->said,
                            .n_said = c->n_said,
+                           .system_template = c->template[0],
+                           .user_template = c->template[1],
+                           .making = c->making,
                            .now = clock_now() };
+    struct voice_turn *turns = NULL;
     struct err quiet = { 0 };
     if (unsaved) *unsaved = false;
     *a = (struct answer){ 0 };
@@ -256,9 +332,13 @@ int conversation_ask(struct conversation *c, const char *question, const struct 
     if (!utf8_valid(question, strlen(question)))
         return err_set(err, ERR_INVAL, "the question is not valid UTF-8");
     in.query = q ? *q : query_default(question);
+    if (c->making.model && !(turns = turns_before(c))) return err_nomem(err);
+    in.turns = turns;
+    in.n_turns = turns ? c->n_turns : 0;
     int rc = c->voice->answer(&in, a, err);
+    free(turns);
     if (rc) return rc;
-    if (remember(c, question, a->text)) rc = err_nomem(err);
+    if (remember(c, question, a->text) || remember_given(c, a)) rc = err_nomem(err);
     for (size_t i = 0; i < a->n_cites; i++) remember_said(c, a->cite[i].piece, a->cite[i].sentence);
     if (!rc && a->n_cites && remember_subject(c, question, a->cite[0].sentence))
         rc = err_nomem(err);
@@ -269,20 +349,12 @@ int conversation_ask(struct conversation *c, const char *question, const struct 
 
 /* ---- the prompt a language model would get ---- */
 
-static int template_of(struct conversation *c, const char *doc, struct buf *out, struct err *err)
-{
-    int rc =
-        store_doc_get(retriever_home(c->r)->store, &retriever_persona(c->r)->seal, doc, out, err);
-    return rc == ERR_NOTFOUND ? 0 : rc;
-}
-
 static const char *title_of(void *ud, int64_t source) { return retriever_title(ud, source); }
 
 int conversation_prompt(struct conversation *c, const char *question, const struct query *q,
                         struct prompt *out, struct err *err)
 {
     struct passages ps = { 0 };
-    struct buf sys = BUF_INIT(1 << 20), user = BUF_INIT(1 << 20);
     struct prompt_turn turns[TURNS_IN_PROMPT];
     size_t n = c->n_turns < TURNS_IN_PROMPT ? c->n_turns : TURNS_IN_PROMPT;
     struct query qq = q ? *q : query_default(question);
@@ -292,17 +364,15 @@ int conversation_prompt(struct conversation *c, const char *question, const stru
         const struct turn *t = &c->turn[c->n_turns - n + i];
         turns[i] = (struct prompt_turn){ t->question, t->answer };
     }
-    int rc = template_of(c, "template.system", &sys, err);
-    if (!rc) rc = template_of(c, "template.user", &user, err);
-    if (!rc) rc = retrieve(c->r, &qq, &ps, err);
+    int rc = retrieve(c->r, &qq, &ps, err);
     struct prompt_in in = { .persona = retriever_persona(c->r),
                             .profile = c->have_profile ? &c->profile : NULL,
                             .passages = &ps,
                             .question = question,
                             .turns = turns,
                             .n_turns = n,
-                            .system_template = sys.n ? buf_str(&sys) : NULL,
-                            .user_template = user.n ? buf_str(&user) : NULL,
+                            .system_template = c->template[0],
+                            .user_template = c->template[1],
                             .context_tokens = 8192,
                             .answer_tokens = 512,
                             .now = clock_now(),
@@ -310,7 +380,42 @@ int conversation_prompt(struct conversation *c, const char *question, const stru
                             .title_ud = c->r };
     if (!rc) rc = prompt_build(&in, out, err);
     passages_clear(&ps);
-    buf_free(&sys);
-    buf_free(&user);
+    return rc;
+}
+
+/* ---- the state after the system text ---- */
+
+#define PREFIX_DOC "native.prefix"
+#define PREFIX_MAX ((size_t)96 << 20)
+
+int conversation_warm(struct conversation *c, struct err *err)
+{
+    struct store *st = retriever_home(c->r)->store;
+    const struct persona *p = retriever_persona(c->r);
+    struct buf was = BUF_INIT(PREFIX_MAX), now = BUF_INIT(PREFIX_MAX);
+    struct prompt pr = { 0 };
+    char fence[33];
+    if (!c->making.model) return 0;
+    prompt_fence(p, fence);
+    struct prompt_in in = { .persona = p,
+                            .profile = c->have_profile ? &c->profile : NULL,
+                            .question = "?", /* the system text does not depend on it */
+                            .system_template = c->template[0],
+                            .user_template = c->template[1],
+                            .now = clock_now(),
+                            .fence = fence };
+    int rc = prompt_build(&in, &pr, err);
+    if (!rc) rc = store_doc_get(st, &p->seal, PREFIX_DOC, &was, err);
+    if (rc == ERR_NOTFOUND) rc = 0;
+    if (!rc) {
+        struct template_part system = { TEMPLATE_SYSTEM, pr.system, strlen(pr.system), false, 0 };
+        rc = engine_keep(native_engine(c->making.model), &system, 1, was.p, was.n, &now, err);
+    }
+    /* A state that does not fit, or a home that cannot be written, costs the next start some time. */
+    if (!rc && !now.failed && c->save && (now.n != was.n || memcmp(buf_str(&now), was.p, now.n)))
+        store_doc_put(st, &p->seal, PREFIX_DOC, buf_str(&now), now.n, NULL);
+    prompt_clear(&pr);
+    buf_free(&was);
+    buf_free(&now);
     return rc;
 }

@@ -413,6 +413,24 @@ static int draft_init(struct draft *d, const struct prompt_in *in, struct err *e
     return make_blocks(d, err);
 }
 
+/* The examples were put in once, whole; nothing else holds the fence word of the first of them. */
+static void find_examples(const struct draft *d, const char *user, struct prompt *out)
+{
+    const struct buf *ex = &d->part[SLOT_examples];
+    const char *at = out->examples_used ? strstr(user, buf_str(ex)) : NULL;
+    if (!at) return;
+    out->examples_from = (size_t)(at - user);
+    out->examples_to = out->examples_from + ex->n;
+}
+
+void prompt_fence(const struct persona *p, char out[33])
+{
+    static const char of[] = "fence";
+    uint8_t d[16];
+    vault_digest(p->seal.key, "prompt", of, sizeof of - 1, d);
+    for (int i = 0; i < 16; i++) snprintf(out + 2 * i, 3, "%02x", d[i]);
+}
+
 int prompt_build(const struct prompt_in *in, struct prompt *out, struct err *err)
 {
     struct draft d;
@@ -432,6 +450,7 @@ int prompt_build(const struct prompt_in *in, struct prompt *out, struct err *err
     for (size_t i = 0; i < d.n_turn; i++) out->turns_used += !d.turn[i].out;
     out->examples_dropped = d.n_ex - out->examples_used;
     memcpy(out->fence, d.fence, sizeof out->fence);
+    find_examples(&d, buf_str(&user), out);
     out->system = buf_take(&system);
     out->user = buf_take(&user);
     if (!out->system || !out->user) {

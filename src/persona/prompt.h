@@ -31,14 +31,16 @@ struct prompt_in {
     const char *system_template, *user_template; /* NULL: the built-in ones */
     int context_tokens, answer_tokens;           /* 8192, 512: the budget is the difference */
     int64_t now;
-    const char *fence;                              /* tests: a fixed fence word; NULL: random */
+    const char *fence; /* the first fence word to try, 32 hex digits that no stored text can know;
+                        * NULL: random */
     const char *(*title)(void *ud, int64_t source); /* source titles, or NULL */
     void *title_ud;
 };
 
 struct prompt {
-    char *system, *user; /* malloc'ed */
-    int tokens;          /* estimate for both, with past turns */
+    char *system, *user;               /* malloc'ed */
+    size_t examples_from, examples_to; /* bytes of user: the examples, with their fence lines */
+    int tokens;                        /* estimate for both, with past turns */
     size_t examples_used, examples_dropped, turns_used;
     char fence[33];
 };
@@ -46,6 +48,9 @@ struct prompt {
 int prompt_build(const struct prompt_in *in, struct prompt *out, struct err *err);
 void prompt_clear(struct prompt *p);
 
+/* A fence word of this persona, the same whenever it is asked for, so that a prompt begins with the
+ * same words each time; made from the persona's key. */
+void prompt_fence(const struct persona *p, char out[33]);
 /* "system" and "user"; NULL for other names. */
 const char *prompt_builtin(const char *which);
 /* A template may use {{name}} {{kind}} {{style}} {{tone}} {{phrases}} {{vocabulary}} {{structure}}

@@ -165,7 +165,8 @@ static int say(struct composing *c, const char *text, bool own, int cite)
     struct answer_part *p = arena_alloc(a->mem, (a->n_parts + 1) * sizeof *p);
     if (!p) return ERR_NOMEM;
     if (a->n_parts) memcpy(p, a->part, a->n_parts * sizeof *p);
-    p[a->n_parts] = (struct answer_part){ arena_strdup(a->mem, text), own, cite };
+    p[a->n_parts] =
+        (struct answer_part){ .text = arena_strdup(a->mem, text), .own = own, .cite = cite };
     a->part = p;
     return p[a->n_parts++].text ? 0 : ERR_NOMEM;
 }

@@ -1,12 +1,14 @@
 /* Voices: what turns a question and retrieved passages into an answer in the first person.
  *
- * `quote` needs no model: it answers with the person's own sentences. Others (native, remote) come
- * to the same table. An answer is a list of parts; each is a quotation tied to its source, or a
- * connecting phrase that is marked as such, so that a reader can always see which words are the
- * person's. */
+ * `quote` needs no model: it answers with the person's own sentences. `native` lets a language model
+ * in this process write the answer (native.h). An answer is a list of parts; each is a quotation, a
+ * connecting phrase, or a sentence that a model made, which rests on a source or is marked as resting
+ * on none: so that a reader can always see which words are the person's, and what the others are
+ * worth. */
 #ifndef LK_PERSONA_VOICE_H
 #define LK_PERSONA_VOICE_H
 
+#include "model/engine.h"
 #include "persona/profile.h"
 #include "persona/retrieve.h"
 
@@ -18,8 +20,10 @@ enum answer_kind {
 
 struct answer_part {
     const char *text;
-    bool own; /* the person's own sentence; else a connecting phrase */
-    int cite; /* index into cites, -1 for connecting phrases */
+    bool own;         /* the person's own sentence */
+    bool made;        /* a model made it; else, when not own, a connecting phrase of the program */
+    bool unsupported; /* made, and claims something that no passage says */
+    int cite;         /* index into cites: what it is, or rests on; -1: nothing */
 };
 
 struct answer_cite {
@@ -39,6 +43,16 @@ struct answer {
     struct answer_cite *cite;
     size_t n_cites;
     double seconds; /* retrieval and composing */
+    struct generation {
+        const char *model; /* name of the model that made it; NULL: none did */
+        struct engine_result result;
+        size_t unsupported; /* sentences that no passage supports */
+        size_t refused;     /* of these, left out (strict) */
+    } made;
+    struct {              /* what the model was given, for the turns to come; NULL without one */
+        const char *user; /* the whole message */
+        size_t examples_from, examples_to; /* bytes of it: retrieved text */
+    } given;
     struct arena *mem;
 };
 void answer_clear(struct answer *a);
@@ -46,6 +60,25 @@ void answer_clear(struct answer *a);
 struct said {
     int64_t piece;
     uint64_t sentence; /* hash64 of its bytes, seed 0 */
+};
+
+struct voice_turn { /* a turn before, oldest first */
+    const char *question, *answer;
+    const char *user; /* what the model was given, NULL: not known any more */
+    size_t examples_from, examples_to;
+};
+
+/* How a model is to answer; zeroed means: as the voice likes. */
+struct voice_making {
+    struct native *model; /* NULL: voices that need one refuse */
+    const struct sampler_opts *sampling;
+    int max_tokens;   /* 0: 512 */
+    bool strict;      /* leave out sentences that no passage supports */
+    uint64_t account; /* whose turn it costs */
+    /* Text as it comes (whole sentences when strict), and now and then nothing, n 0; to return
+     * anything but 0 stops the answer. */
+    int (*said)(void *ud, const char *s, size_t n);
+    void *ud;
 };
 
 struct voice_in {
@@ -56,6 +89,10 @@ struct voice_in {
     const struct said *said; /* what earlier turns quoted: not repeated, but its neighbours help */
     size_t n_said;
     struct query query; /* filters, k; text is set by the voice */
+    const struct voice_turn *turns;
+    size_t n_turns;
+    const char *system_template, *user_template; /* NULL: the built-in ones */
+    struct voice_making making;
     int64_t now;
 };
 

@@ -97,12 +97,22 @@ static bool model_name(char *name, bool *part)
     return shelf_name_ok(name);
 }
 
+/* Names without their endings, so that "tiny" comes before "tiny-q8_0". */
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+    const char *x = (*a)->d_name, *y = (*b)->d_name;
+    const char *ex = strstr(x, ".gguf"), *ey = strstr(y, ".gguf");
+    size_t nx = ex ? (size_t)(ex - x) : strlen(x), ny = ey ? (size_t)(ey - y) : strlen(y);
+    int c = memcmp(x, y, nx < ny ? nx : ny);
+    return c ? c : nx != ny ? (nx > ny) - (nx < ny) : strcmp(x, y);
+}
+
 int shelf_each(const char *dir, int (*fn)(void *ud, const struct shelf_model *m, struct err *err),
                void *ud, struct err *err)
 {
     struct dirent **list = NULL;
     struct buf path = BUF_INIT(0);
-    int n = scandir(dir, &list, NULL, alphasort), rc = 0;
+    int n = scandir(dir, &list, NULL, by_name), rc = 0;
     if (n < 0 && errno != ENOENT) return err_errno(err, "cannot list the models in %s", dir);
     for (int i = 0; i < n; i++) {
         struct stat st;

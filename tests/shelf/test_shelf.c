@@ -47,14 +47,15 @@ static void test_find(void **state)
     struct err err = { 0 };
     assert_non_null(dir);
     check_int(shelf_each("/nonexistent/shelf", count, seen, &err), 0);
-    const char *const names[] = { "B.gguf", "a.gguf", "c.gguf.part", "notes.txt", ".x.gguf" };
-    for (size_t i = 0; i < 5; i++) {
+    const char *const names[] = { "B.gguf",      "a-1.gguf",  "a.gguf",
+                                  "c.gguf.part", "notes.txt", ".x.gguf" };
+    for (size_t i = 0; i < 6; i++) {
         buf_clear(&file);
         buf_printf(&file, "%s/%s", dir, names[i]);
         check_int(io_write_file(file.p, "x", 1, 0644, &err), 0);
     }
     check_int(shelf_each(dir, count, seen, &err), 0);
-    check_str(seen, "B a c? ");
+    check_str(seen, "B a a-1 c? ");
     check_int(shelf_find(dir, "b", &path, &err), 0);
     check_has(path.p, "/B.gguf");
     check_int(shelf_find(dir, file.p, &path, &err), 0);         /* a path */
