@@ -8,9 +8,10 @@
  * before, are those of this very job: they are only written while no part is to be had. A worker
  * adds what it did to `done` when nothing is left, and the caller waits for the sum.
  *
- * Waiting is spinning first, for a time that grows while it pays and shrinks while it does not,
- * then sleeping on a condition. Sleeping and waking follow one pattern on both sides: the sleeper
- * says that it sleeps, then looks once more; the waker makes its change, then looks for sleepers.
+ * Waiting is spinning for a tenth of a millisecond, then sleeping on a condition: waking takes the
+ * system about as long as many a job lasts, so a worker that slept between them would never be of
+ * use. Sleeping and waking follow one pattern on both sides: the sleeper says that it sleeps, then
+ * looks once more; the waker makes its change, then looks for sleepers.
  *
  * On a machine that is shared a worker may lose its core in the middle of a part, and the caller
  * would wait for as long as the scheduler lets the stranger run. Such a stall, if it is long beside
@@ -35,8 +36,7 @@
 
 /* Nanoseconds. */
 enum {
-    SPIN_LEAST = 4000,
-    SPIN_MOST = 100000,  /* between two jobs of a model there is rarely more */
+    SPIN = 100000,       /* between two jobs of a model there is rarely more */
     LOST_CORE = 200000,  /* a spin that skips this much was not running */
     NO_SPIN = 100000000, /* how long it is then believed that the core is shared */
     STALL = 800000,      /* less than what a scheduler gives the stranger */
@@ -114,40 +114,29 @@ static void work(void)
     pthread_mutex_unlock(&pool.m);
 }
 
-/* How a worker has fared with spinning. */
-struct spin {
-    int64_t budget, not_before;
-};
-
-/* True when there is something to do. */
-static bool spin_for_work(struct spin *s)
+/* True when there is something to do. not_before: the worker's own note of when spinning makes
+ * sense again. */
+static bool spin_for_work(int64_t *not_before)
 {
-    int64_t start = now_ns(), last = start;
-    if (start < s->not_before) return parts_left();
-    for (;;) {
+    int64_t start = now_ns(), last = start, t = start;
+    if (start < *not_before) return parts_left();
+    do {
         for (int i = 0; i < 16; i++) {
-            if (parts_left() || atomic_load_explicit(&pool.stop, memory_order_relaxed)) {
-                s->budget += s->budget / 4;
-                if (s->budget > SPIN_MOST) s->budget = SPIN_MOST;
-                return true;
-            }
+            if (parts_left() || atomic_load_explicit(&pool.stop, memory_order_relaxed)) return true;
             relax();
         }
-        int64_t t = now_ns();
-        if (t - last > LOST_CORE) s->not_before = t + NO_SPIN;
-        if (t - start > s->budget || s->not_before > t) break;
         last = t;
-    }
-    s->budget /= 2;
-    if (s->budget < SPIN_LEAST) s->budget = SPIN_LEAST;
+        t = now_ns();
+    } while (t - start < SPIN && t - last < LOST_CORE);
+    if (t - last >= LOST_CORE) *not_before = t + NO_SPIN;
     return false;
 }
 
 static void *worker(void *unused)
 {
-    struct spin s = { .budget = SPIN_MOST };
+    int64_t not_before = 0;
     while (!atomic_load(&pool.stop)) {
-        if (!spin_for_work(&s)) {
+        if (!spin_for_work(&not_before)) {
             pthread_mutex_lock(&pool.m);
             atomic_fetch_add(&pool.sleeping, 1);
             while (!parts_left() && !atomic_load(&pool.stop))
@@ -212,7 +201,7 @@ static int64_t wait_for(int n)
         relax();
     }
     int64_t start = now_ns(), t = start;
-    for (; atomic_load(&pool.done) != n && t - start < SPIN_MOST; t = now_ns())
+    for (; atomic_load(&pool.done) != n && t - start < SPIN; t = now_ns())
         for (int i = 0; i < 16 && atomic_load(&pool.done) != n; i++) relax();
     if (atomic_load(&pool.done) == n) return t - start;
     pthread_mutex_lock(&pool.m);

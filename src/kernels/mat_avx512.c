@@ -11,7 +11,9 @@
 
 #include <immintrin.h>
 
-enum { AHEAD = 4096 }; /* bytes that prefetching runs ahead of the weights */
+/* Bytes that prefetching runs ahead of the weights, into the second-level cache: the first has too
+ * few fill buffers to hide the latency of memory. */
+enum { AHEAD = 32768 };
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 16")
 
@@ -59,6 +61,8 @@ INLINE __m512i weights(enum quant type, const uint8_t *w, int g)
     if (type == QUANT_Q8_0) return _mm512_load_si512(w + 64 * g);
     const __m512i low = _mm512_set1_epi8(15);
     __m512i v = _mm512_load_si512(w + 64 * (g % 4));
+    /* So that the compiler does not load the bytes once for each nibble. */
+    __asm__("" : "+v"(v));
     v = _mm512_and_si512(g < 4 ? v : _mm512_srli_epi16(v, 4), low);
     if (type == QUANT_Q5_K) {
         __m512i h = _mm512_load_si512(w + 256);
@@ -89,45 +93,36 @@ INLINE __m512i start(enum quant type, const struct tile *x, size_t at, int b, in
     return _mm512_setzero_si512();
 }
 
-/* f[t] += block b times row t. */
+/* f[t] += block b times row t. The second half of the columns has sums of its own where it has a
+ * scale of its own, and where rows are so few that the chains of additions would hold up the
+ * rest. */
 INLINE void block(enum quant type, int T, const uint8_t *w, struct scales s, const struct tile *x,
                   int b, __m512 *f)
 {
+    const bool apart = type == QUANT_Q6_K || T <= 3;
     size_t at = (size_t)b * (size_t)x->w;
     const int8_t *q = x->v.q + 32 * at;
-    __m512i acc[ACTS_TILE];
-    UNROLL for (int t = 0; t < T; t++) acc[t] = start(type, x, at, b, t, 0);
+    __m512i acc[ACTS_TILE], acc2[ACTS_TILE];
+    UNROLL for (int t = 0; t < T; t++)
+    {
+        acc[t] = start(type, x, at, b, t, 0);
+        acc2[t] = type == QUANT_Q6_K ? start(type, x, at, b, t, 1) : _mm512_setzero_si512();
+    }
     UNROLL for (int i = 0; i < 8; i++)
     {
-        /* Both nibbles of a byte one after the other, but for Q6_K, whose halves are apart. */
-        int g = type == QUANT_Q8_0 || type == QUANT_Q6_K ? i : i / 2 + i % 2 * 4;
+        int g = type == QUANT_Q8_0 || (type == QUANT_Q6_K && T > 3) ? i : i / 2 + i % 2 * 4;
         __m512i v = weights(type, w, g);
-        UNROLL for (int t = 0; t < T; t++) acc[t] =
-            _mm512_dpbusd_epi32(acc[t], v, four(q + 4 * (g * x->w + t)));
-        if (type == QUANT_Q6_K && i == 3) {
-            __m512 half[ACTS_TILE];
-            UNROLL for (int t = 0; t < T; t++)
-            {
-                half[t] = _mm512_mul_ps(_mm512_cvtepi32_ps(acc[t]), s.s0);
-                acc[t] = start(type, x, at, b, t, 1);
-            }
-            UNROLL for (int j = 4; j < 8; j++)
-            {
-                v = weights(type, w, j);
-                UNROLL for (int t = 0; t < T; t++) acc[t] =
-                    _mm512_dpbusd_epi32(acc[t], v, four(q + 4 * (j * x->w + t)));
-            }
-            UNROLL for (int t = 0; t < T; t++)
-            {
-                __m512 p = _mm512_fmadd_ps(_mm512_cvtepi32_ps(acc[t]), s.s1, half[t]);
-                f[t] = _mm512_fmadd_ps(p, _mm512_set1_ps(x->v.d[at + (size_t)t]), f[t]);
-            }
-            return;
+        UNROLL for (int t = 0; t < T; t++)
+        {
+            __m512i *to = apart && g >= 4 ? &acc2[t] : &acc[t];
+            *to = _mm512_dpbusd_epi32(*to, v, four(q + 4 * (g * x->w + t)));
         }
     }
     UNROLL for (int t = 0; t < T; t++)
     {
+        if (apart && type != QUANT_Q6_K) acc[t] = _mm512_add_epi32(acc[t], acc2[t]);
         __m512 p = _mm512_mul_ps(_mm512_cvtepi32_ps(acc[t]), s.s0);
+        if (type == QUANT_Q6_K) p = _mm512_fmadd_ps(_mm512_cvtepi32_ps(acc2[t]), s.s1, p);
         f[t] = _mm512_fmadd_ps(p, _mm512_set1_ps(x->v.d[at + (size_t)t]), f[t]);
         if (type == QUANT_Q4_K || type == QUANT_Q5_K)
             f[t] = _mm512_fnmadd_ps(s.min, _mm512_set1_ps(x->v.ds[at + (size_t)t]), f[t]);
@@ -143,7 +138,7 @@ INLINE void tile_T(enum quant type, int T, const uint8_t *group, const struct ma
     UNROLL for (int t = 0; t < T; t++) f[t] = _mm512_setzero_ps();
     for (int b = 0; b < s->nb; b++, w += s->step) {
         UNROLL for (size_t i = 0; i < s->step; i += 64)
-            _mm_prefetch((const char *)w + AHEAD + i, _MM_HINT_T0);
+            _mm_prefetch((const char *)w + AHEAD + i, _MM_HINT_T1);
         block(type, T, w, scales_of(type, group, b), x, b, f);
     }
     UNROLL for (int t = 0; t < T; t++)
@@ -157,16 +152,29 @@ INLINE void tile_T(enum quant type, int T, const uint8_t *group, const struct ma
 typedef void tile_fn(const uint8_t *group, const struct mat_shape *s, const struct tile *x,
                      __mmask16 rows, float *y, int stride, bool add);
 
+/* Rows t .. t + T of a tile of w. */
+INLINE void tile_part(enum quant type, int w, int t, int T, size_t step, const uint8_t *group,
+                      const struct mat_shape *s, const struct tile *x, __mmask16 rows, float *y,
+                      int stride, bool add)
+{
+    struct mat_shape c = { .nb = s->nb, .head = s->head, .step = step, .group = s->group };
+    const struct acts_view *v = &x->v;
+    struct tile z = { { v->q + 4 * t, v->d + t, v->ds + t, v->b8 + t, v->b128 + t, v->b32 + t },
+                      w };
+    tile_T(type, T, group, &c, &z, rows, y + (size_t)t * (size_t)stride, stride, add);
+}
+
+/* The sums of Q6_K take two registers a row; more than 8 rows are done in two runs. */
 #define TILE(type, T)                                                                              \
     static void tile_##type##_##T(const uint8_t *group, const struct mat_shape *s,                 \
                                   const struct tile *x, __mmask16 rows, float *y, int stride,      \
                                   bool add)                                                        \
     {                                                                                              \
-        struct mat_shape c = *s;                                                                   \
-        struct tile z = *x;                                                                        \
-        c.step = STEP_##type;                                                                      \
-        z.w = T;                                                                                   \
-        tile_T(QUANT_##type, T, group, &c, &z, rows, y, stride, add);                              \
+        enum { FIRST = QUANT_##type == QUANT_Q6_K && T > 8 ? (T + 1) / 2 : T };                    \
+        tile_part(QUANT_##type, T, 0, FIRST, STEP_##type, group, s, x, rows, y, stride, add);      \
+        if (FIRST < T)                                                                             \
+            tile_part(QUANT_##type, T, FIRST, T - FIRST, STEP_##type, group, s, x, rows, y,        \
+                      stride, add);                                                                \
     }
 #define STEP_Q8_0 512
 #define STEP_Q4_0 256
