@@ -36,7 +36,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     size_t bytes;
     if (gguf_open_mem(data, n, "fuzz", &g, &err)) return 0;
     if (decoder_plan(g, 64, QUANT_Q8_0, &bytes, &err)) MUST(err.msg[0]);
-    int rc = decoder_open(g, &(struct decoder_opts){ .max_batch = 2, .memory = 64 << 20 }, &d, &err);
+    int rc =
+        decoder_open(g, &(struct decoder_opts){ .max_batch = 2, .memory = 64 << 20 }, &d, &err);
     MUST(rc ? !d && err.msg[0] : d != NULL);
     if (d) compute(d, &err);
     decoder_close(d);

@@ -119,7 +119,7 @@ static void read_sizes(struct keys *k, struct hparams *h)
     }
 }
 
-/* Of Llama 3.1: long wavelengths are stretched by factor, short ones kept, those between blended. */
+/* Of Llama 3.1: long wavelengths are stretched, short ones kept, those between blended. */
 static void llama3_factors(struct keys *k, struct hparams *h, float factor)
 {
     double low = read_float(k, "rope.scaling.low_freq_factor", 1, 1e-3f, 1e6f),

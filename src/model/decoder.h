@@ -10,10 +10,10 @@
  *     timeline_free(t);
  *     decoder_close(d);
  *
- * A decoder is the loaded model, a timeline one mutable sequence of tokens with its keys and values.
- * Both belong to one thread at a time (the engine's), which shares the work of a step among those
- * of base/threads.h; threads_set comes before timeline_new. decoder_step allocates nothing. The logits of a row have the same bits whatever rows stand beside it and
- * however many threads there are. */
+ * A decoder is the loaded model, a timeline one sequence of tokens with its keys and values. Both
+ * belong to one thread at a time (the engine's), which shares the work of a step among those of
+ * base/threads.h; threads_set comes before timeline_new. decoder_step allocates nothing. The logits
+ * of a row have the same bits whatever rows stand beside it and however many threads there are. */
 #ifndef LK_MODEL_DECODER_H
 #define LK_MODEL_DECODER_H
 
@@ -56,8 +56,8 @@ const struct tokenizer *decoder_tokenizer(const struct decoder *d);
 int decoder_plan(const struct gguf *g, int ctx, enum quant kv, size_t *bytes, struct err *err);
 
 struct timeline;
-/* cap: positions; kv: QUANT_F16 or QUANT_Q8_0 (or QUANT_F32 for tests). Memory is taken as positions
- * are used; ERR_LIMIT when the machine could not give it all. */
+/* cap: positions; kv: QUANT_F16 or QUANT_Q8_0 (or QUANT_F32 for tests). Memory is taken as
+ * positions are used; ERR_LIMIT when the machine could not give it all. */
 int timeline_new(struct decoder *d, int cap, enum quant kv, struct timeline **out, struct err *err);
 void timeline_free(struct timeline *t); /* before its decoder; accepts NULL */
 int timeline_len(const struct timeline *t);

@@ -6,8 +6,8 @@
  *
  * Saved form, little-endian: "LKT1", u32 version, u64 mark of the weights (decoder_load.c), u32
  * number of the cache's type, u32 positions, their tokens (u32 each), then layer by layer a cache
- * with room for just these positions (kernels/attn.h). It is what a person said, in another form: callers seal
- * it. */
+ * with room for just these positions (kernels/attn.h). It is what a person said, in another form:
+ * callers seal it. */
 #include "base/cursor.h"
 #include "model/decoder_impl.h"
 
