@@ -416,6 +416,7 @@ int engine_keep(struct engine *e, const struct template_part *parts, size_t n, c
     if (!rc) {
         struct buf none = BUF_INIT(0);
         while (engine_read(j, &none, -1)) {}
+        buf_free(&none);
         const struct engine_result *r = engine_result(j);
         if (r->stop == ENGINE_FAILED) rc = err_set(err, r->err.code, "%s", r->err.msg);
         else if (r->stop != ENGINE_END) rc = err_set(err, ERR_CANCEL, "the engine was stopped");
