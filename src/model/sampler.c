@@ -257,7 +257,7 @@ static int keep_until(struct sampler *s, int n, const float *weight, double targ
     int kept = 0;
     float l_last = s->l[last];
     for (int i = 0; i < n; i++) {
-        if (!(s->l[i] > l_last || (s->l[i] == l_last && i <= last))) continue;
+        if (!(s->l[i] > l_last || (i <= last && s->l[i] == l_last))) continue;
         s->l[kept] = s->l[i];
         s->p[kept] = s->p[i];
         s->id[kept++] = s->id[i];

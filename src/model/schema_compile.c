@@ -624,7 +624,7 @@ static bool loops(const struct grammar *g, uint32_t i, uint8_t *mark)
 int grammar_compile(struct grammar *g, const char *json, size_t n, struct err *err)
 {
     json_error_t bad;
-    struct err own;
+    struct err own = { 0 };
     *g = (struct grammar){ .n_names = 1 };
     if (n > TEXT_MAX) return err_set(err, ERR_LIMIT, "the schema has more than %d bytes", TEXT_MAX);
     struct compiler c = { .g = g, .err = err ? err : &own };
