@@ -198,6 +198,10 @@ const float *vectors_get(const struct vectors *ix, int64_t id)
 
 size_t vectors_count(const struct vectors *ix) { return ix->n; }
 
+int vectors_dim(const struct vectors *ix) { return ix->dim; }
+
+int64_t vectors_id(const struct vectors *ix, size_t i) { return id_of(ix, i); }
+
 static size_t row_bytes(const struct vectors *ix)
 {
     return ix->stride * (1 + sizeof(float)) + 2 * sizeof(float) + sizeof(int64_t);

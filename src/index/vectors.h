@@ -34,6 +34,9 @@ int vectors_reserve(struct vectors *ix, size_t n, struct err *err);
 int vectors_add(struct vectors *ix, int64_t id, const float *v, struct err *err);
 bool vectors_remove(struct vectors *ix, int64_t id);
 size_t vectors_count(const struct vectors *ix);
+int vectors_dim(const struct vectors *ix);
+/* Ids in no order: i < vectors_count; the order changes with removals. */
+int64_t vectors_id(const struct vectors *ix, size_t i);
 size_t vectors_bytes(const struct vectors *ix);      /* memory held */
 size_t vectors_scan_bytes(const struct vectors *ix); /* bytes one search reads in its scan */
 int vectors_scan_threads(const struct vectors *ix);  /* threads one search would use */

@@ -4,6 +4,7 @@
 #include "kernels/kernels.h"
 #include "kernels/attn_impl.h"
 #include "kernels/mat_impl.h"
+#include "kernels/near.h"
 #include "kernels/nn_impl.h"
 #include "kernels/variants.h"
 
@@ -89,5 +90,6 @@ int kernels_init(const char *cpu, struct err *err)
     mat_choose(cpu);
     nn_choose(cpu);
     attn_choose(cpu);
+    near_choose(cpu);
     return 0;
 }
