@@ -139,15 +139,18 @@ static int note_id(void *ud, const struct persona *p)
 static int reembed(struct cli *c, struct findings *f, const char *embedder, struct err *err)
 {
     struct ids l = { 0 };
-    int rc = persona_each(c->home, note_id, &l, err);
+    struct buf name = BUF_INIT(0);
+    int rc = embedder_named(c, embedder, &name, err);
+    if (!rc) rc = persona_each(c->home, note_id, &l, err);
     for (size_t i = 0; i < l.n && !rc; i++) {
         struct persona *p = NULL;
         rc = persona_open(c->home, l.id[i], &p, err);
-        if (!rc) rc = persona_reembed(c->home, p, embedder, ui_progress_begin(), err);
+        if (!rc) rc = persona_reembed(c->home, p, buf_str(&name), ui_progress_begin(), err);
         if (!rc) say_path(f, false, "persona %s has new vectors", p->id);
         persona_close(p);
     }
     ui_progress_end();
+    buf_free(&name);
     free(l.id);
     return rc;
 }

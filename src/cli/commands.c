@@ -151,7 +151,8 @@ static const struct option o_config[] = {
 };
 static const struct option o_doctor[] = {
     { "check", 0, NULL, "only look; repair nothing", NULL },
-    { "reembed", 0, "NAME", "make all vectors anew with embedder NAME first", "hash" },
+    { "reembed", 0, "NAME",
+      "make all vectors anew with embedder NAME first: static, hash or a model", NULL },
     END,
 };
 static const struct option o_help[] = {
@@ -356,7 +357,7 @@ const struct command commands[] = {
     { "doctor", "check keys, store and versions; repair what loses nothing", "",
       "Exits with 0 when all is well, with 1 when something remains to be done.", o_doctor, 0, 0,
       NEEDS_NOTHING, cmd_doctor,
-      "likeness doctor\nlikeness doctor --check\nlikeness doctor --reembed hash" },
+      "likeness doctor\nlikeness doctor --check\nlikeness doctor --reembed static" },
     { "version", "print the version", "", "", o_none, 0, 0, NEEDS_NOTHING, cmd_version, "" },
     { "help", "explain a command", "[COMMAND]", "", o_help, 0, 1, NEEDS_NOTHING, cmd_help,
       "likeness help add" },

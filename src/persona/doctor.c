@@ -4,6 +4,7 @@
  * it. */
 #include "persona/doctor.h"
 
+#include "persona/embedding.h"
 #include "persona/ingest.h"
 #include "persona/internal.h"
 #include "persona/pack.h"
@@ -102,6 +103,36 @@ static int look_at_bodies(struct look *l, const struct persona *p)
     return rc == ERR_NOMEM ? err_nomem(l->err) : 0;
 }
 
+struct stored {
+    struct look *l;
+    const struct persona *p;
+};
+
+static int open_embedder(void *ud, const struct row_embedder *r)
+{
+    struct stored *s = ud;
+    struct embedding m;
+    struct err e = { 0 };
+    if (!r->current) return 0;
+    if (embedding_read(r, &m, &e)) tell(s->l, true, "persona %s: %s", s->p->id, e.msg);
+    embedding_close(&m);
+    return 0;
+}
+
+/* Can its vectors be searched; and is there something better for it, which is advice. */
+static void look_at_embedder(struct look *l, const struct persona *p)
+{
+    struct stored s = { l, p };
+    const char *usual = embedding_default();
+    struct err e = { 0 };
+    if (store_embedder_each(l->home->store, &p->seal, open_embedder, &s, &e)) return; /* told */
+    if (!strcmp(p->embedder, "hash") && strcmp(usual, "hash") != 0)
+        tell(l, false,
+             "persona %s is searched by words alone; `likeness doctor --reembed %s` makes vectors "
+             "that know what words mean",
+             p->id, usual);
+}
+
 static int look_at_persona(struct look *l, const struct found *f)
 {
     struct persona *p = NULL;
@@ -115,6 +146,7 @@ static int look_at_persona(struct look *l, const struct found *f)
         return rc == ERR_NOMEM ? rc : 0;
     }
     rc = look_at_bodies(l, p);
+    look_at_embedder(l, p);
     if (!rc && p->stale) {
         l->rep->stale_personas++;
         tell(l, true,

@@ -223,7 +223,7 @@ static int look_closer(const struct voice_in *in, const struct question *q, cons
 {
     struct embedder *e = retriever_embedder(in->retriever);
     if (embed_text(e, s->text, s->n, v)) return ERR_NOMEM;
-    s->cosine = kernels.dot_f32(qv, v, (size_t)e->kind->dim);
+    s->cosine = kernels.dot_f32(qv, v, (size_t)e->dim);
     buf_clear(folded);
     buf_addc(folded, ' ');
     utf8_fold(folded, s->text, s->n);
@@ -245,12 +245,13 @@ int evidence_rank(const struct voice_in *in, const struct question *q, const str
 {
     struct embedder *e = retriever_embedder(in->retriever);
     struct buf folded = BUF_INIT(1 << 20);
-    size_t dim = (size_t)e->kind->dim;
+    size_t dim = (size_t)e->dim;
     float *qv = arena_alloc(mem, 2 * dim * sizeof *qv);
     size_t n = 0;
     int rc = 0;
     struct sentence **all = arena_alloc(mem, (c->n + 1) * sizeof(struct sentence *));
-    if (!all || !qv || embed_text(e, in->question, strlen(in->question), qv)) return err_nomem(err);
+    if (!all || !qv || embed_query(e, in->question, strlen(in->question), qv))
+        return err_nomem(err);
     for (size_t i = 0; i < c->n; i++) {
         struct sentence *s = &c->all[i];
         if (s->twice || s->heading || !s->n_words) continue;

@@ -4,6 +4,7 @@
 #include "persona/persona.h"
 
 #include "base/str.h"
+#include "persona/embedding.h"
 #include "persona/internal.h"
 
 #include <jansson.h>
@@ -299,7 +300,7 @@ int persona_create(struct home *h, const struct persona_new *n, struct persona *
                          .consent_by = (char *)n->consent_by,
                          .consent_to = (char *)n->consent_to,
                          .consent_at = n->consent_at,
-                         .embedder = (char *)"hash" };
+                         .embedder = (char *)embedding_default() };
     char *body = NULL;
     *out = NULL;
     if (n->kind >= PERSONA_KIND_COUNT)

@@ -19,6 +19,7 @@
 #include "base/str.h"
 #include "persona/internal.h"
 #include "persona/pack.h"
+#include "persona/windows.h"
 #include "vault/stream.h"
 
 #include <jansson.h>
@@ -117,12 +118,12 @@ static int write_chunk(void *ud, const struct row_chunk *r)
     return put(w, 'C');
 }
 
-static int write_vector(void *ud, int64_t chunk, const float *v, int dim)
+static int write_vector(void *ud, int64_t chunk, const float *v, int count)
 {
     struct writer *w = ud;
     w->n->vectors++;
     buf_u64(&w->rec, (uint64_t)chunk);
-    for (int i = 0; i < dim; i++) {
+    for (int i = 0; i < count; i++) {
         uint32_t bits;
         memcpy(&bits, &v[i], 4);
         buf_u32(&w->rec, bits);
@@ -382,16 +383,19 @@ out:
 static int read_vector(struct reader *r, struct cursor *c)
 {
     int64_t chunk = now_of(&r->chunks, (int64_t)cursor_u64(c, "chunk"));
-    if (!chunk || !r->embedder || cursor_left(c) != (size_t)r->dim * 4) cursor_fail(c, "chunk");
+    size_t one = (size_t)r->dim * 4, n = r->dim ? cursor_left(c) / one : 0;
+    if (!chunk || !r->embedder || !n || n > WINDOWS_MAX || cursor_left(c) != n * one)
+        cursor_fail(c, "chunk");
     int rc = cursor_check(c, r->err);
-    float *v = rc ? NULL : calloc((size_t)r->dim, sizeof *v);
+    float *v = rc ? NULL : calloc(n, one);
     if (!rc && !v) rc = err_nomem(r->err);
-    for (int i = 0; !rc && v && i < r->dim; i++) {
+    for (size_t i = 0; !rc && v && i < n * (size_t)r->dim; i++) {
         uint32_t bits = cursor_u32(c, "vector");
         memcpy(&v[i], &bits, 4);
         if (!isfinite(v[i])) rc = broken(r, "a vector is not made of numbers");
     }
-    if (!rc) rc = store_vector_put(r->home->store, &r->ps, r->embedder, chunk, v, r->dim, r->err);
+    if (!rc)
+        rc = store_vectors_put(r->home->store, &r->ps, r->embedder, chunk, v, r->dim, n, r->err);
     r->n.vectors++;
     free(v);
     return rc;

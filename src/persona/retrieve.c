@@ -16,6 +16,7 @@
 #include "index/fuse.h"
 #include "kernels/kernels.h"
 #include "persona/internal.h"
+#include "persona/windows.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -23,6 +24,8 @@
 #include <string.h>
 
 #define CANDIDATES     64
+#define WIDE           3     /* windows looked at for each chunk that is wanted */
+#define BEST_WINDOW    0.5f  /* of the nearest window against the mean of all */
 #define FUSE_WEIGHT    0.45f /* of cosine against BM25 */
 #define BEFORE_WEIGHT  0.45f /* of an earlier turn against the question */
 #define CONTEXT_WEIGHT 0.5f  /* of the others' words in BM25 */
@@ -33,20 +36,22 @@
 struct fact {
     int64_t chunk, source, written_at;
     int32_t topic;
+    uint8_t windows; /* vectors it has */
+    uint8_t best;    /* of them the nearest to the question at hand */
 };
 
 struct retriever {
     struct home *home;
     const struct persona *p;
     int64_t version; /* of the store's data when it was read */
-    struct embedder *e;
-    int64_t embedder_id;
-    struct vectors *vectors;
+    struct embedding m;
+    struct vectors *vectors; /* of windows: window_id */
     struct bm25 *words;
     struct fact *fact;
     size_t n, cap;
     struct map by_chunk; /* chunk -> index in fact + 1 */
     struct map title;    /* source -> pointer into mem */
+    bool windowed;       /* some chunk has several vectors */
     struct arena *mem;
     struct arena *tmp;
     struct err *err; /* during opening */
@@ -82,18 +87,8 @@ static int read_title(void *ud, const struct row_source *row)
 static int read_embedder(void *ud, const struct row_embedder *row)
 {
     struct retriever *r = ud;
-    struct cursor c = cursor_of(row->body, row->body_n, "stored embedder");
-    struct span name = cursor_lstr(&c, "name"), state = cursor_lstr(&c, "state");
-    char kind[64];
-    int rc = cursor_check(&c, r->err);
-    if (!row->current || r->e || rc) return rc;
-    if (name.n >= sizeof kind)
-        return err_set(r->err, ERR_PARSE, "stored embedder: name is too long");
-    memcpy(kind, name.p, name.n);
-    kind[name.n] = 0;
-    r->e = embed_open(kind, state.p, state.n, r->err);
-    r->embedder_id = row->id;
-    return r->e ? 0 : r->err->code;
+    if (!row->current || r->m.e) return 0;
+    return embedding_read(row, &r->m, r->err);
 }
 
 static int add_words(struct retriever *r, int64_t id, const struct chunk_text *t)
@@ -116,7 +111,9 @@ static int read_chunk(void *ud, const struct row_chunk *row)
         r->fact = grown;
         r->cap = cap;
     }
-    r->fact[r->n++] = (struct fact){ row->id, row->source, row->written_at, row->topic };
+    r->fact[r->n++] = (struct fact){
+        .chunk = row->id, .source = row->source, .written_at = row->written_at, .topic = row->topic
+    };
     uint64_t *slot = map_slot(&r->by_chunk, (uint64_t)row->id);
     if (!slot) return err_nomem(r->err);
     *slot = r->n;
@@ -125,16 +122,28 @@ static int read_chunk(void *ud, const struct row_chunk *row)
     return rc ? rc : add_words(r, row->id, &t);
 }
 
-static int read_vector(void *ud, int64_t chunk, const float *v, int dim)
+static struct fact *fact_of(const struct retriever *r, int64_t chunk)
+{
+    const uint64_t *at = map_get(&r->by_chunk, (uint64_t)chunk);
+    return at ? &r->fact[*at - 1] : NULL;
+}
+
+static int read_vector(void *ud, int64_t chunk, const float *v, int count)
 {
     struct retriever *r = ud;
-    if (dim != r->e->kind->dim || !map_get(&r->by_chunk, (uint64_t)chunk)) return 0;
-    return vectors_add(r->vectors, chunk, v, r->err);
+    struct fact *x = fact_of(r, chunk);
+    int dim = r->m.e->dim, n = count / dim, rc = 0;
+    if (!x || count % dim || n > WINDOWS_MAX) return 0;
+    for (int i = 0; i < n && !rc; i++)
+        rc = vectors_add(r->vectors, window_id(chunk, i), v + (size_t)i * (size_t)dim, r->err);
+    x->windows = (uint8_t)n;
+    r->windowed |= n > 1;
+    return rc;
 }
 
 static void unload(struct retriever *r)
 {
-    embed_close(r->e);
+    embedding_close(&r->m);
     vectors_free(r->vectors);
     bm25_free(r->words);
     free(r->fact);
@@ -160,9 +169,9 @@ static int load(struct retriever *r, struct err *err)
     if (!rc) rc = store_source_each(st, ps, 0, read_title, r, err);
     if (!rc) rc = store_chunk_each(st, ps, 0, read_chunk, r, err);
     if (!rc) rc = store_embedder_each(st, ps, read_embedder, r, err);
-    if (!rc && !r->e && !(r->e = embed_open(r->p->embedder, NULL, 0, err))) rc = ERR_NOMEM;
-    if (!rc && !(r->vectors = vectors_new(r->e->kind->dim, err))) rc = ERR_NOMEM;
-    if (!rc && r->embedder_id) rc = store_vector_each(st, ps, r->embedder_id, read_vector, r, err);
+    if (!rc && !r->m.e) rc = embedding_open(r->p->embedder, &r->m, err);
+    if (!rc && !(r->vectors = vectors_new(r->m.e->dim, err))) rc = ERR_NOMEM;
+    if (!rc && r->m.id) rc = store_vector_each(st, ps, r->m.id, read_vector, r, err);
     if (r->tmp) arena_reset(r->tmp);
     r->err = NULL;
     if (rc) r->version = UNREAD;
@@ -200,9 +209,8 @@ static bool keep(void *ud, int64_t id)
 {
     const struct filter *f = ud;
     const struct query *q = f->q;
-    const uint64_t *at = map_get(&f->r->by_chunk, (uint64_t)id);
-    if (!at) return false;
-    const struct fact *x = &f->r->fact[*at - 1];
+    const struct fact *x = fact_of(f->r, id);
+    if (!x) return false;
     if (q->source && x->source != q->source) return false;
     if (q->topic >= 0 && x->topic != q->topic) return false;
     if (x->written_at == CLOCK_NONE) return q->from == CLOCK_NONE && q->to == CLOCK_NONE;
@@ -210,30 +218,82 @@ static bool keep(void *ud, int64_t id)
            (q->to == CLOCK_NONE || x->written_at < q->to);
 }
 
+static bool keep_window(void *ud, int64_t id) { return keep(ud, window_chunk(id)); }
+
 static bool filtered(const struct query *q)
 {
     return q->source || q->topic >= 0 || q->from != CLOCK_NONE || q->to != CLOCK_NONE;
 }
 
+/* The window that was nearest to the question stands for its chunk. */
 static const float *vector_of(void *ud, int64_t id)
 {
     const struct retriever *r = ud;
-    return vectors_get(r->vectors, id);
+    const struct fact *x = fact_of(r, id);
+    return x ? vectors_get(r->vectors, window_id(id, x->best)) : NULL;
 }
 
 /* Question and, for a follow-up, the turns before it: one unit vector. */
 static int query_vector(struct retriever *r, const struct query *q, float *v)
 {
-    int dim = r->e->kind->dim;
-    int rc = embed_text(r->e, q->text, strlen(q->text), v);
+    int dim = r->m.e->dim;
+    int rc = embed_query(r->m.e, q->text, strlen(q->text), v);
     if (rc || !q->before || !*q->before) return rc;
     float *b = arena_alloc(r->tmp, (size_t)dim * sizeof *b);
     if (!b) return ERR_NOMEM;
-    if ((rc = embed_text(r->e, q->before, strlen(q->before), b))) return rc;
+    if ((rc = embed_query(r->m.e, q->before, strlen(q->before), b))) return rc;
     kernels.axpy_f32(v, BEFORE_WEIGHT, b, (size_t)dim);
     float norm = sqrtf(kernels.dot_f32(v, v, (size_t)dim));
     for (int i = 0; norm > 0 && i < dim; i++) v[i] /= norm;
     return 0;
+}
+
+/* Cosine of a chunk's nearest window, and what the chunk is ranked by: half of that, half of the
+ * mean over its windows. */
+struct nearness {
+    float best, rank;
+};
+
+static struct nearness nearness_of(const struct retriever *r, const float *v, int64_t chunk)
+{
+    struct fact *x = fact_of(r, chunk);
+    struct nearness n = { 0 };
+    float sum = 0;
+    for (int i = 0; x && i < x->windows; i++) {
+        const float *w = vectors_get(r->vectors, window_id(chunk, i));
+        float c = w ? kernels.dot_f32(v, w, (size_t)r->m.e->dim) : 0;
+        if (!i || c > n.best) n.best = c, x->best = (uint8_t)i;
+        sum += c;
+    }
+    if (x && x->windows) n.rank = BEST_WINDOW * n.best + (1 - BEST_WINDOW) * sum / x->windows;
+    return n;
+}
+
+static int by_score(const void *a, const void *b)
+{
+    const struct hit *x = a, *y = b;
+    if (x->score != y->score) return x->score < y->score ? 1 : -1;
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+/* The chunks whose windows are nearest to v, best first, at most `want`: the one place that asks
+ * the vectors. */
+static size_t near_chunks(struct retriever *r, const float *v, size_t want,
+                          bool (*fn)(void *, int64_t), struct filter *f, struct hit *out,
+                          struct err *err, int *rc)
+{
+    size_t wide = r->windowed ? want * WIDE : want, n = 0;
+    struct hit *w = arena_alloc(r->tmp, wide * sizeof *w);
+    if (!w) *rc = err_nomem(err);
+    size_t found = w ? vectors_search(r->vectors, v, wide, fn, f, w) : 0;
+    for (size_t i = 0; i < found && n < want; i++) {
+        int64_t chunk = window_chunk(w[i].id);
+        size_t k = 0;
+        while (k < n && out[k].id != chunk) k++;
+        if (k == n) out[n++] = (struct hit){ chunk, nearness_of(r, v, chunk).rank };
+    }
+    qsort(out, n, sizeof *out, by_score);
+    return n;
 }
 
 static size_t query_terms(const struct query *q, struct bm25_term *t)
@@ -258,7 +318,7 @@ static size_t rank(struct retriever *r, const struct query *q, const float *v, s
                    struct hit *out, size_t cap, struct err *err, int *rc)
 {
     struct filter f = { r, q };
-    bool (*fn)(void *, int64_t) = filtered(q) ? keep : NULL;
+    bool some = filtered(q);
     struct hit *a = calloc(2 * want, sizeof *a), *b = a ? a + want : NULL;
     struct bm25_term t[TERMS_MAX];
     size_t na = 0, nb = 0, n;
@@ -266,10 +326,10 @@ static size_t rank(struct retriever *r, const struct query *q, const float *v, s
         *rc = err_nomem(err);
         return 0;
     }
-    if (q->mode != QUERY_KEYWORD) na = vectors_search(r->vectors, v, want, fn, &f, a);
+    if (q->mode != QUERY_KEYWORD)
+        na = near_chunks(r, v, want, some ? keep_window : NULL, &f, a, err, rc);
     if (q->mode != QUERY_VECTOR)
-        nb = bm25_search(r->words, t, query_terms(q, t), want, fn, &f, b, err);
-    if (q->mode == QUERY_KEYWORD) na = 0;
+        nb = bm25_search(r->words, t, query_terms(q, t), want, some ? keep : NULL, &f, b, err);
     n = fuse_rankings(a, na, b, nb, FUSE_WEIGHT, out, cap);
     free(a);
     return n;
@@ -285,12 +345,6 @@ static int open_text(void *ud, const struct row_chunk *row)
 {
     struct opened *o = ud;
     return unpack_chunk(row->body, row->body_n, o->mem, &o->p->text, o->err);
-}
-
-static float similarity(const struct retriever *r, const float *v, int64_t chunk)
-{
-    const float *c = vectors_get(r->vectors, chunk);
-    return c ? kernels.dot_f32(v, c, (size_t)r->e->kind->dim) : 0;
 }
 
 /* Adaptive k: the passages above the floor; fewer than three, then the best k as they are. */
@@ -314,13 +368,13 @@ static int fill(struct retriever *r, const struct query *q, const float *v, cons
     bool *want = arena_alloc(r->tmp, (n + 1) * sizeof *want);
     int rc = 0;
     if (!sim || !want) return err_nomem(err);
-    for (size_t i = 0; i < n; i++) sim[i] = similarity(r, v, hit[i].id);
+    for (size_t i = 0; i < n; i++) sim[i] = nearness_of(r, v, hit[i].id).best;
     size_t kept = cut(q, sim, want, n);
     out->p = arena_alloc(out->mem, (kept + 1) * sizeof *out->p);
     if (!out->p) return err_nomem(err);
     for (size_t i = 0; i < n && !rc; i++) {
         if (!want[i]) continue;
-        const struct fact *x = &r->fact[*map_get(&r->by_chunk, (uint64_t)hit[i].id) - 1];
+        const struct fact *x = fact_of(r, hit[i].id);
         struct passage *p = &out->p[out->n];
         *p = (struct passage){ x->chunk, x->source,    x->written_at, x->topic,
                                sim[i],   hit[i].score, { 0 } };
@@ -340,12 +394,12 @@ int retrieve(struct retriever *r, const struct query *q, struct passages *out, s
     size_t k = q->k > 0 ? (size_t)q->k : 5, want = k * 4 > CANDIDATES ? k * 4 : CANDIDATES;
     struct hit *hit = calloc(2 * want, sizeof *hit);
     arena_reset(r->tmp);
-    float *v = arena_alloc(r->tmp, (size_t)r->e->kind->dim * sizeof *v);
+    float *v = arena_alloc(r->tmp, (size_t)r->m.e->dim * sizeof *v);
     if (!hit || !v || !(out->mem = arena_new(0))) rc = err_nomem(err);
     if (!rc && (!v || query_vector(r, q, v))) rc = err_nomem(err);
     size_t n = rc ? 0 : rank(r, q, v, want, hit, 2 * want, err, &rc);
     if (!rc && q->diversity > 0)
-        n = fuse_mmr(hit, n, k, 1 - q->diversity, r->e->kind->dim, vector_of, r);
+        n = fuse_mmr(hit, n, k, 1 - q->diversity, r->m.e->dim, vector_of, r);
     if (!rc) rc = fill(r, q, v, hit, n, out, err);
     free(hit);
     if (rc) passages_clear(out);
@@ -361,7 +415,8 @@ void passages_clear(struct passages *ps)
 /* ---- looking in ---- */
 
 const struct bm25 *retriever_words(const struct retriever *r) { return r->words; }
-struct embedder *retriever_embedder(const struct retriever *r) { return r->e; }
+struct embedder *retriever_embedder(const struct retriever *r) { return r->m.e; }
+const struct embedding *retriever_embedding(const struct retriever *r) { return &r->m; }
 struct home *retriever_home(const struct retriever *r) { return r->home; }
 const struct persona *retriever_persona(const struct retriever *r) { return r->p; }
 

@@ -10,14 +10,15 @@
  *     retriever_close(r);
  *
  * Cosine over all vectors and BM25 are fused, then thinned by maximal marginal relevance. The
- * similarity that is reported is always the plain cosine. When another process changed the home,
+ * similarity that is reported is always the plain cosine: of the question and the nearest of the
+ * passage's windows (windows.h). When another process changed the home,
  * the next retrieve reads it anew. */
 #ifndef LK_PERSONA_RETRIEVE_H
 #define LK_PERSONA_RETRIEVE_H
 
 #include "index/bm25.h"
 #include "index/vectors.h"
-#include "model/embed.h"
+#include "persona/embedding.h"
 #include "persona/pack.h"
 #include "persona/persona.h"
 
@@ -62,6 +63,7 @@ void retriever_close(struct retriever *r);
 /* What the voices and tests look at. */
 const struct bm25 *retriever_words(const struct retriever *r);
 struct embedder *retriever_embedder(const struct retriever *r);
+const struct embedding *retriever_embedding(const struct retriever *r);
 size_t retriever_bytes(const struct retriever *r); /* memory held by the indexes */
 struct home *retriever_home(const struct retriever *r);
 const struct persona *retriever_persona(const struct retriever *r);

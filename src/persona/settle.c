@@ -2,33 +2,42 @@
  * a reader sees the old state or the new one.
  *
  *  1. Sources whose chunks were dropped (a new alias, an interrupted change) are cut anew.
- *  2. The embedder. Its document frequencies are learnt from the chunks; when the corpus has grown
- * or shrunk by a quarter since, or something was deleted from it (then there are no topics: see
- *     source.c), it is learnt anew and every chunk embedded again under a new embedder row, which
- *     then becomes the current one. Otherwise only chunks without a vector are embedded.
- *  3. Key phrases of the chunks that were embedded; they need the same frequencies.
+ *  2. The embedder, and how rare words are. When the corpus has grown or shrunk by a quarter since
+ * that was learnt, when something was deleted from it (then there are no topics: see source.c), or
+ * when the embedder or its version is another, it is learnt anew and every chunk embedded again
+ * under a new embedder row, which then becomes the current one. Otherwise only chunks without
+ * vectors are embedded.
+ *  3. Vectors, one for each window of a chunk (windows.c), BATCH chunks at a time; and key phrases
+ *     of the chunks that were embedded. A few sentences of the corpus, put to it as questions, say
+ *     what a cosine means here (embedding.c).
  *  4. Topics: clustered anew with the embedder, else new chunks join the nearest topic.
  *  5. The profile, counted over all voice pieces. */
 #include "base/map.h"
 #include "base/str.h"
-#include "model/embed.h"
+#include "kernels/kernels.h"
+#include "persona/embedding.h"
 #include "persona/internal.h"
 #include "persona/profile.h"
 #include "persona/topics.h"
+#include "persona/windows.h"
+#include "text/token.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define CHUNK_PHRASES 6
 #define SAMPLE_MAX    20000 /* chunks that topics are clustered from */
+#define BATCH         32    /* chunks embedded together */
+#define ASKED_MAX     64    /* chunks of which a sentence becomes a question for the scale */
+#define ASKED_WINDOWS 8     /* of each of them */
 
 struct settle {
     struct home *home;
     struct persona *p;
     const struct progress *pr;
     struct err *err;
-    struct embedder *e;
-    int64_t embedder_id;
+    struct embedding m;
     bool relearn;
     bool reembed;  /* p->embedder is new and to be saved */
     struct known { /* all chunks */
@@ -43,6 +52,15 @@ struct settle {
     float *vectors;
     struct phrase *phrases;
     size_t n_items, stride;
+    struct sentences *cut;
+    struct asked { /* for the scale */
+        struct buf text;
+        struct span question[ASKED_MAX]; /* p: offset in text, until all are there */
+        size_t n;
+        float *v; /* windows of those chunks */
+        uint32_t of[ASKED_MAX * ASKED_WINDOWS];
+        size_t n_v;
+    } asked;
     uint64_t done, todo;
 };
 
@@ -100,19 +118,13 @@ static int keep_id(void *ud, const struct row_chunk *r)
     return 0;
 }
 
-/* One that is damaged, of another kind or of another version is passed over: learnt anew. */
+/* One that is damaged, of another kind or of another version is passed over: made anew. */
 static int open_current(void *ud, const struct row_embedder *r)
 {
     struct settle *s = ud;
-    struct cursor c = cursor_of(r->body, r->body_n, "stored embedder");
-    struct span name = cursor_lstr(&c, "name"), state = cursor_lstr(&c, "state");
-    struct span version = cursor_left(&c) ? cursor_lstr(&c, "version") : span_of(NULL);
-    const struct embed_kind *k = embed_kind_by_name(s->p->embedder);
-    if (!r->current || s->e || c.bad || !k || !span_eq(name, k->name) || r->dim != k->dim) return 0;
-    if (version.n && !span_eq(version, k->version)) return 0;
-    s->e = embed_open(k->name, state.p, state.n, NULL);
-    s->embedder_id = r->id;
-    return 0;
+    struct err why = { 0 };
+    if (!r->current || s->m.e || s->relearn || !embedding_is(r, s->p->embedder)) return 0;
+    return embedding_read(r, &s->m, &why) == ERR_NOMEM ? err_nomem(s->err) : 0;
 }
 
 static int have_vector(void *ud, int64_t chunk, const float *v, int dim)
@@ -130,7 +142,7 @@ static int learn_chunk(void *ud, const struct row_chunk *r)
     int rc = unpack_chunk(r->body, r->body_n, s->mem, &t, s->err);
     if (!rc) {
         chunk_plain(&t, false, &b);
-        rc = embed_learn(s->e, buf_str(&b), b.n) ? err_nomem(s->err) : 0;
+        rc = embed_learn(s->m.words, buf_str(&b), b.n) ? err_nomem(s->err) : 0;
     }
     buf_free(&b);
     if (!rc) rc = progress_tick(s->pr, "learn", ++s->done, s->todo, "passages");
@@ -139,18 +151,13 @@ static int learn_chunk(void *ud, const struct row_chunk *r)
 
 static int save_embedder(struct settle *s)
 {
-    struct buf state = BUF_INIT(0), body = BUF_INIT(0);
-    struct row_embedder r = { .dim = s->e->kind->dim };
-    int rc = embed_save(s->e, &state) ? err_nomem(s->err) : 0;
-    buf_lstr(&body, s->e->kind->name, strlen(s->e->kind->name));
-    buf_lstr(&body, buf_str(&state), state.n);
-    buf_lstr(&body, s->e->kind->version, strlen(s->e->kind->version));
-    if (!rc && body.failed) rc = err_nomem(s->err);
+    struct buf body = BUF_INIT(0);
+    struct row_embedder r = { .id = s->m.id, .dim = s->m.e->dim };
+    int rc = embedding_pack(&s->m, &body) ? err_nomem(s->err) : 0;
     r.body = buf_str(&body);
     r.body_n = body.n;
     if (!rc) rc = store_embedder_put(s->home->store, ps_of(s), &r, s->err);
-    s->embedder_id = r.id;
-    buf_free(&state);
+    s->m.id = r.id;
     buf_free(&body);
     return rc;
 }
@@ -162,7 +169,7 @@ static int no_topics(struct settle *s)
     if (!rc && topics_load(buf_str(&doc), doc.n, &s->topics, NULL))
         topics_clear(&s->topics), rc = 1;
     buf_free(&doc);
-    return rc || (s->e && s->topics.n && s->topics.dim != s->e->kind->dim);
+    return rc || (s->m.e && s->topics.n && s->topics.dim != s->m.e->dim);
 }
 
 static int ready_embedder(struct settle *s)
@@ -171,15 +178,13 @@ static int ready_embedder(struct settle *s)
     int rc = store_chunk_each(st, ps_of(s), 0, keep_id, s, s->err);
     if (!rc) rc = store_embedder_each(st, ps_of(s), open_current, s, s->err);
     if (rc) return rc;
-    uint64_t learned = s->e ? embed_learned(s->e) : 0;
-    if (no_topics(s) || !s->e || s->n * 4 > learned * 5 || s->n * 5 < learned * 4)
+    uint64_t learned = s->m.e ? embed_learned(s->m.words) : 0;
+    if (no_topics(s) || !s->m.e || s->n * 4 > learned * 5 || s->n * 5 < learned * 4)
         s->relearn = true;
-    if (!s->relearn) return store_vector_each(st, ps_of(s), s->embedder_id, have_vector, s, s->err);
+    if (!s->relearn) return store_vector_each(st, ps_of(s), s->m.id, have_vector, s, s->err);
     topics_clear(&s->topics);
-    embed_close(s->e);
-    s->err->code = 0;
-    if (!(s->e = embed_open(s->p->embedder, NULL, 0, s->err)))
-        return s->err->code ? s->err->code : err_nomem(s->err);
+    embedding_close(&s->m);
+    if ((rc = embedding_open(s->p->embedder, &s->m, s->err))) return rc;
     s->todo = s->n;
     rc = store_chunk_each(st, ps_of(s), 0, learn_chunk, s, s->err);
     return rc ? rc : save_embedder(s);
@@ -196,18 +201,114 @@ void chunk_embed_text(const struct chunk_text *t, struct buf *out)
     chunk_plain(t, false, out);
 }
 
-struct derive {
+/* Chunks that are embedded together. */
+struct batch {
     struct settle *s;
-    size_t at; /* index in s->chunk */
-    struct buf body;
+    size_t at[BATCH];        /* index in s->chunk */
+    size_t first[BATCH + 1]; /* window of each */
+    size_t n, n_windows;
+    struct phrase phrase[BATCH][CHUNK_PHRASES];
+    size_t n_phrase[BATCH];
+    struct buf text; /* of all windows, one after the other */
+    size_t *end;     /* of each in text */
+    struct span *part;
+    float *v;
+    struct buf body; /* of the chunk at hand */
     struct row_chunk row;
 };
+
+/* Every stride-th chunk gives its longest sentence that could be a question. */
+static void keep_question(struct settle *s, const char *text, size_t n)
+{
+    struct asked *a = &s->asked;
+    size_t from, to, best = 0;
+    struct span q = { 0 };
+    if (a->n == ASKED_MAX) return;
+    bool cut = sentences_text(s->cut, text, n) == 0;
+    while (cut && sentences_next(s->cut, &from, &to)) {
+        size_t tokens = tokens_count(text + from, to - from);
+        if (tokens <= best || tokens > 16) continue;
+        best = tokens;
+        q = (struct span){ text + from, to - from };
+    }
+    a->question[a->n++] = (struct span){ NULL, q.n };
+    buf_add(&a->text, q.p, q.n);
+}
+
+static bool asks(const struct settle *s, size_t at)
+{
+    size_t stride = s->n / ASKED_MAX + 1;
+    return s->relearn && at % stride == 0;
+}
+
+static int add_windows(struct batch *b, const char *title, const char *text, size_t n)
+{
+    struct window w[WINDOWS_MAX];
+    size_t tokens = b->s->m.e == b->s->m.words ? 0 : WINDOW_TOKENS;
+    size_t k = windows_of(b->s->cut, text, n, tokens, w);
+    for (size_t i = 0; i < k; i++) {
+        if (title && *title) buf_printf(&b->text, "%s\n", title);
+        buf_add(&b->text, text + w[i].from, w[i].to - w[i].from);
+        b->end[b->n_windows++] = b->text.n;
+    }
+    return b->text.failed;
+}
+
+/* One chunk joins the batch: its windows, and what is stored with it. */
+static int derive_chunk(void *ud, const struct row_chunk *r)
+{
+    struct batch *b = ud;
+    struct settle *s = b->s;
+    struct chunk_text t;
+    struct buf all = BUF_INIT(0), own = BUF_INIT(0);
+    arena_reset(s->mem);
+    int rc = unpack_chunk(r->body, r->body_n, s->mem, &t, s->err);
+    if (rc) goto out;
+    chunk_plain(&t, false, &all);
+    chunk_plain(&t, true, &own);
+    t.phrase = b->phrase[b->n];
+    t.n_phrase = b->n_phrase[b->n] =
+        phrases_of(buf_str(&own), own.n, idf_of, s->m.words, b->phrase[b->n], CHUNK_PHRASES);
+    buf_clear(&b->body);
+    if (all.failed || own.failed || pack_chunk(&b->body, &t) ||
+        add_windows(b, t.title, buf_str(&all), all.n)) {
+        rc = err_nomem(s->err);
+        goto out;
+    }
+    if (asks(s, b->at[b->n])) keep_question(s, buf_str(&own), own.n);
+    b->row = *r;
+    b->row.body = buf_str(&b->body);
+    b->row.body_n = b->body.n;
+out:
+    buf_free(&all);
+    buf_free(&own);
+    return rc;
+}
+
+/* What a chunk's windows have in common: their mean, of length 1. */
+static void mean_of(const float *v, size_t n, size_t dim, float *out)
+{
+    memset(out, 0, dim * sizeof *out);
+    for (size_t i = 0; i < n; i++) kernels.axpy_f32(out, 1, v + i * dim, dim);
+    float norm = sqrtf(kernels.dot_f32(out, out, dim));
+    for (size_t i = 0; i < dim; i++) out[i] = norm > 1e-20f ? out[i] / norm : 0;
+}
+
+static void keep_windows(struct settle *s, size_t question, const float *v, size_t n)
+{
+    struct asked *a = &s->asked;
+    size_t dim = (size_t)s->m.e->dim;
+    for (size_t i = 0; i < n && i < ASKED_WINDOWS; i++) {
+        memcpy(a->v + a->n_v * dim, v + i * dim, dim * sizeof *v);
+        a->of[a->n_v++] = (uint32_t)question;
+    }
+}
 
 /* Topics are clustered from every stride-th chunk. */
 static void keep_sample(struct settle *s, size_t at, const float *v, const struct phrase *ph,
                         size_t n_ph)
 {
-    size_t i = s->n_items, dim = (size_t)s->e->kind->dim;
+    size_t i = s->n_items, dim = (size_t)s->m.e->dim;
     if (at % s->stride != 0 || i >= SAMPLE_MAX) return;
     memcpy(s->vectors + i * dim, v, dim * sizeof *v);
     memcpy(s->phrases + i * CHUNK_PHRASES, ph, n_ph * sizeof *ph);
@@ -216,72 +317,132 @@ static void keep_sample(struct settle *s, size_t at, const float *v, const struc
     s->n_items++;
 }
 
-static int derive_chunk(void *ud, const struct row_chunk *r)
+static int store_batch(struct batch *b, size_t asked)
 {
-    struct derive *d = ud;
-    struct settle *s = d->s;
-    struct chunk_text t;
-    struct phrase ph[CHUNK_PHRASES];
-    struct buf text = BUF_INIT(0), own = BUF_INIT(0);
-    float v[EMBED_DIM_MAX];
-    arena_reset(s->mem);
-    int rc = unpack_chunk(r->body, r->body_n, s->mem, &t, s->err);
-    if (rc) goto out;
-    chunk_embed_text(&t, &text);
-    chunk_plain(&t, true, &own);
-    t.phrase = ph;
-    t.n_phrase = phrases_of(buf_str(&own), own.n, idf_of, s->e, ph, CHUNK_PHRASES);
-    if (text.failed || own.failed || embed_text(s->e, buf_str(&text), text.n, v) ||
-        pack_chunk(&d->body, &t)) {
-        rc = err_nomem(s->err);
-        goto out;
+    struct settle *s = b->s;
+    struct store *st = s->home->store;
+    size_t dim = (size_t)s->m.e->dim;
+    float mean[EMBED_DIM_MAX];
+    int rc = 0;
+    for (size_t i = 0; i < b->n && !rc; i++) {
+        struct known *k = &s->chunk[b->at[i]];
+        const float *v = b->v + b->first[i] * dim;
+        size_t n = b->first[i + 1] - b->first[i];
+        mean_of(v, n, dim, mean);
+        if (asks(s, b->at[i]) && asked < s->asked.n) keep_windows(s, asked++, v, n);
+        if (s->relearn) keep_sample(s, b->at[i], mean, b->phrase[i], b->n_phrase[i]);
+        else {
+            k->topic = topics_assign(&s->topics, mean);
+            rc = store_chunk_topic(st, ps_of(s), k->id, k->topic, s->err);
+        }
+        if (!rc) rc = store_vectors_put(st, ps_of(s), s->m.id, k->id, v, (int)dim, n, s->err);
     }
-    d->row = *r;
-    d->row.body = buf_str(&d->body);
-    d->row.body_n = d->body.n;
-    if (s->relearn) keep_sample(s, d->at, v, ph, t.n_phrase);
-    else d->row.topic = s->chunk[d->at].topic = topics_assign(&s->topics, v);
-    rc = store_vector_put(s->home->store, ps_of(s), s->embedder_id, r->id, v, s->e->kind->dim,
-                          s->err);
-out:
-    buf_free(&text);
-    buf_free(&own);
+    return rc;
+}
+
+static int embed_batch(struct batch *b, size_t asked)
+{
+    struct settle *s = b->s;
+    size_t dim = (size_t)s->m.e->dim, from = 0;
+    b->first[b->n] = b->n_windows;
+    for (size_t i = 0; i < b->n_windows; from = b->end[i++])
+        b->part[i] = (struct span){ buf_str(&b->text) + from, b->end[i] - from };
+    free(b->v);
+    if (!(b->v = malloc((b->n_windows + 1) * dim * sizeof *b->v))) return err_nomem(s->err);
+    int rc = embed_texts(s->m.e, EMBED_PASSAGE, b->part, b->n_windows, b->v, s->err);
+    if (!rc) rc = store_batch(b, asked);
+    b->n = b->n_windows = 0;
+    buf_clear(&b->text);
+    return rc;
+}
+
+static int derive_batches(struct settle *s, struct batch *b)
+{
+    size_t asked = 0;
+    int rc = 0;
+    for (size_t i = 0; i <= s->n && !rc; i++) {
+        if (b->n == BATCH || (i == s->n && b->n)) {
+            rc = embed_batch(b, asked);
+            asked = s->asked.n;
+            if (!rc) rc = progress_tick(s->pr, "embed", i, s->n, "passages");
+        }
+        if (i == s->n || rc) break;
+        if (!s->relearn && map_get(&s->has_vector, (uint64_t)s->chunk[i].id)) continue;
+        b->at[b->n] = i;
+        b->first[b->n] = b->n_windows;
+        rc = store_chunk_get(s->home->store, ps_of(s), s->chunk[i].id, derive_chunk, b, s->err);
+        if (!rc) rc = store_chunk_put(s->home->store, ps_of(s), &b->row, s->err);
+        b->n++;
+    }
     return rc;
 }
 
 static int derive_all(struct settle *s)
 {
-    int rc = 0;
-    for (size_t i = 0; i < s->n && !rc; i++) {
-        struct derive d = { .s = s, .at = i, .body = BUF_INIT(0) };
-        if (!s->relearn && map_get(&s->has_vector, (uint64_t)s->chunk[i].id)) continue;
-        rc = store_chunk_get(s->home->store, ps_of(s), s->chunk[i].id, derive_chunk, &d, s->err);
-        if (!rc) rc = store_chunk_put(s->home->store, ps_of(s), &d.row, s->err);
-        buf_free(&d.body);
-        if (!rc && i % 64 == 0) rc = progress_tick(s->pr, "embed", i, s->n, "passages");
-    }
+    struct batch *b = calloc(1, sizeof *b);
+    int rc = b ? 0 : err_nomem(s->err);
+    if (rc || !b) return rc;
+    b->s = s;
+    b->text = b->body = BUF_INIT(0);
+    b->end = calloc(BATCH * WINDOWS_MAX, sizeof *b->end);
+    b->part = calloc(BATCH * WINDOWS_MAX, sizeof *b->part);
+    rc = b->end && b->part ? derive_batches(s, b) : err_nomem(s->err);
+    buf_free(&b->text);
+    buf_free(&b->body);
+    free(b->end);
+    free(b->part);
+    free(b->v);
+    free(b);
     return rc;
+}
+
+/* The questions put to the windows of the other chunks, and to each other as sentences are. */
+static int settle_scale(struct settle *s)
+{
+    struct asked *a = &s->asked;
+    struct embedder *quick = s->m.quick;
+    uint32_t of[ASKED_MAX];
+    size_t at = 0;
+    if (!s->relearn || a->text.failed) return a->text.failed ? err_nomem(s->err) : 0;
+    for (size_t i = 0; i < a->n; at += a->question[i++].n) {
+        a->question[i].p = buf_str(&a->text) + at;
+        of[i] = (uint32_t)i;
+    }
+    float *v = malloc((a->n + 1) * (size_t)quick->dim * sizeof *v);
+    int rc =
+        v ? embed_texts(quick, EMBED_PASSAGE, a->question, a->n, v, s->err) : err_nomem(s->err);
+    if (!rc)
+        rc = embedding_calibrate(s->m.e, a->question, a->n, a->v, a->of, a->n_v, &s->m.scale,
+                                 s->err);
+    if (!rc) rc = embedding_calibrate(quick, a->question, a->n, v, of, a->n, &s->m.near, s->err);
+    free(v);
+    return rc ? rc : save_embedder(s);
 }
 
 /* ---- 4. topics ---- */
 
 static int ready_sample(struct settle *s)
 {
-    size_t dim = (size_t)s->e->kind->dim;
+    size_t dim = (size_t)s->m.e->dim;
+    if (!(s->cut = sentences_new(s->err))) return s->err->code;
     if (!s->relearn) return 0;
+    s->asked.v = malloc(ASKED_MAX * ASKED_WINDOWS * dim * sizeof *s->asked.v);
     s->stride = s->n > SAMPLE_MAX ? (s->n + SAMPLE_MAX - 1) / SAMPLE_MAX : 1;
     size_t most = s->n / s->stride + 1;
     s->item = calloc(most, sizeof *s->item);
     s->vectors = malloc(most * dim * sizeof *s->vectors);
     s->phrases = malloc(most * CHUNK_PHRASES * sizeof *s->phrases);
-    return s->item && s->vectors && s->phrases ? 0 : err_nomem(s->err);
+    return s->item && s->vectors && s->phrases && s->asked.v ? 0 : err_nomem(s->err);
 }
 
-static int assign_vector(void *ud, int64_t chunk, const float *v, int dim)
+static int assign_vector(void *ud, int64_t chunk, const float *v, int n)
 {
     struct settle *s = ud;
-    if (dim != s->e->kind->dim) return 0;
-    int32_t topic = topics_assign(&s->topics, v);
+    int dim = s->m.e->dim;
+    float mean[EMBED_DIM_MAX];
+    if (n % dim) return 0;
+    mean_of(v, (size_t)(n / dim), (size_t)dim, mean);
+    int32_t topic = topics_assign(&s->topics, mean);
     if (topic >= 0) s->topics.t[topic].chunks++;
     return store_chunk_topic(s->home->store, ps_of(s), chunk, topic, s->err);
 }
@@ -290,10 +451,10 @@ static int cluster(struct settle *s)
 {
     struct store *st = s->home->store;
     int rc = progress_tick(s->pr, "topics", 0, 0, "");
-    if (!rc) rc = topics_cluster(s->item, s->n_items, s->e->kind->dim, &s->topics, s->err);
+    if (!rc) rc = topics_cluster(s->item, s->n_items, s->m.e->dim, &s->topics, s->err);
     for (size_t t = 0; !rc && s->stride > 1 && t < s->topics.n; t++) s->topics.t[t].chunks = 0;
     if (!rc && s->stride > 1) /* the sample made them; all chunks join them */
-        return store_vector_each(st, ps_of(s), s->embedder_id, assign_vector, s, s->err);
+        return store_vector_each(st, ps_of(s), s->m.id, assign_vector, s, s->err);
     for (size_t i = 0; i < s->n_items && !rc; i++)
         rc = store_chunk_topic(st, ps_of(s), s->chunk[i].id, s->item[i].topic, s->err);
     return rc;
@@ -366,8 +527,8 @@ static int settle_steps(struct settle *s)
     if (!rc) rc = ready_embedder(s);
     if (!rc) rc = ready_sample(s);
     if (!rc) rc = derive_all(s);
-    if (!rc && s->relearn)
-        rc = store_embedder_switch(s->home->store, ps_of(s), s->embedder_id, s->err);
+    if (!rc) rc = settle_scale(s);
+    if (!rc && s->relearn) rc = store_embedder_switch(s->home->store, ps_of(s), s->m.id, s->err);
     if (!rc) rc = settle_topics(s);
     if (!rc) rc = settle_profile(s);
     if (!rc && s->reembed) rc = persona_save(s->home, s->p, s->err);
@@ -395,7 +556,10 @@ static int settle(struct home *h, struct persona *p, bool reembed, const struct 
     else p->stale = false;
     if (rc == ERR_CANCEL)
         err_set(s.err, rc, "stopped: what was added is there; `likeness doctor` finishes the rest");
-    embed_close(s.e);
+    embedding_close(&s.m);
+    sentences_free(s.cut);
+    buf_free(&s.asked.text);
+    free(s.asked.v);
     topics_clear(&s.topics);
     map_free(&s.has_vector);
     arena_free(s.mem);
@@ -414,10 +578,6 @@ int persona_settle(struct home *h, struct persona *p, const struct progress *pr,
 int persona_reembed(struct home *h, struct persona *p, const char *embedder,
                     const struct progress *pr, struct err *err)
 {
-    if (!embed_kind_by_name(embedder))
-        return err_set(err, ERR_INVAL,
-                       "there is no embedder of that name; the one that needs no "
-                       "model is called hash");
     char *name = str_dup(embedder), *old = p->embedder;
     if (!name) return err_nomem(err);
     p->embedder = name;

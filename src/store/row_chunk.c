@@ -240,13 +240,21 @@ static struct bound vector_bound(int64_t embedder)
 int store_vector_put(struct store *st, const struct sealed *ps, int64_t embedder, int64_t chunk,
                      const float *v, int dim, struct err *err)
 {
+    return store_vectors_put(st, ps, embedder, chunk, v, dim, 1, err);
+}
+
+int store_vectors_put(struct store *st, const struct sealed *ps, int64_t embedder, int64_t chunk,
+                      const float *v, int dim, size_t n, struct err *err)
+{
     struct scope sc = { 0 };
     struct buf sealed = BUF_INIT(0);
     struct bound b = vector_bound(embedder);
-    if (dim <= 0) return err_set(err, ERR_INVAL, "a vector of %d numbers", dim);
+    size_t bytes;
+    if (dim <= 0 || !n) return err_set(err, ERR_INVAL, "%zu vectors of %d numbers", n, dim);
+    if (__builtin_mul_overflow((size_t)dim * sizeof *v, n, &bytes)) return err_nomem(err);
     int rc = scope_begin_one(st, &sc, err);
     if (rc) return rc;
-    rc = row_seal(st, ps, "vector", chunk, "body", &b, v, (size_t)dim * sizeof *v, &sealed, err);
+    rc = row_seal(st, ps, "vector", chunk, "body", &b, v, bytes, &sealed, err);
     if (!rc)
         rc = sql_do(st, err,
                     "INSERT INTO vector(embedder, chunk, body) SELECT e.id, c.id, ?"

@@ -166,8 +166,12 @@ int store_embedder_each(struct store *st, const struct sealed *ps,
 int store_embedder_switch(struct store *st, const struct sealed *ps, int64_t id, struct err *err);
 int store_vector_put(struct store *st, const struct sealed *ps, int64_t embedder, int64_t chunk,
                      const float *v, int dim, struct err *err);
+/* n vectors of a chunk, in place of what it has: v: [n, dim]. */
+int store_vectors_put(struct store *st, const struct sealed *ps, int64_t embedder, int64_t chunk,
+                      const float *v, int dim, size_t n, struct err *err);
+/* count: how many numbers; the embedder's dim times the chunk's vectors. */
 int store_vector_each(struct store *st, const struct sealed *ps, int64_t embedder,
-                      int (*fn)(void *ud, int64_t chunk, const float *v, int dim), void *ud,
+                      int (*fn)(void *ud, int64_t chunk, const float *v, int count), void *ud,
                       struct err *err);
 
 /* ---- named sealed documents of a persona: profile, topics, prompt templates ---- */
