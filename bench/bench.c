@@ -52,6 +52,11 @@ static const struct {
     { "prefill512_llama1b_f16", "", bench_prefill_llama1b_f16 },
     { "prefill512_smollm135m_q4_0", "", bench_prefill_smollm135m_q4_0 },
     { "decoder_memory", "memory of a 1B decoder with 512 tokens", bench_decoder_memory },
+    { "embed_minilm_128", "sentence encoders of real shapes", bench_embed_minilm_128 },
+    { "embed_minilm_512", "", bench_embed_minilm_512 },
+    { "embed_bgesmall_128", "", bench_embed_bgesmall_128 },
+    { "embed_bgesmall_512", "", bench_embed_bgesmall_512 },
+    { "embed_static", "the table in the program", bench_embed_static },
     { "tokenize_llama3", "the Pepys diary, one thread", bench_tokenize_llama3 },
     { "tokenize_wordpiece", "", bench_tokenize_wordpiece },
 };

@@ -86,5 +86,10 @@ int bench_decode_shared(struct bench *b, struct err *err);
 int bench_decoder_memory(struct bench *b, struct err *err);
 int bench_tokenize_llama3(struct bench *b, struct err *err);
 int bench_tokenize_wordpiece(struct bench *b, struct err *err);
+int bench_embed_minilm_128(struct bench *b, struct err *err);
+int bench_embed_minilm_512(struct bench *b, struct err *err);
+int bench_embed_bgesmall_128(struct bench *b, struct err *err);
+int bench_embed_bgesmall_512(struct bench *b, struct err *err);
+int bench_embed_static(struct bench *b, struct err *err);
 
 #endif

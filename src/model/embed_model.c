@@ -88,8 +88,7 @@ static size_t model_tokens(const struct embedder *base, const char *s, size_t n,
 {
     const struct model_embedder *e = (const struct model_embedder *)base;
     const struct tokenizer *t = encoder_tokenizer(e->encoder);
-    return off ? tokenizer_encode_at(t, s, n, 0, NULL, off, cap)
-               : tokenizer_encode(t, s, n, 0, NULL, 0);
+    return static_table_tokens(t, s, n, off, cap);
 }
 
 const struct embed_kind embed_model = {

@@ -22,6 +22,7 @@
 #include <string.h>
 
 #define GROUP_TOKENS 65536
+#define SHORT        6 /* tokens: so few that the errors of Q8_0 do not average out */
 #define SHARED       8 /* windows share at least 1/8 of their tokens */
 
 /* ---- the pass ---- */
@@ -68,35 +69,37 @@ static void self_attention(struct encoder *e, const struct encoder_layer *l, int
     nn_layernorm(e->x, e->x, l->attn_norm_w, l->attn_norm_b, n, dim, e->eps);
 }
 
-static void feed_forward(struct encoder *e, const struct encoder_layer *l, int n)
+static void feed_forward(struct encoder *e, const struct encoder_layer *l, int n, bool exact)
 {
     int dim = e->facts.dim, ff = e->facts.ff;
+    const struct mat *up = exact && l->up_exact.rows ? &l->up_exact : &l->up;
+    const struct mat *down = exact && l->up_exact.rows ? &l->down_exact : &l->down;
 
     acts_set(&e->acts, e->x, n, dim);
     if (l->gate.rows) {
-        mat_mul_many((const struct mat *[]){ &l->gate, &l->up }, 2, &e->acts,
-                     (float *[]){ e->g, e->h }, (int[]){ ff, ff });
+        mat_mul_many((const struct mat *[]){ &l->gate, up }, 2, &e->acts, (float *[]){ e->g, e->h },
+                     (int[]){ ff, ff });
         nn_bias(e->h, l->bup, n, ff);
         nn_silu_mul(e->g, e->h, (size_t)n * (size_t)ff);
         acts_set(&e->acts, e->g, n, ff);
     } else {
-        mat_mul(&l->up, &e->acts, e->h, ff);
+        mat_mul(up, &e->acts, e->h, ff);
         nn_bias(e->h, l->bup, n, ff);
         nn_gelu(e->h, (size_t)n * (size_t)ff);
         acts_set(&e->acts, e->h, n, ff);
     }
-    mat_mul_add(&l->down, &e->acts, e->x, dim);
+    mat_mul_add(down, &e->acts, e->x, dim);
     nn_bias(e->x, l->bdown, n, dim);
     nn_layernorm(e->x, e->x, l->out_norm_w, l->out_norm_b, n, dim, e->eps);
 }
 
 /* x: the last layer's rows of row_id[0..n), of which n_seq sequences have len[] rows each. */
-static void forward(struct encoder *e, int n, int n_seq)
+static void forward(struct encoder *e, int n, int n_seq, bool exact)
 {
     embed_rows(e, n);
     for (int i = 0; i < e->facts.layers; i++) {
         self_attention(e, &e->layers[i], n, n_seq);
-        feed_forward(e, &e->layers[i], n);
+        feed_forward(e, &e->layers[i], n, exact);
     }
 }
 
@@ -132,9 +135,10 @@ static void flush_group(struct encoder *e, float *out)
     qsort(e->windows, e->n_windows, sizeof *e->windows, by_length);
     for (size_t i = 0; i < e->n_windows;) {
         int rows = 0, n_seq = 0;
+        bool exact = e->windows[i].n <= SHORT;
         for (; i + (size_t)n_seq < e->n_windows; n_seq++) {
             const struct encoder_window *w = &e->windows[i + (size_t)n_seq];
-            if (rows + w->n + 2 > e->max_rows) break;
+            if (rows + w->n + 2 > e->max_rows || (w->n <= SHORT) != exact) break;
             e->row_id[rows] = e->cls;
             memcpy(e->row_id + rows + 1, e->ids + w->at, (size_t)w->n * sizeof *e->ids);
             e->row_id[rows + w->n + 1] = e->sep;
@@ -142,7 +146,7 @@ static void flush_group(struct encoder *e, float *out)
             e->len[n_seq] = w->n + 2;
             rows += w->n + 2;
         }
-        forward(e, rows, n_seq);
+        forward(e, rows, n_seq, exact);
         const float *x = e->x;
         for (int s = 0; s < n_seq; s++, i++) {
             const struct encoder_window *w = &e->windows[i];

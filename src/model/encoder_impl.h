@@ -15,6 +15,7 @@ struct encoder_layer {
     struct mat out;                   /* [dim, dim] */
     struct mat gate;                  /* [ff, dim], nomic */
     struct mat up, down;              /* [ff, dim], [dim, ff] */
+    struct mat up_exact, down_exact;  /* the file's floats, for short texts; or none */
     float *bqkv, *bout;               /* [3 dim], [dim]; NULL: none */
     float *bup, *bdown;               /* [ff], [dim] */
     float *attn_norm_w, *attn_norm_b; /* [dim] */

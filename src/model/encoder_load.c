@@ -20,6 +20,12 @@
 #define MAX_CONTEXT 32768
 #define MAX_ROWS    1024
 
+enum how {
+    AS_IN_FILE,
+    PACKED,
+    MADE_Q8
+}; /* tables; as the file has it; Q8_0 if that is asked for */
+
 struct load {
     const struct gguf *g;
     struct encoder *e;
@@ -86,8 +92,10 @@ static const void *as_q8(struct load *l, const struct gguf_tensor *t)
     return e->made[e->n_made++] = made;
 }
 
-/* Look-up tables stay as they are in the file; the others are multiplied with and are packed. */
-static void matrix(struct load *l, struct mat *m, int rows, int cols, bool table, bool must,
+/* Look-up tables stay as they are in the file; the others are multiplied with and are packed. What
+ * the values take from rounding is most of the whole error, and they are a twelfth of a layer: they
+ * stay as the file has them. */
+static void matrix(struct load *l, struct mat *m, int rows, int cols, enum how how, bool must,
                    const char *fmt, ...)
 {
     va_list ap;
@@ -98,12 +106,12 @@ static void matrix(struct load *l, struct mat *m, int rows, int cols, bool table
     enum quant type = t->type;
     const void *data = t->data;
     bool is_float = type == QUANT_F32 || type == QUANT_F16 || type == QUANT_BF16;
-    if (l->q8 && !table && is_float && cols % quant_block(QUANT_Q8_0) == 0) {
+    if (l->q8 && how == MADE_Q8 && is_float && cols % quant_block(QUANT_Q8_0) == 0) {
         type = QUANT_Q8_0;
         data = as_q8(l, t);
     }
     if (!l->rc) l->rc = mat_init(m, type, rows, cols, data, l->err);
-    if (!l->rc && !table) l->rc = mat_pack(m, l->err);
+    if (!l->rc && how != AS_IN_FILE) l->rc = mat_pack(m, l->err);
     if (l->rc) return;
     if (data != t->data && mat_packed(m)) { /* the copy has served */
         struct encoder *e = l->e;
@@ -115,16 +123,25 @@ static void matrix(struct load *l, struct mat *m, int rows, int cols, bool table
         m->packed ? m->packed_bytes : quant_row_bytes(type, (size_t)cols) * (size_t)rows;
 }
 
+static const struct gguf_tensor *find_in_layer(struct load *l, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    const struct gguf_tensor *t = find(l, false, fmt, ap);
+    va_end(ap);
+    return t;
+}
+
 static void load_layer(struct load *l, int i)
 {
     struct encoder_layer *y = &l->e->layers[i];
     int dim = l->e->facts.dim, ff = l->e->facts.ff;
-    matrix(l, &y->qkv, 3 * dim, dim, false, false, "blk.%d.attn_qkv.weight", i);
+    matrix(l, &y->qkv, 3 * dim, dim, MADE_Q8, false, "blk.%d.attn_qkv.weight", i);
     y->bqkv = vector(l, 3 * dim, false, "blk.%d.attn_qkv.bias", i);
     if (!y->qkv.rows) {
-        matrix(l, &y->q, dim, dim, false, true, "blk.%d.attn_q.weight", i);
-        matrix(l, &y->k, dim, dim, false, true, "blk.%d.attn_k.weight", i);
-        matrix(l, &y->v, dim, dim, false, true, "blk.%d.attn_v.weight", i);
+        matrix(l, &y->q, dim, dim, MADE_Q8, true, "blk.%d.attn_q.weight", i);
+        matrix(l, &y->k, dim, dim, MADE_Q8, true, "blk.%d.attn_k.weight", i);
+        matrix(l, &y->v, dim, dim, PACKED, true, "blk.%d.attn_v.weight", i);
         const float *q = vector(l, dim, false, "blk.%d.attn_q.bias", i);
         const float *k = vector(l, dim, false, "blk.%d.attn_k.bias", i);
         const float *v = vector(l, dim, false, "blk.%d.attn_v.bias", i);
@@ -135,15 +152,20 @@ static void load_layer(struct load *l, int i)
         if (y->bqkv && k) memcpy(y->bqkv + dim, k, bytes);
         if (y->bqkv && v) memcpy(y->bqkv + 2 * dim, v, bytes);
     }
-    matrix(l, &y->out, dim, dim, false, true, "blk.%d.attn_output.weight", i);
+    matrix(l, &y->out, dim, dim, MADE_Q8, true, "blk.%d.attn_output.weight", i);
     y->bout = vector(l, dim, false, "blk.%d.attn_output.bias", i);
     y->attn_norm_w = vector(l, dim, true, "blk.%d.attn_output_norm.weight", i);
     y->attn_norm_b = vector(l, dim, false, "blk.%d.attn_output_norm.bias", i);
-    matrix(l, &y->gate, ff, dim, false, false, "blk.%d.ffn_gate.weight", i);
-    matrix(l, &y->up, ff, dim, false, true, "blk.%d.ffn_up.weight", i);
+    matrix(l, &y->gate, ff, dim, MADE_Q8, false, "blk.%d.ffn_gate.weight", i);
+    matrix(l, &y->up, ff, dim, MADE_Q8, true, "blk.%d.ffn_up.weight", i);
     y->bup = vector(l, ff, false, "blk.%d.ffn_up.bias", i);
-    matrix(l, &y->down, dim, ff, false, true, "blk.%d.ffn_down.weight", i);
+    matrix(l, &y->down, dim, ff, MADE_Q8, true, "blk.%d.ffn_down.weight", i);
     y->bdown = vector(l, dim, false, "blk.%d.ffn_down.bias", i);
+    const struct gguf_tensor *up = find_in_layer(l, "blk.%d.ffn_up.weight", i);
+    if (up && up->type != y->up.type && !y->gate.rows) { /* made Q8_0: keep the floats at hand */
+        matrix(l, &y->up_exact, ff, dim, AS_IN_FILE, true, "blk.%d.ffn_up.weight", i);
+        matrix(l, &y->down_exact, dim, ff, AS_IN_FILE, true, "blk.%d.ffn_down.weight", i);
+    }
     y->out_norm_w = vector(l, dim, true, "blk.%d.layer_output_norm.weight", i);
     y->out_norm_b = vector(l, dim, false, "blk.%d.layer_output_norm.bias", i);
     if (!l->rc) l->e->facts.type = y->up.type;
@@ -253,11 +275,11 @@ static void load_embeddings(struct load *l)
                         gguf_path(l->g));
         return;
     }
-    matrix(l, &e->token, f->vocab, f->dim, true, true, "token_embd.weight");
+    matrix(l, &e->token, f->vocab, f->dim, AS_IN_FILE, true, "token_embd.weight");
     const struct gguf_tensor *p = gguf_tensor(l->g, "position_embd.weight");
     const struct gguf_tensor *t = gguf_tensor(l->g, "token_types.weight");
     if (p && p->dim[1] <= MAX_CONTEXT) {
-        matrix(l, &e->position, (int)p->dim[1], f->dim, true, true, "position_embd.weight");
+        matrix(l, &e->position, (int)p->dim[1], f->dim, AS_IN_FILE, true, "position_embd.weight");
         int room = e->position.rows - e->position_offset;
         if (room < f->context) f->context = room;
         if (!l->rc && room < 8)
@@ -343,7 +365,8 @@ void encoder_close(struct encoder *e)
     if (!e) return;
     for (int i = 0; e->layers && i < e->facts.layers; i++) {
         struct encoder_layer *y = &e->layers[i];
-        struct mat *all[] = { &y->q, &y->k, &y->v, &y->qkv, &y->out, &y->gate, &y->up, &y->down };
+        struct mat *all[] = { &y->q,    &y->k,  &y->v,    &y->qkv,      &y->out,
+                              &y->gate, &y->up, &y->down, &y->up_exact, &y->down_exact };
         for (size_t j = 0; j < sizeof all / sizeof *all; j++) mat_clear(all[j]);
     }
     mat_clear(&e->token);

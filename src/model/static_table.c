@@ -24,6 +24,7 @@ struct static_table {
     const void *rows; /* Q8_0 [vocab, dim], borrowed */
     size_t row_bytes;
     int dim, vocab;
+    int32_t cls;
     float floor;
 };
 
@@ -47,6 +48,9 @@ int static_table_open(const struct gguf *g, struct static_table **out, struct er
     if (!rc && tokenizer_size(t->tok) != t->vocab)
         rc = err_set(err, ERR_PARSE, "%s: %d tokens, but token_embd.weight has %d rows",
                      gguf_path(g), tokenizer_size(t->tok), t->vocab);
+    t->cls = rc ? -1 : tokenizer_cls(t->tok);
+    if (!rc && (t->cls < 0 || t->cls >= t->vocab))
+        rc = err_set(err, ERR_PARSE, "%s: tokenizer.ggml.cls_token_id is missing", gguf_path(g));
     if (rc) static_table_close(t);
     else *out = t;
     return rc;
@@ -66,16 +70,18 @@ const struct tokenizer *static_table_tokenizer(const struct static_table *t) { r
 int static_table_text(const struct static_table *t, const char *s, size_t n, float *v)
 {
     int32_t few[ON_STACK], *ids = few;
-    size_t count = tokenizer_encode(t->tok, s, n, 0, ids, ON_STACK);
-    if (count == SIZE_MAX) return ERR_NOMEM;
-    if (count > ON_STACK) {
-        ids = malloc(count * sizeof *ids);
+    size_t count = tokenizer_encode(t->tok, s, n, 0, ids + 1, ON_STACK - 1);
+    if (count > SIZE_MAX / sizeof *ids - 1) return ERR_NOMEM;
+    if (count > ON_STACK - 1) {
+        ids = malloc((count + 1) * sizeof *ids);
         if (!ids) return ERR_NOMEM;
-        if (tokenizer_encode(t->tok, s, n, 0, ids, count) != count) {
+        if (tokenizer_encode(t->tok, s, n, 0, ids + 1, count) != count) {
             free(ids);
             return ERR_NOMEM;
         }
     }
+    ids[0] = t->cls;
+    count = count ? count + 1 : 0;
     kernels.sum_q8_0(v, t->rows, t->row_bytes, ids, count, (size_t)t->dim);
     float sum = kernels.dot_f32(v, v, (size_t)t->dim);
     float scale = sum > 1e-20f ? 1 / sqrtf(sum) : 0;
@@ -95,6 +101,16 @@ uint64_t static_table_hash(const struct gguf *g)
         h = hash64(t->data, t->bytes, h);
     }
     return h;
+}
+
+size_t static_table_tokens(const struct tokenizer *t, const char *s, size_t n, uint32_t *off,
+                           size_t cap)
+{
+    if (!off || !cap) return tokenizer_encode(t, s, n, 0, NULL, 0);
+    int32_t *ids = malloc(cap * sizeof *ids);
+    size_t count = ids ? tokenizer_encode_at(t, s, n, 0, ids, off, cap) : SIZE_MAX;
+    free(ids);
+    return count;
 }
 
 /* ---- the embedder ---- */
@@ -155,8 +171,7 @@ static size_t static_tokens(const struct embedder *base, const char *s, size_t n
                             size_t cap)
 {
     const struct tokenizer *t = ((const struct static_embedder *)base)->table->tok;
-    return off ? tokenizer_encode_at(t, s, n, 0, NULL, off, cap)
-               : tokenizer_encode(t, s, n, 0, NULL, 0);
+    return static_table_tokens(t, s, n, off, cap);
 }
 
 const struct embed_kind embed_static = {

@@ -1,5 +1,5 @@
-/* Static tables: one vector for every token of a vocabulary; a text's vector is their sum, scaled
- * to length 1. Made from an encoder by `likeness model distill` (distill.h).
+/* Static tables: one vector for every token of a vocabulary; a text's vector is their sum, with
+ * that of [CLS], scaled to length 1. Made from an encoder by `likeness model distill` (distill.h).
  *
  *     struct static_table *t;
  *     static_table_open(g, &t, err);            g: a GGUF of architecture "static"; kept by t
@@ -28,6 +28,10 @@ const struct tokenizer *static_table_tokenizer(const struct static_table *t);
 int static_table_text(const struct static_table *t, const char *s, size_t n, float *v);
 /* Of names, types, shapes and contents of all tensors of a file. */
 uint64_t static_table_hash(const struct gguf *g);
+/* How many tokens a text has, and where they begin (off: [cap], may be NULL). SIZE_MAX when memory is
+ * short. */
+size_t static_table_tokens(const struct tokenizer *t, const char *s, size_t n, uint32_t *off,
+                           size_t cap);
 
 /* As an embedder; g is closed with it, and on failure. NULL: err says why. */
 struct embedder *static_embedder_new(struct gguf *g, struct err *err);
