@@ -311,7 +311,8 @@ def main():
                     ("franklin", from_corpora(o.corpora, "franklin"), 4000),
                     ("emerson", from_corpora(o.corpora, "emerson"), 8000)]
     if o.debs:
-        sources += [("wordnet", from_wordnet(o.debs), 70000), ("fortunes", from_fortunes(o.debs), 40000),
+        sources += [("wordnet", from_wordnet(o.debs), 70000),
+                    ("fortunes", from_fortunes(o.debs), 40000),
                     ("jargon", from_jargon(o.debs), 8000), ("bible", from_bible(o.debs), 4000),
                     ("manpages", from_manpages(o.debs), 8000),
                     ("descriptions", from_descriptions(), 15000)]
@@ -348,7 +349,8 @@ def main():
     train += [s for s in recombined(train, o.extra, rng) if usable(s) and s not in held_set]
     rng.shuffle(train)
     rng.shuffle(held)
-    walden = [s for d in from_corpora(o.corpora, "thoreau") for s in d if usable(s)] if o.corpora else []
+    books = from_corpora(o.corpora, "thoreau") if o.corpora else []
+    walden = [s for d in books for s in d if usable(s)]
     person = [s for d in from_person(o.person) for s in d if usable(s)] if o.person else []
     for name, lines in (("train", train), ("held", held), ("walden", walden), ("person", person)):
         with open(os.path.join(o.out, name + ".txt"), "w", encoding="utf-8") as f:

@@ -6,7 +6,8 @@
  *
  *     sum_i (1 - u_i . t_i)  +  gram * sum_i,j (u_i . u_j - t_i . t_j)^2 / 2 / group
  *
- * and its gradient with respect to s_i is (g - (g . u) u) / |s| with g = dloss/du_i. Rows take steps
+ * and its gradient with respect to s_i is (g - (g . u) u) / |s| with g = dloss/du_i. Rows take
+ * steps
  * by Adam (Kingma and Ba, 2015) with one second moment for the whole row: the gradient keeps its
  * direction, and a rare token, whose gradients are few, moves as far a step as a common one. The
  * step shrinks linearly to nothing.
@@ -204,7 +205,8 @@ int fit_run(struct fit *f, struct progress *p, struct err *err)
     return rc;
 }
 
-/* ---- reduction: eigenvectors of X'X by Jacobi's rotations (Golub and Van Loan, section 8.5) ---- */
+/* ---- reduction: eigenvectors of X'X by Jacobi's rotations (Golub and Van Loan, section 8.5)
+ * ---- */
 
 static void rotate(double *a, double *v, int n, int p, int q)
 {

@@ -2,7 +2,8 @@
  *
  * The cache: "LKDT", u32 dim, u64 key of the teacher, then for each line in order u64 hash64 of the
  * line and dim f16. What of it fits the corpus's beginning is taken, the rest is made anew and
- * appended in pieces, so that a run that was broken off loses little. A cache belongs to one corpus. */
+ * appended in pieces, so that a run that was broken off loses little. A cache belongs to one
+ * corpus. */
 #include "base/io.h"
 #include "base/str.h"
 #include "model/distill_impl.h"
