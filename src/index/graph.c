@@ -80,6 +80,18 @@ uint32_t graph_find(const struct graph *g, int64_t id)
     return at && !node_dead(g, at - 1) ? at - 1 : NONE;
 }
 
+static void index_nodes(struct graph *g)
+{
+    for (size_t i = 0; i < g->n; i++)
+        if (!node_dead(g, i)) ((uint32_t *)g->table.p)[slot_of(g, node_id(g, i))] = (uint32_t)i + 1;
+}
+
+void graph_index_ids(struct graph *g)
+{
+    if (g->slots) memset(g->table.p, 0, g->slots * sizeof(uint32_t));
+    index_nodes(g);
+}
+
 /* Half full at most, once n nodes are in it. */
 static int grow_table(struct graph *g, size_t n, struct err *err)
 {
@@ -92,8 +104,7 @@ static int grow_table(struct graph *g, size_t n, struct err *err)
     grow_free(&g->table);
     g->table = fresh;
     g->slots = slots;
-    for (size_t i = 0; i < g->n; i++)
-        ((uint32_t *)g->table.p)[slot_of(g, node_id(g, i))] = (uint32_t)i + 1;
+    index_nodes(g);
     return 0;
 }
 
@@ -121,20 +132,33 @@ void graph_encode(const struct graph *g, const float *v, uint8_t *codes, float *
     for (size_t i = 0; i < g->stride; i++) codes[i] ^= 0x80;
 }
 
-int graph_append(struct graph *g, int64_t id, const float *v, uint32_t *at, struct err *err)
+/* Without codes, id and links. */
+static int new_node(struct graph *g, uint8_t flags, uint32_t *at, struct err *err)
 {
     int rc = 0;
     if (g->n == g->cap) rc = graph_reserve(g, g->cap ? g->cap + g->cap / 2 : 64, err);
     if (rc) return rc;
-    size_t i = g->n++;
-    graph_encode(g, v, node_codes(g, i), (float *)g->scale.p + i);
-    ((int64_t *)g->ids.p)[i] = id;
-    for (size_t k = 0; k < LINKS; k++)
-        atomic_store_explicit(node_links(g, i) + k, NONE, memory_order_relaxed);
-    atomic_store_explicit(node_flags(g, i), 0, memory_order_relaxed);
-    ((uint32_t *)g->table.p)[slot_of(g, id)] = (uint32_t)i + 1;
-    *at = (uint32_t)i;
+    *at = (uint32_t)g->n++;
+    link_set(g, *at, NULL, 0);
+    atomic_store_explicit(node_flags(g, *at), flags, memory_order_relaxed);
     return 0;
+}
+
+int graph_append(struct graph *g, int64_t id, const float *v, uint32_t *at, struct err *err)
+{
+    int rc = new_node(g, 0, at, err);
+    if (rc) return rc;
+    graph_encode(g, v, node_codes(g, *at), (float *)g->scale.p + *at);
+    ((int64_t *)g->ids.p)[*at] = id;
+    ((uint32_t *)g->table.p)[slot_of(g, id)] = *at + 1;
+    return 0;
+}
+
+int graph_append_gone(struct graph *g, uint32_t *at, struct err *err)
+{
+    int rc = new_node(g, NODE_DEAD, at, err);
+    if (!rc) g->dead++;
+    return rc;
 }
 
 void graph_kill(struct graph *g, uint32_t node)

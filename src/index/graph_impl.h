@@ -11,6 +11,7 @@
 
 enum {
     LINKS = 32,    /* of a node, at most: 2 M */
+    REFILL = 24,   /* links a full node keeps at least, so that not every newcomer sorts it */
     SEEDS = 4096,  /* at most */
     ENTRIES = 8,   /* seeds a walk begins with */
     FEW_HITS = 64, /* largest k that needs no allocation */
@@ -95,6 +96,9 @@ static inline uint32_t *seed_order(const struct graph *g)
 int graph_reserve(struct graph *g, size_t n, struct err *err);
 /* A node without links; *at is its number. v: unit vector, [dim]. */
 int graph_append(struct graph *g, int64_t id, const float *v, uint32_t *at, struct err *err);
+/* A dead node that stands for one of a file: it has a number and links, nothing else. */
+int graph_append_gone(struct graph *g, uint32_t *at, struct err *err);
+void graph_index_ids(struct graph *g);                  /* the table anew */
 uint32_t graph_find(const struct graph *g, int64_t id); /* its live node, or NONE */
 void graph_kill(struct graph *g, uint32_t node);
 void graph_encode(const struct graph *g, const float *v, uint8_t *codes, float *scale);
@@ -135,5 +139,11 @@ void near_score(const struct graph *g, uint32_t node, struct near *c, size_t n);
 size_t link_choose(const struct graph *g, const struct near *c, size_t n, size_t most, size_t fill,
                    uint32_t *out);
 void link_set(const struct graph *g, uint32_t node, const uint32_t *to, size_t n);
+
+/* ---- graph_file.c ---- */
+/* graph_save with parts of another length (at least 200), for tests. */
+int graph_save_parts(const struct graph *g, size_t most,
+                     int (*put)(void *ud, unsigned part, const char *p, size_t n), void *ud,
+                     struct err *err);
 
 #endif

@@ -29,7 +29,6 @@
 enum {
     EF_BUILD = 100,      /* candidates held while linking */
     NEW_LINKS = 16,      /* M: links a new node begins with */
-    REFILL = 24,         /* links a full node keeps at least, so that not every newcomer sorts it */
     BATCH = 4096,        /* nodes linked between two ticks */
     RUN = 16,            /* nodes a thread takes at a time */
     SIEVED = 32 * SEEDS, /* nodes that seeds are chosen from */

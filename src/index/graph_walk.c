@@ -17,8 +17,9 @@
  * deviation sqrt((s_q^2 + s_v^2) / 12), and six of them are allowed for.
  *
  * A filter, or dead nodes, thin the pool out; so it is made longer by as much as a sample of nodes
- * says. A pool of the nearest nodes of all holds the best kept ones, if it holds k; if it does
- * not, all vectors are scanned. Very narrow filters are scanned at once.
+ * says, for filters by twice as much, since they reach for nodes farther off, which walks find less
+ * surely. A pool of the nearest nodes of all holds the best kept ones, if it holds k; if it does
+ * not, all vectors are scanned. Filters that keep less than an eighth are scanned at once.
  *
  * Threads: a search only reads the graph and takes a `struct walk` of its own from a list. */
 #include "index/graph_impl.h"
@@ -33,7 +34,9 @@
 enum {
     TOUCHED = 16384, /* beyond, all of `seen` is cleared */
     SEED_BLOCK = 256,
-    SAMPLE = 128, /* nodes asked about a filter */
+    SAMPLE = 256,    /* nodes asked about a filter */
+    MANY_HITS = 256, /* more are not a question of nearness */
+    SAMPLE_FEW = 32, /* fewer of them, and all vectors are scanned */
 };
 
 /* ---- what a walk works with ---- */
@@ -223,12 +226,14 @@ static bool wanted(const struct ask *a, uint32_t node)
 /* How long a pool must be to hold as many wanted nodes as it would without filter; 0: too long. */
 static size_t pool_length(const struct ask *a)
 {
-    size_t n = a->g->n, asked = n < SAMPLE ? n : SAMPLE, yes = 0;
+    size_t yes = 0;
+    if (a->k > MANY_HITS) return 0;
     size_t ef = (size_t)a->g->ef > 2 * a->k ? (size_t)a->g->ef : 2 * a->k;
     if (a->keep || a->g->dead) {
-        for (size_t i = 0; i < asked; i++) yes += wanted(a, (uint32_t)(n * i / asked));
-        if (!yes) return 0;
-        ef = ef * asked / yes;
+        for (uint64_t i = 0; i < SAMPLE; i++)
+            yes += wanted(a, (uint32_t)((i * 0x9E3779B97F4A7C15u >> 33) * a->g->n >> 31));
+        if (yes < SAMPLE_FEW) return 0;
+        ef = (a->keep ? 2 : 1) * ef * SAMPLE / yes;
     }
     return ef <= POOL ? ef : 0;
 }
