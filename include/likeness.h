@@ -125,7 +125,7 @@ LK_API int lk_settle(lk_persona *p, lk_error *err);
 
 typedef struct {       /* zeroed: the defaults */
     int k;             /* passages, 0: 5 */
-    int fixed_k;       /* 1: exactly k; 0: those with cosine > 0.7, at least 3, at most k */
+    int fixed_k;       /* 1: exactly k; 0: those near enough, at least 3, at most k */
     int64_t from, to;  /* written in [from, to); 0 both: any time */
     int64_t source;    /* 0: any */
     int topic_plus_1;  /* 0: any */

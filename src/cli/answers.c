@@ -24,6 +24,7 @@ int query_from_args(const struct cli *c, struct query *q, struct err *err)
     *q = query_default(NULL);
     q->k = (int)set_int(c, SET_K);
     q->adaptive = set_yes(c, SET_ADAPTIVE);
+    q->floor = (float)set_real(c, SET_FLOOR);
     if (arg_flag(c, "adaptive") && arg_flag(c, "fixed"))
         return err_set(err, ERR_INVAL, "--adaptive and --fixed cannot both hold");
     if ((rc = mode_from(c, &q->mode, err))) return rc;

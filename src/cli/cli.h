@@ -78,7 +78,7 @@ struct args {
     size_t n_pos;
 };
 
-#define SETTING_COUNT 22
+#define SETTING_COUNT 23
 struct setting_value {
     char *value;        /* NULL: not set, and no default */
     const char *origin; /* "option", "environment", "config file", "default" */
@@ -124,6 +124,7 @@ enum setting_id {
     SET_VOICE,
     SET_K,
     SET_ADAPTIVE,
+    SET_FLOOR,
     SET_THREADS,
     SET_CPU,
     SET_COLOR,

@@ -68,8 +68,9 @@ static const struct option o_add[] = {
 };
 #define FILTERS                                                                                    \
     { "k", 'k', "N", "rest on at most N passages", NULL },                                         \
-        { "adaptive", 0, NULL, "only passages above cosine 0.7, unless fewer than 3 remain",       \
+        { "adaptive", 0, NULL, "only passages above the floor, unless fewer than 3 remain",        \
           NULL },                                                                                  \
+        { "floor", 0, "COSINE", "the floor: 0.7, say; 0: what the embedder needs", NULL },         \
         { "fixed", 0, NULL, "always the best k", NULL },                                           \
         { "from", 0, "DATE", "written on or after DATE (2019, 2019-03, 2019-03-02)", NULL },       \
         { "to", 0, "DATE", "written up to and with DATE", NULL },                                  \

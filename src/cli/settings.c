@@ -28,8 +28,14 @@ const struct setting settings[SETTING_COUNT] = {
     [SET_VOICE] = { "voice", "quote", "voice that answers", NULL, 0, 0, false },
     [SET_K] = { "k", "5", "passages that an answer may rest on", NULL, 1, 50, false },
     [SET_ADAPTIVE] = { "adaptive", "no",
-                       "take only passages above cosine 0.7, unless fewer than 3 remain", "yes no",
-                       0, 0, false },
+                       "take only passages whose cosine is above the floor, unless fewer than 3 "
+                       "remain",
+                       "yes no", 0, 0, false },
+    [SET_FLOOR] = { "floor", "0",
+                    "cosine above which adaptive takes a passage, such as 0.7; 0: what the "
+                    "persona's "
+                    "embedder needs",
+                    NULL, 0, 1, false, true },
     [SET_THREADS] = { "threads", "0", "threads that search together; 0: one per core", NULL, 0, 256,
                       false },
     [SET_CPU] = { "cpu", "auto", "highest instruction set to use", "auto generic avx2 avx512", 0, 0,

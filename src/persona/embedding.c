@@ -21,7 +21,8 @@
 #include <string.h>
 
 #define ENOUGH_PAIRS 400
-#define LEVEL_TOP    6.0f /* deviations above the mean that count in full */
+#define WEIGHT_WORDS 0.2f /* an embedder that knows words only adds little to BM25 */
+#define WEIGHT       0.6f
 
 static struct scale usual_scale(const struct embedder *e)
 {
@@ -29,11 +30,13 @@ static struct scale usual_scale(const struct embedder *e)
     return (struct scale){ 0.15f * floor, 0.35f * floor, floor };
 }
 
-float scale_level(const struct scale *s, float cosine)
+static float share_above(float from, float cosine)
 {
-    float level = (cosine - s->mean) / (LEVEL_TOP * s->spread);
-    return level < 0 ? 0 : level > 1 ? 1 : level;
+    return cosine > from && from < 1 ? fminf(1, (cosine - from) / (1 - from)) : 0;
 }
+
+float scale_level(const struct scale *s, float cosine) { return share_above(s->mean, cosine); }
+float scale_beyond(const struct scale *s, float cosine) { return share_above(s->floor, cosine); }
 
 const char *embedding_default(void)
 {
@@ -76,6 +79,7 @@ static int open_all(const char *name, struct span state, struct span words, stru
     if (!m->words) return err_nomem(err);
     if (m->e->kind->text) m->quick = m->e;
     else if (!(m->quick = embed_open("static", NULL, 0, NULL))) m->quick = m->words;
+    m->weight = m->e->kind->learns ? WEIGHT_WORDS : WEIGHT;
     m->scale = usual_scale(m->e);
     m->near = usual_scale(m->quick);
     return 0;

@@ -28,6 +28,7 @@ struct embedding {
     struct embedder *quick; /* microseconds for a sentence: e itself, or another */
     struct scale scale;     /* of e: a question with windows of passages */
     struct scale near;      /* of quick: a question with sentences */
+    float weight;           /* of its ranking against that by words, in [0, 1] */
     int64_t id;             /* of the row; 0: not stored */
 };
 
@@ -47,7 +48,8 @@ void embedding_close(struct embedding *m);
  * when there are too few. */
 int embedding_calibrate(struct embedder *e, const struct span *question, size_t n, const float *v,
                         const uint32_t *of, size_t n_v, struct scale *out, struct err *err);
-/* How far above what is usual a cosine lies, in [0, 1]. */
+/* How far a cosine lies above what is usual, and above the floor, on the way to 1: in [0, 1]. */
 float scale_level(const struct scale *s, float cosine);
+float scale_beyond(const struct scale *s, float cosine);
 
 #endif

@@ -28,8 +28,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BEST  40
-#define BIAS  (-3.4f)
+#define BEST 40
+#define BIAS (-3.4f)
+#ifndef MEANT
+#define MEANT  1.2f
+#define SURELY 0.f
+#endif
 #define REPLY 0.6f /* of the subject in what somebody asked just before */
 
 /* ---- the kind of answer ---- */
@@ -200,7 +204,7 @@ static float unseen_share(const struct question *q)
 static float support(const struct question *q, const struct sentence *s)
 {
     float z = BIAS + 4.6f * s->cover_heavy + 2.4f * fmaxf(s->own_heavy, 0.8f * s->asked_cover) +
-              1.2f * fmaxf(0, s->cosine) + 0.7f * s->phrase + 0.5f * s->fit -
+              MEANT * s->near + SURELY * s->beyond + 0.7f * s->phrase + 0.5f * s->fit -
               2.2f * unseen_share(q);
     if (s->asked_cover >= REPLY) return 1 / (1 + expf(-z)); /* whatever it says, it was the reply */
     if (q->opinion) z += 0.6f * s->fit - (s->fit > 0 ? 0.3f : 1.5f);
@@ -218,12 +222,9 @@ static int by_score(const void *a, const void *b)
 }
 
 /* What costs more: once for each of the best. */
-static int look_closer(const struct voice_in *in, const struct question *q, const float *qv,
-                       float *v, struct sentence *s, struct buf *folded)
+static int look_closer(const struct voice_in *in, const struct question *q, struct sentence *s,
+                       struct buf *folded)
 {
-    struct embedder *e = retriever_embedder(in->retriever);
-    if (embed_text(e, s->text, s->n, v)) return ERR_NOMEM;
-    s->cosine = kernels.dot_f32(qv, v, (size_t)e->dim);
     buf_clear(folded);
     buf_addc(folded, ' ');
     utf8_fold(folded, s->text, s->n);
@@ -232,38 +233,54 @@ static int look_closer(const struct voice_in *in, const struct question *q, cons
     stance_read(q, s->text, s->n, &s->stance, &s->explicit_change);
     s->fit = kind_fit(q, s, f);
     /* A few words that are all in the question have a high cosine and say nothing. */
-    float cosine = fmaxf(0, s->cosine) * fminf(1, (float)s->n_words / 6);
-    s->score += 0.23f * cosine + (0.07f + 0.15f * (q->bare ? 1 : s->cover)) * s->fit;
+    s->score += 0.23f * s->near * fminf(1, (float)s->n_words / 6) +
+                (0.07f + 0.15f * (q->bare ? 1 : s->cover)) * s->fit;
     s->score *= fitness(s, f);
     s->score += said_effect(in, q, s);
     s->support = support(q, s);
     return 0;
 }
 
+/* How near each sentence is to the question in meaning, by the quick embedder. */
+static int compare_all(const struct voice_in *in, struct arena *mem, struct sentence **all,
+                       size_t n, struct err *err)
+{
+    const struct embedding *m = retriever_embedding(in->retriever);
+    size_t dim = (size_t)m->quick->dim;
+    float *q = arena_alloc(mem, 2 * dim * sizeof *q), *v = q ? q + dim : NULL;
+    int rc = v ? embed_query(m->quick, in->question, strlen(in->question), q) : ERR_NOMEM;
+    for (size_t i = 0; i < n && !rc; i++) {
+        if ((rc = embed_text(m->quick, all[i]->text, all[i]->n, v))) break;
+        float cosine = kernels.dot_f32(q, v, dim);
+        all[i]->near = scale_level(&m->near, cosine);
+        all[i]->beyond = scale_beyond(&m->near, cosine);
+    }
+    return rc ? err_nomem(err) : 0;
+}
+
 int evidence_rank(const struct voice_in *in, const struct question *q, const struct passages *ps,
                   struct arena *mem, struct candidates *c, struct err *err)
 {
-    struct embedder *e = retriever_embedder(in->retriever);
     struct buf folded = BUF_INIT(1 << 20);
-    size_t dim = (size_t)e->dim;
-    float *qv = arena_alloc(mem, 2 * dim * sizeof *qv);
     size_t n = 0;
     int rc = 0;
     struct sentence **all = arena_alloc(mem, (c->n + 1) * sizeof(struct sentence *));
-    if (!all || !qv || embed_query(e, in->question, strlen(in->question), qv))
-        return err_nomem(err);
+    if (!all) return err_nomem(err);
     for (size_t i = 0; i < c->n; i++) {
         struct sentence *s = &c->all[i];
         if (s->twice || s->heading || !s->n_words) continue;
-        s->score = base_score(s, &ps->p[s->passage]) + (q->bare ? said_effect(in, q, s) : 0);
         all[n++] = s;
     }
+    if ((rc = compare_all(in, mem, all, n, err))) return rc;
+    for (size_t i = 0; i < n; i++)
+        all[i]->score = base_score(all[i], &ps->p[all[i]->passage]) + 0.23f * all[i]->near +
+                        (q->bare ? said_effect(in, q, all[i]) : 0);
     qsort(all, n, sizeof *all, by_score);
     c->best = all;
     c->n_best = n < BEST ? n : BEST;
     for (size_t i = 0; i < c->n_best && !rc; i++) {
         all[i]->score = base_score(all[i], &ps->p[all[i]->passage]);
-        if (look_closer(in, q, qv, qv + dim, all[i], &folded)) rc = err_nomem(err);
+        if (look_closer(in, q, all[i], &folded)) rc = err_nomem(err);
     }
     qsort(all, c->n_best, sizeof *all, by_score);
     buf_free(&folded);

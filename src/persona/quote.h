@@ -35,7 +35,8 @@ struct sentence {
     float asked_cover; /* of the question by what somebody asked just before, without light terms */
     float phrase;      /* 0..1: pairs of words of the question stand side by side here too */
     float lead;        /* 0..1: how early the subject comes */
-    float cosine;      /* with the question */
+    float near;        /* 0..1: to the question in meaning, above what is usual */
+    float beyond;      /* 0..1: above what nearly all that is unrelated stays below */
     float fit;         /* the kind of answer that was asked for, 0..1 */
     float score;       /* what it is ranked by */
     float support;     /* 0..1: the evidence that it answers at all */

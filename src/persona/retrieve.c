@@ -16,6 +16,7 @@
 #include "index/fuse.h"
 #include "kernels/kernels.h"
 #include "persona/internal.h"
+#include "persona/question.h"
 #include "persona/windows.h"
 
 #include <jansson.h>
@@ -26,7 +27,6 @@
 #define CANDIDATES     64
 #define WIDE           3     /* windows looked at for each chunk that is wanted */
 #define BEST_WINDOW    0.5f  /* of the nearest window against the mean of all */
-#define FUSE_WEIGHT    0.45f /* of cosine against BM25 */
 #define BEFORE_WEIGHT  0.45f /* of an earlier turn against the question */
 #define CONTEXT_WEIGHT 0.5f  /* of the others' words in BM25 */
 #define TITLE_WEIGHT   0.7f
@@ -62,7 +62,6 @@ struct query query_default(const char *text)
     return (struct query){ .text = text,
                            .k = 5,
                            .adaptive = true,
-                           .floor = 0.7f,
                            .diversity = 0.3f,
                            .from = CLOCK_NONE,
                            .to = CLOCK_NONE,
@@ -296,10 +295,16 @@ static size_t near_chunks(struct retriever *r, const float *v, size_t want,
     return n;
 }
 
-static size_t query_terms(const struct query *q, struct bm25_term *t)
+/* The question's words, with everyday synonyms unless they were given or words alone are wanted. */
+static size_t query_terms(const struct retriever *r, const struct query *q, struct bm25_term *t)
 {
     size_t n = bm25_terms(q->text, strlen(q->text), t, TERMS_MAX);
     for (size_t i = 0; i < q->n_extra && n < TERMS_MAX; i++) t[n++] = q->extra[i];
+    if (!q->extra && q->mode == QUERY_HYBRID) {
+        struct question read;
+        question_read(q->text, NULL, r->words, &read);
+        n += question_expand(&read, t + n, TERMS_MAX - n);
+    }
     if (!q->before || !*q->before) return n;
     struct bm25_term b[TERMS_MAX];
     size_t m = bm25_terms(q->before, strlen(q->before), b, TERMS_MAX);
@@ -329,8 +334,8 @@ static size_t rank(struct retriever *r, const struct query *q, const float *v, s
     if (q->mode != QUERY_KEYWORD)
         na = near_chunks(r, v, want, some ? keep_window : NULL, &f, a, err, rc);
     if (q->mode != QUERY_VECTOR)
-        nb = bm25_search(r->words, t, query_terms(q, t), want, some ? keep : NULL, &f, b, err);
-    n = fuse_rankings(a, na, b, nb, FUSE_WEIGHT, out, cap);
+        nb = bm25_search(r->words, t, query_terms(r, q, t), want, some ? keep : NULL, &f, b, err);
+    n = fuse_rankings(a, na, b, nb, r->m.weight, out, cap);
     free(a);
     return n;
 }
@@ -348,14 +353,16 @@ static int open_text(void *ud, const struct row_chunk *row)
 }
 
 /* Adaptive k: the passages above the floor; fewer than three, then the best k as they are. */
-static size_t cut(const struct query *q, const float *sim, bool *keep_it, size_t n)
+static size_t cut(const struct retriever *r, const struct query *q, const float *sim, bool *keep_it,
+                  size_t n)
 {
     size_t above = 0, k = q->k > 0 ? (size_t)q->k : 5;
-    for (size_t i = 0; i < n; i++) above += sim[i] > q->floor;
-    bool floor = q->adaptive && above >= 3;
+    float floor = q->floor != 0 ? q->floor : r->m.scale.floor;
+    for (size_t i = 0; i < n; i++) above += sim[i] > floor;
+    bool adapt = q->adaptive && above >= 3;
     size_t kept = 0;
     for (size_t i = 0; i < n; i++) {
-        keep_it[i] = kept < k && (!floor || sim[i] > q->floor);
+        keep_it[i] = kept < k && (!adapt || sim[i] > floor);
         kept += keep_it[i];
     }
     return kept;
@@ -369,7 +376,7 @@ static int fill(struct retriever *r, const struct query *q, const float *v, cons
     int rc = 0;
     if (!sim || !want) return err_nomem(err);
     for (size_t i = 0; i < n; i++) sim[i] = nearness_of(r, v, hit[i].id).best;
-    size_t kept = cut(q, sim, want, n);
+    size_t kept = cut(r, q, sim, want, n);
     out->p = arena_alloc(out->mem, (kept + 1) * sizeof *out->p);
     if (!out->p) return err_nomem(err);
     for (size_t i = 0; i < n && !rc; i++) {

@@ -27,11 +27,11 @@ enum query_mode { QUERY_HYBRID, QUERY_VECTOR, QUERY_KEYWORD };
 struct query {
     const char *text;
     const char *before;            /* earlier turns, for a follow-up; counts less; NULL */
-    const struct bm25_term *extra; /* further search words, such as synonyms; NULL */
+    const struct bm25_term *extra; /* further search words; NULL: everyday synonyms of its own */
     size_t n_extra;
     int k;           /* 5 */
     bool adaptive;   /* cosine > floor, at most k; fewer than 3: the best k */
-    float floor;     /* 0.7 */
+    float floor;     /* a cosine; 0: that of the persona's embedder (struct scale) */
     float diversity; /* 0: relevance only .. 1; 0.3 */
     enum query_mode mode;
     int64_t from, to; /* written_at in [from, to); CLOCK_NONE: open. Undated only when both open */
