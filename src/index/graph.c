@@ -192,6 +192,7 @@ struct graph_info graph_info(const struct graph *g)
         .live = g->n - g->dead,
         .dead = g->dead,
         .seeds = g->n_seeds,
+        .left_out = g->left_out,
         .bytes = sizeof *g + g->n * node + g->slots * sizeof(uint32_t) + g->n_seeds * g->stride,
         .ef = g->ef,
         .recall = g->recall,

@@ -45,6 +45,7 @@ int graph_tune(struct graph *g, const struct vectors *ix, double want, double *r
 
 struct graph_info {
     size_t live, dead, seeds; /* nodes; dead ones are still walked through */
+    size_t left_out;          /* nodes of the file that graph_load left out */
     size_t bytes;             /* memory held */
     int ef;                   /* candidates a search holds */
     float recall;             /* as last measured by graph_tune; 0: not yet */

@@ -233,6 +233,7 @@ static int check_whole(struct graph *g, struct err *err)
 {
     uint32_t *to = malloc((g->n + 1) * sizeof *to);
     if (!to) return err_nomem(err);
+    g->left_out = g->dead;
     for (size_t i = 0; g->dead && i < g->n; i++)
         if (!node_dead(g, i)) mend(g, (uint32_t)i);
     if (g->dead) compact(g, to);

@@ -28,7 +28,7 @@ typedef _Atomic uint32_t link_t;
 struct graph {
     int dim;
     size_t stride; /* bytes of codes a node, a multiple of 64 */
-    size_t n, cap, dead;
+    size_t n, cap, dead, left_out;
     struct grow codes; /* uint8_t [cap, stride], biased by 128 */
     struct grow scale; /* float [cap]: unit vector = scale * (codes - 128) */
     struct grow ids;   /* int64_t [cap] */

@@ -18,6 +18,7 @@
 #include "base/map.h"
 #include "base/str.h"
 #include "persona/internal.h"
+#include "persona/nearby.h"
 #include "persona/pack.h"
 #include "persona/windows.h"
 #include "vault/stream.h"
@@ -134,6 +135,7 @@ static int write_vector(void *ud, int64_t chunk, const float *v, int count)
 static int write_doc(void *ud, const char *name, const char *body, size_t n)
 {
     struct writer *w = ud;
+    if (nearby_is_part(name)) return 0;
     w->n->docs++;
     buf_lstr(&w->rec, name, strlen(name));
     buf_lstr(&w->rec, body, n);

@@ -16,6 +16,7 @@
 #include "index/fuse.h"
 #include "kernels/kernels.h"
 #include "persona/internal.h"
+#include "persona/nearby.h"
 #include "persona/question.h"
 #include "persona/windows.h"
 
@@ -46,6 +47,7 @@ struct retriever {
     int64_t version; /* of the store's data when it was read */
     struct embedding m;
     struct vectors *vectors; /* of windows: window_id */
+    struct graph *graph;     /* of a large persona, or NULL */
     struct bm25 *words;
     struct fact *fact;
     size_t n, cap;
@@ -143,6 +145,7 @@ static int read_vector(void *ud, int64_t chunk, const float *v, int count)
 static void unload(struct retriever *r)
 {
     embedding_close(&r->m);
+    graph_free(r->graph);
     vectors_free(r->vectors);
     bm25_free(r->words);
     free(r->fact);
@@ -171,6 +174,7 @@ static int load(struct retriever *r, struct err *err)
     if (!rc && !r->m.e) rc = embedding_open(r->p->embedder, &r->m, err);
     if (!rc && !(r->vectors = vectors_new(r->m.e->dim, err))) rc = ERR_NOMEM;
     if (!rc && r->m.id) rc = store_vector_each(st, ps, r->m.id, read_vector, r, err);
+    if (!rc) rc = nearby_load(r->home, r->p, r->vectors, &r->graph, err);
     if (r->tmp) arena_reset(r->tmp);
     r->err = NULL;
     if (rc) r->version = UNREAD;
@@ -284,7 +288,7 @@ static size_t near_chunks(struct retriever *r, const float *v, size_t want,
     size_t wide = r->windowed ? want * WIDE : want, n = 0;
     struct hit *w = arena_alloc(r->tmp, wide * sizeof *w);
     if (!w) *rc = err_nomem(err);
-    size_t found = w ? vectors_search(r->vectors, v, wide, fn, f, w) : 0;
+    size_t found = w ? nearby_search(r->graph, r->vectors, v, wide, fn, f, w) : 0;
     for (size_t i = 0; i < found && n < want; i++) {
         int64_t chunk = window_chunk(w[i].id);
         size_t k = 0;
@@ -429,7 +433,8 @@ const struct persona *retriever_persona(const struct retriever *r) { return r->p
 
 size_t retriever_bytes(const struct retriever *r)
 {
-    return vectors_bytes(r->vectors) + bm25_bytes(r->words) + r->cap * sizeof *r->fact;
+    size_t graph = r->graph ? graph_info(r->graph).bytes : 0;
+    return graph + vectors_bytes(r->vectors) + bm25_bytes(r->words) + r->cap * sizeof *r->fact;
 }
 
 const char *retriever_title(const struct retriever *r, int64_t source)

@@ -17,6 +17,7 @@
 #include "kernels/kernels.h"
 #include "persona/embedding.h"
 #include "persona/internal.h"
+#include "persona/nearby.h"
 #include "persona/profile.h"
 #include "persona/topics.h"
 #include "persona/windows.h"
@@ -531,6 +532,7 @@ static int settle_steps(struct settle *s)
     if (!rc && s->relearn) rc = store_embedder_switch(s->home->store, ps_of(s), s->m.id, s->err);
     if (!rc) rc = settle_topics(s);
     if (!rc) rc = settle_profile(s);
+    if (!rc) rc = nearby_settle(s->home, s->p, s->m.id, s->m.e->dim, false, s->pr, s->err);
     if (!rc && s->reembed) rc = persona_save(s->home, s->p, s->err);
     if (!rc) rc = store_persona_stale(s->home->store, ps_of(s), false, s->err);
     return rc;
