@@ -22,7 +22,8 @@
 
 #define ENOUGH_PAIRS 400
 #define WEIGHT_WORDS 0.2f /* an embedder that knows words only adds little to BM25 */
-#define WEIGHT       0.6f
+#define WEIGHT_TABLE 0.6f
+#define WEIGHT       0.7f
 
 static struct scale usual_scale(const struct embedder *e)
 {
@@ -79,7 +80,7 @@ static int open_all(const char *name, struct span state, struct span words, stru
     if (!m->words) return err_nomem(err);
     if (m->e->kind->text) m->quick = m->e;
     else if (!(m->quick = embed_open("static", NULL, 0, NULL))) m->quick = m->words;
-    m->weight = m->e->kind->learns ? WEIGHT_WORDS : WEIGHT;
+    m->weight = m->e->kind->learns ? WEIGHT_WORDS : m->e->kind->text ? WEIGHT_TABLE : WEIGHT;
     m->scale = usual_scale(m->e);
     m->near = usual_scale(m->quick);
     return 0;

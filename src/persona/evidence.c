@@ -1,12 +1,12 @@
 /* How well a sentence answers, and whether what was found is enough to answer at all.
  *
  * Two numbers are kept apart. `score` ranks: coverage of the question by the sentence and its
- * surroundings, the cosine of both, words that adjoin in both, the kind of answer that was asked
+ * surroundings, what both mean, words that adjoin in both, the kind of answer that was asked
  * for, and whether the sentence can stand alone. `support` judges: a logistic of the evidence,
  * whose weights are set by hand,
  *
  *     z = BIAS + 4.6 cover_heavy + 2.4 max(own_heavy, 0.8 asked_cover)
- *              + 1.2 cosine + 0.7 phrase + 0.5 fit - 2.2 unseen
+ *              + near + beyond + 0.7 phrase + 0.5 fit - 2.2 unseen
  *
  * where heavy leaves the light words out ("think", "good") and unseen is the share of the
  * question's weight in words that the person's whole corpus does not have, in any form. Half of the
@@ -15,8 +15,13 @@
  * evidence is less ("Do you like geese?" is not answered by who plucked one), except in what was
  * said in reply to that very question.
  *
- * Everything that costs (cosine, kind of answer, stance) is worked out only for the BEST by the
- * cheap part, and only settles close calls. */
+ * Meaning is what the quick embedder finds between question and sentence, measured against the
+ * persona's own corpus (embedding.h). In the ranking all of it counts, with that of the better
+ * neighbour, so that a paraphrase comes up which shares no word. In the support only what lies
+ * beyond nearly all that is unrelated counts: a cosine alone cannot tell that nothing is known.
+ *
+ * Everything else that costs (kind of answer, stance) is worked out only for the BEST by the rest
+ * of the score, and only settles close calls. */
 #include "persona/quote.h"
 
 #include "base/str.h"
@@ -28,12 +33,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BEST 40
-#define BIAS (-3.4f)
-#ifndef MEANT
-#define MEANT  1.2f
-#define SURELY 0.f
-#endif
+#define BEST  40
+#define BIAS  (-3.4f)
 #define REPLY 0.6f /* of the subject in what somebody asked just before */
 
 /* ---- the kind of answer ---- */
@@ -204,8 +205,8 @@ static float unseen_share(const struct question *q)
 static float support(const struct question *q, const struct sentence *s)
 {
     float z = BIAS + 4.6f * s->cover_heavy + 2.4f * fmaxf(s->own_heavy, 0.8f * s->asked_cover) +
-              MEANT * s->near + SURELY * s->beyond + 0.7f * s->phrase + 0.5f * s->fit -
-              2.2f * unseen_share(q);
+              (q->opinion ? s->near + s->beyond * s->fit : s->near + s->beyond) + 0.7f * s->phrase +
+              0.5f * s->fit - 2.2f * unseen_share(q);
     if (s->asked_cover >= REPLY) return 1 / (1 + expf(-z)); /* whatever it says, it was the reply */
     if (q->opinion) z += 0.6f * s->fit - (s->fit > 0 ? 0.3f : 1.5f);
     if (q->taste && s->fit < 0.5f) z -= 2;
@@ -233,7 +234,7 @@ static int look_closer(const struct voice_in *in, const struct question *q, stru
     stance_read(q, s->text, s->n, &s->stance, &s->explicit_change);
     s->fit = kind_fit(q, s, f);
     /* A few words that are all in the question have a high cosine and say nothing. */
-    s->score += 0.23f * s->near * fminf(1, (float)s->n_words / 6) +
+    s->score += s->meant * fminf(1, (float)s->n_words / 6) +
                 (0.07f + 0.15f * (q->bare ? 1 : s->cover)) * s->fit;
     s->score *= fitness(s, f);
     s->score += said_effect(in, q, s);
@@ -241,19 +242,33 @@ static int look_closer(const struct voice_in *in, const struct question *q, stru
     return 0;
 }
 
+/* What meaning weighs. Of an embedder that knows words only little comes that the words do not
+ * say themselves. */
+static const struct weights {
+    float meant, around; /* in the score: of the sentence; of the better neighbour */
+    float near, beyond;  /* in the support: above what is usual; above the floor */
+} words_only = { 0.23f, 0, 1.2f, 0 }, meaning = { 0.4f, 0.2f, 0, 6 };
+
 /* How near each sentence is to the question in meaning, by the quick embedder. */
 static int compare_all(const struct voice_in *in, struct arena *mem, struct sentence **all,
                        size_t n, struct err *err)
 {
     const struct embedding *m = retriever_embedding(in->retriever);
+    const struct weights *w = m->quick->kind->learns ? &words_only : &meaning;
     size_t dim = (size_t)m->quick->dim;
     float *q = arena_alloc(mem, 2 * dim * sizeof *q), *v = q ? q + dim : NULL;
     int rc = v ? embed_query(m->quick, in->question, strlen(in->question), q) : ERR_NOMEM;
     for (size_t i = 0; i < n && !rc; i++) {
         if ((rc = embed_text(m->quick, all[i]->text, all[i]->n, v))) break;
         float cosine = kernels.dot_f32(q, v, dim);
-        all[i]->near = scale_level(&m->near, cosine);
-        all[i]->beyond = scale_beyond(&m->near, cosine);
+        all[i]->cosine = scale_level(&m->near, cosine);
+        all[i]->near = w->near * all[i]->cosine;
+        all[i]->beyond = w->beyond * scale_beyond(&m->near, cosine);
+    }
+    for (size_t i = 0; i < n && !rc; i++) {
+        const struct sentence *s = all[i];
+        float around = fmaxf(s->prev ? s->prev->cosine : 0, s->next ? s->next->cosine : 0);
+        all[i]->meant = w->meant * s->cosine + w->around * around;
     }
     return rc ? err_nomem(err) : 0;
 }
@@ -273,7 +288,7 @@ int evidence_rank(const struct voice_in *in, const struct question *q, const str
     }
     if ((rc = compare_all(in, mem, all, n, err))) return rc;
     for (size_t i = 0; i < n; i++)
-        all[i]->score = base_score(all[i], &ps->p[all[i]->passage]) + 0.23f * all[i]->near +
+        all[i]->score = base_score(all[i], &ps->p[all[i]->passage]) + all[i]->meant +
                         (q->bare ? said_effect(in, q, all[i]) : 0);
     qsort(all, n, sizeof *all, by_score);
     c->best = all;

@@ -35,13 +35,14 @@ struct sentence {
     float asked_cover; /* of the question by what somebody asked just before, without light terms */
     float phrase;      /* 0..1: pairs of words of the question stand side by side here too */
     float lead;        /* 0..1: how early the subject comes */
-    float near;        /* 0..1: to the question in meaning, above what is usual */
-    float beyond;      /* 0..1: above what nearly all that is unrelated stays below */
-    float fit;         /* the kind of answer that was asked for, 0..1 */
-    float score;       /* what it is ranked by */
-    float support;     /* 0..1: the evidence that it answers at all */
-    float stance;      /* -1 .. 1, 0: no view */
-    float explicit_change;          /* 0 .. 1: says itself that a view changed */
+    float cosine;      /* to the question, on the scale of what is usual: 0..1 */
+    float meant;       /* what meaning adds to its score */
+    float near, beyond;    /* and to its support; beyond: what unrelated sentences never reach */
+    float fit;             /* the kind of answer that was asked for, 0..1 */
+    float score;           /* what it is ranked by */
+    float support;         /* 0..1: the evidence that it answers at all */
+    float stance;          /* -1 .. 1, 0: no view */
+    float explicit_change; /* 0 .. 1: says itself that a view changed */
     uint64_t stems[SENTENCE_STEMS]; /* of content words, for overlap */
     size_t n_stems, n_words;
 };

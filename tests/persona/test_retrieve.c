@@ -218,7 +218,7 @@ static void plain_cosine(void **state)
     static const enum query_mode all[] = { QUERY_HYBRID, QUERY_VECTOR, QUERY_KEYWORD };
     struct retriever *r = open_retriever();
     struct embedder *e = retriever_embedder(r);
-    int dim = e->kind->dim;
+    int dim = e->dim;
     float *a = calloc((size_t)dim, sizeof *a), *b = calloc((size_t)dim, sizeof *b);
     assert_non_null(a);
     assert_non_null(b);
@@ -229,7 +229,7 @@ static void plain_cosine(void **state)
         q.mode = all[m];
         struct passages ps = get(r, &q);
         assert_true(ps.n >= 1);
-        check_int(embed_text(e, q.text, strlen(q.text), a), 0);
+        check_int(embed_query(e, q.text, strlen(q.text), a), 0);
         for (size_t i = 0; i < ps.n; i++) {
             struct buf plain = BUF_INIT(1 << 20);
             double dot = 0, na = 0, nb = 0;
