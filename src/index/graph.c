@@ -19,6 +19,7 @@
 #include <string.h>
 
 enum { EF_DEFAULT = 128 };
+#define APART 0.95f /* to begin with */
 
 struct graph *graph_new(int dim, struct err *err)
 {
@@ -35,7 +36,7 @@ struct graph *graph_new(int dim, struct err *err)
     g->dim = dim;
     g->stride = ((size_t)dim + 63) / 64 * 64;
     g->ef = EF_DEFAULT;
-    g->apart = 0.95f;
+    g->apart = APART;
     g->built_at = CLOCK_NONE;
     g->seed = malloc(SEEDS * sizeof *g->seed);
     if (!g->seed || grow_to(&g->door, SEEDS * (g->stride + 8), NULL)) {
@@ -90,6 +91,13 @@ void graph_index_ids(struct graph *g)
 {
     if (g->slots) memset(g->table.p, 0, g->slots * sizeof(uint32_t));
     index_nodes(g);
+}
+
+void graph_empty(struct graph *g)
+{
+    g->n = g->dead = g->n_seeds = 0;
+    g->apart = APART;
+    graph_index_ids(g);
 }
 
 /* Half full at most, once n nodes are in it. */

@@ -12,7 +12,7 @@
 enum {
     LINKS = 32,    /* of a node, at most: 2 M */
     REFILL = 24,   /* links a full node keeps at least, so that not every newcomer sorts it */
-    SEEDS = 4096,  /* at most */
+    SEEDS = 2048,  /* at most */
     ENTRIES = 8,   /* seeds a walk begins with */
     FEW_HITS = 64, /* largest k that needs no allocation */
     POOL = GRAPH_EF_MAX,
@@ -98,6 +98,7 @@ int graph_reserve(struct graph *g, size_t n, struct err *err);
 int graph_append(struct graph *g, int64_t id, const float *v, uint32_t *at, struct err *err);
 /* A dead node that stands for one of a file: it has a number and links, nothing else. */
 int graph_append_gone(struct graph *g, uint32_t *at, struct err *err);
+void graph_empty(struct graph *g);
 void graph_index_ids(struct graph *g);                  /* the table anew */
 uint32_t graph_find(const struct graph *g, int64_t id); /* its live node, or NONE */
 void graph_kill(struct graph *g, uint32_t node);

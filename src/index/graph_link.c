@@ -142,7 +142,8 @@ static void link_node(const struct graph *g, struct walk *w, uint32_t node)
 {
     uint32_t chosen[NEW_LINKS];
     size_t n = 0;
-    walk_from_seeds(g, w, node_codes(g, node), EF_BUILD);
+    size_t ef = g->dead * 2 < g->n ? EF_BUILD * g->n / (g->n - g->dead) : 2 * EF_BUILD;
+    walk_from_seeds(g, w, node_codes(g, node), ef);
     for (size_t i = 0; i < w->n; i++) {
         struct near c = w->pool[i];
         if (c.node == node || node_dead(g, c.node)) continue;
@@ -281,6 +282,7 @@ int graph_update(struct graph *g, const struct vectors *ix, const struct progres
     if (!rc) rc = choose_seeds(&l, pr, err);
     if (!rc) rc = link_all(&l, pr, err);
     for (size_t i = l.first; rc && i < g->n; i++) graph_kill(g, (uint32_t)i);
+    if (rc && !l.first) graph_empty(g); /* nothing old has links to what is not linked */
     return rc;
 }
 

@@ -7,7 +7,7 @@
  * The paper finds where to begin by descending a hierarchy of ever denser graphs. Text vectors lie in
  * clumps that are nearly at right angles to each other, and from one clump there is no slope
  * towards another: a descent that starts in the wrong one stays there. Instead, all seeds are
- * scanned: up to 4,096 nodes chosen so that every clump has one (graph_link.c), whose codes lie
+ * scanned: up to 2,048 nodes chosen so that every clump has one (graph_link.c), whose codes lie
  * together in the cache of the processor. The walk begins at the best few.
  *
  * Scores in a walk are products of codes, times the scale of the node; the scale of the question is

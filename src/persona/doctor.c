@@ -4,9 +4,11 @@
  * it. */
 #include "persona/doctor.h"
 
+#include "base/clock.h"
 #include "persona/embedding.h"
 #include "persona/ingest.h"
 #include "persona/internal.h"
+#include "persona/nearby.h"
 #include "persona/pack.h"
 
 #include <stdarg.h>
@@ -133,6 +135,36 @@ static void look_at_embedder(struct look *l, const struct persona *p)
              p->id, usual);
 }
 
+/* Of a large persona: how well its index finds. One that is not there costs time, nothing else, but
+ * one that finds too little would be believed. */
+static int look_at_index(struct look *l, const struct persona *p)
+{
+    struct nearby_look n;
+    struct err e = { 0 };
+    char day[24];
+    int rc = nearby_look(l->home, p, &n, &e);
+    if (rc || !n.wanted) return rc == ERR_NOMEM ? rc : 0; /* the store told what does not open */
+    if (n.there)
+        tell(l, n.recall < NEARBY_RECALL,
+             "persona %s: the index over %zu vectors, of %s, finds %.1f %% of the ten nearest "
+             "(ef %d, %zu MB)",
+             p->id, n.vectors, clock_date(n.info.built_at, day), 100 * n.recall, n.info.ef,
+             n.info.bytes >> 20);
+    else
+        tell(l, true,
+             "persona %s: %zu vectors have no index that fits, so each question reads them all",
+             p->id, n.vectors);
+    if (n.there && n.recall >= NEARBY_RECALL) return 0;
+    if (!l->repair) tell(l, false, "persona %s: `likeness doctor` builds it anew", p->id);
+    else if ((rc = nearby_repair(l->home, p, NULL, &e)))
+        tell(l, false, "persona %s: the index could not be built: %s", p->id, e.msg);
+    else {
+        l->rep->store.repaired++;
+        tell(l, false, "persona %s: the index was built anew", p->id);
+    }
+    return rc == ERR_NOMEM ? rc : 0;
+}
+
 static int look_at_persona(struct look *l, const struct found *f)
 {
     struct persona *p = NULL;
@@ -160,6 +192,7 @@ static int look_at_persona(struct look *l, const struct found *f)
         }
         if (rc && rc != ERR_NOMEM) rc = 0;
     }
+    if (!rc && !p->stale) rc = look_at_index(l, p);
     persona_close(p);
     return rc;
 }

@@ -189,3 +189,46 @@ size_t nearby_search(const struct graph *g, const struct vectors *ix, const floa
 {
     return g ? graph_search(g, ix, q, k, keep, ud, out) : vectors_search(ix, q, k, keep, ud, out);
 }
+
+/* ---- for the doctor ---- */
+
+static int current_embedder(void *ud, const struct row_embedder *r)
+{
+    if (r->current) *(struct row_embedder *)ud = *r;
+    return 0;
+}
+
+int nearby_look(struct home *h, const struct persona *p, struct nearby_look *out, struct err *err)
+{
+    struct row_embedder e = { 0 };
+    struct vectors *ix = NULL;
+    struct graph *g = NULL;
+    *out = (struct nearby_look){ 0 };
+    int rc = store_embedder_each(h->store, &p->seal, current_embedder, &e, err);
+    if (!rc && e.id) rc = is_large(h, p, e.id, e.dim, &out->wanted, err);
+    if (rc || !out->wanted) return rc;
+    rc = nearby_vectors(h, p, e.id, e.dim, &ix, err);
+    if (!rc) out->vectors = vectors_count(ix);
+    if (!rc) rc = nearby_load(h, p, ix, &g, err);
+    if (!rc && g) {
+        out->there = true;
+        out->info = graph_info(g);
+        rc = graph_recall(g, ix, 200, 10, &out->recall, err);
+    }
+    graph_free(g);
+    vectors_free(ix);
+    return rc;
+}
+
+int nearby_repair(struct home *h, const struct persona *p, const struct progress *pr,
+                  struct err *err)
+{
+    struct row_embedder e = { 0 };
+    int rc = store_embedder_each(h->store, &p->seal, current_embedder, &e, err);
+    if (rc || !e.id) return rc;
+    if ((rc = store_begin(h->store, err))) return rc;
+    rc = nearby_settle(h, p, e.id, e.dim, true, pr, err);
+    if (!rc) rc = store_commit(h->store, err);
+    if (rc) store_rollback(h->store);
+    return rc;
+}

@@ -24,6 +24,18 @@ int nearby_settle(struct home *h, const struct persona *p, int64_t embedder, int
 /* *out NULL, and 0: there is none, or it no longer fits; then all vectors are to be scanned. */
 int nearby_load(struct home *h, const struct persona *p, const struct vectors *ix,
                 struct graph **out, struct err *err);
+
+struct nearby_look {
+    size_t vectors;
+    bool wanted, there; /* enough vectors for an index; one that fits them */
+    double recall;      /* of the best ten, measured now */
+    struct graph_info info;
+};
+/* Reads the vectors and the stored index and measures it: seconds for a large persona. */
+int nearby_look(struct home *h, const struct persona *p, struct nearby_look *out, struct err *err);
+/* Builds the stored index anew, in a transaction. */
+int nearby_repair(struct home *h, const struct persona *p, const struct progress *pr,
+                  struct err *err);
 size_t nearby_search(const struct graph *g, const struct vectors *ix, const float *q, size_t k,
                      bool (*keep)(void *ud, int64_t id), void *ud, struct hit *out);
 /* All vectors of an embedder, by window_id. */
