@@ -2,10 +2,10 @@
  * books, each a persona made for it. Ways of searching, a row each:
  *
  *     bm25      keywords alone
- *     vector E  cosine alone, with embedder E: every passage, no index, no store
+ *     vector E  cosine alone, with embedder E: of the windows of passages, as the program does
  *     fused E   as retrieve.c puts both together, no variety asked for
  *     search E  the same with the variety that the program asks for (query_default)
- *     quote E   as the quote voice asks: with synonyms
+ *     whole E   cosine alone with one vector for a passage; LIKENESS_EVAL_WHOLE=1 asks for it
  *
  * E is each embedder that needs no file, and each of LIKENESS_EVAL_MODELS (names or files, with
  * commas between). The persona is embedded anew for each, so what retrieve.c does for that embedder
@@ -25,7 +25,6 @@
 #include "kernels/kernels.h"
 #include "persona/ingest.h"
 #include "persona/internal.h"
-#include "persona/question.h"
 #include "persona/retrieve.h"
 
 #include <stdio.h>
@@ -160,7 +159,7 @@ static int read_chunks(struct place *at, struct err *err)
     return rc ? rc : eval_set_judge(&at->set, err);
 }
 
-/* ---- vectors alone ---- */
+/* ---- one vector for a passage ---- */
 
 static int add_cosine(float **v, size_t *n, size_t *cap, float c)
 {
@@ -209,10 +208,10 @@ static int embed_chunks(const struct eval_set *s, struct embedder *e, struct vec
     return rc;
 }
 
-static int by_vector(struct place *at, struct embedder *e, const char *name, struct err *err)
+static int by_whole(struct place *at, struct embedder *e, const char *name, struct err *err)
 {
     const struct eval_set *s = &at->set;
-    struct way *w = way_of(at->ev, "vector", name);
+    struct way *w = way_of(at->ev, "whole", name);
     struct vectors *ix = vectors_new(e->dim, err);
     float *v = calloc((size_t)e->dim, sizeof *v);
     int rc = w && ix && v ? embed_chunks(s, e, ix, err) : err_nomem(err);
@@ -232,35 +231,28 @@ static int by_vector(struct place *at, struct embedder *e, const char *name, str
 
 /* ---- as the program searches ---- */
 
-enum how { KEYWORDS, FUSED, SEARCH, QUOTE };
+enum how { KEYWORDS, VECTORS, FUSED, SEARCH };
 
-static struct query query_for(const struct place *at, enum how how, const char *text,
-                              struct bm25_term *extra)
+static struct query query_for(enum how how, const char *text)
 {
     struct query q = query_default(text);
-    struct question read;
     q.adaptive = false;
     q.k = how == SEARCH ? 10 : EVAL_DEPTH;
     if (how != SEARCH) q.diversity = 0;
     if (how == KEYWORDS) q.mode = QUERY_KEYWORD;
-    if (how == QUOTE) {
-        question_read(text, NULL, retriever_words(at->r), &read);
-        q.extra = extra;
-        q.n_extra = question_expand(&read, extra, QUESTION_TERMS * 2);
-    }
+    if (how == VECTORS) q.mode = QUERY_VECTOR;
     return q;
 }
 
 static int by_retriever(struct place *at, enum how how, const char *embedder, struct err *err)
 {
-    static const char *const names[] = { "bm25", "fused", "search", "quote" };
+    static const char *const names[] = { "bm25", "vector", "fused", "search" };
     struct way *w = way_of(at->ev, names[how], embedder);
     int rc = w ? 0 : err_nomem(err);
     for (size_t i = 0; i < at->set.n_q && !rc; i++) {
-        struct bm25_term extra[QUESTION_TERMS * 2];
         struct passages ps = { 0 };
         int64_t ids[EVAL_DEPTH];
-        struct query q = query_for(at, how, at->set.q[i].text, extra);
+        struct query q = query_for(how, at->set.q[i].text);
         if ((rc = retrieve(at->r, &q, &ps, err))) break;
         size_t n = ps.n < EVAL_DEPTH ? ps.n : EVAL_DEPTH;
         for (size_t k = 0; k < n; k++) ids[k] = ps.p[k].chunk;
@@ -281,14 +273,12 @@ static int by_embedder(struct place *at, const char *name, struct err *err)
     }
     const char *base = strrchr(name, '/');
     base = base ? base + 1 : name;
-    int rc = by_vector(at, e, base, err);
+    int rc = asked_for("LIKENESS_EVAL_WHOLE") ? by_whole(at, e, base, err) : 0;
     embed_close(e);
     if (!rc && strcmp(at->persona->embedder, name) != 0)
         rc = persona_reembed(at->home, at->persona, name, NULL, err);
     if (!rc) rc = retriever_open(at->home, at->persona, &at->r, err);
-    if (!rc) rc = by_retriever(at, FUSED, base, err);
-    if (!rc) rc = by_retriever(at, SEARCH, base, err);
-    if (!rc) rc = by_retriever(at, QUOTE, base, err);
+    for (enum how how = VECTORS; how <= SEARCH && !rc; how++) rc = by_retriever(at, how, base, err);
     retriever_close(at->r);
     at->r = NULL;
     return rc;

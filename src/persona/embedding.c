@@ -75,8 +75,10 @@ static int open_all(const char *name, struct span state, struct span words, stru
                     struct err *err)
 {
     struct err why = { 0 };
-    if (!(m->e = embed_open(name, state.p, state.n, &why))) return say_missing(name, &why, err);
-    m->words = m->e->kind->learns ? m->e : embed_open("hash", words.p, words.n, err);
+    if (!(m->e = embed_open(name, state.n ? state.p : NULL, state.n, &why)))
+        return say_missing(name, &why, err);
+    m->words =
+        m->e->kind->learns ? m->e : embed_open("hash", words.n ? words.p : NULL, words.n, err);
     if (!m->words) return err_nomem(err);
     if (m->e->kind->text) m->quick = m->e;
     else if (!(m->quick = embed_open("static", NULL, 0, NULL))) m->quick = m->words;

@@ -64,7 +64,7 @@ struct query query_default(const char *text)
     return (struct query){ .text = text,
                            .k = 5,
                            .adaptive = true,
-                           .diversity = 0.3f,
+                           .diversity = 0.1f,
                            .from = CLOCK_NONE,
                            .to = CLOCK_NONE,
                            .topic = -1 };

@@ -32,7 +32,7 @@ struct query {
     int k;           /* 5 */
     bool adaptive;   /* cosine > floor, at most k; fewer than 3: the best k */
     float floor;     /* a cosine; 0: that of the persona's embedder (struct scale) */
-    float diversity; /* 0: relevance only .. 1; 0.3 */
+    float diversity; /* 0: relevance only .. 1; 0.1 */
     enum query_mode mode;
     int64_t from, to; /* written_at in [from, to); CLOCK_NONE: open. Undated only when both open */
     int64_t source;   /* 0: any */
