@@ -29,7 +29,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PORTABLE_VERSION 1
+#define PORTABLE_VERSION 2 /* 1: one vector a chunk */
 #define DIM_MAX          65536
 
 /* ---- out ---- */
