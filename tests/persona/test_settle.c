@@ -2,8 +2,6 @@
 #include "check.h"
 #include "persona_home.h"
 
-#include "persona/embedding.h"
-
 #include "base/map.h"
 #include "base/str.h"
 #include "base/threads.h"
@@ -18,6 +16,13 @@ static struct err err;
 static const char *const WORD[] = { "harbour", "boat",  "bread",  "oven",   "pump",  "tide",
                                     "letter",  "shed",  "garden", "window", "paint", "winter",
                                     "dog",     "train", "market", "kettle" };
+
+/* With the embedder that learns, whatever new personas get. */
+static void open_home(struct test_home *t)
+{
+    test_home_open(t);
+    check_ok(persona_reembed(t->home, t->persona, "hash", NULL, &err), err);
+}
 
 /* Text i: a few sentences; neighbours share words, so that there are topics to find. */
 static void text_of(int i, struct buf *b)
@@ -66,7 +71,7 @@ static int look_embedder(void *ud, const struct row_embedder *r)
         l->current++;
         l->embedder = r->id;
         l->dim = r->dim;
-        assert_true(span_eq(name, embedding_default()));
+        assert_true(span_eq(name, "hash"));
         l->sum = hash64(state.p, state.n, l->sum);
     }
     return 0;
@@ -133,7 +138,7 @@ static void all_is_there(void **state)
     struct buf b;
     struct topics ts;
     struct profile pf = { 0 };
-    test_home_open(&t);
+    open_home(&t);
     add_texts(&t, 0, 60);
     check_int(t.persona->stale, true);
     settle(&t);
@@ -158,7 +163,7 @@ static void all_is_there(void **state)
 static void an_empty_persona_settles(void **state)
 {
     struct test_home t;
-    test_home_open(&t);
+    open_home(&t);
     settle(&t);
     settle(&t);
     test_home_close(&t);
@@ -167,7 +172,7 @@ static void an_empty_persona_settles(void **state)
 static void small_additions_keep_the_old_vectors(void **state)
 {
     struct test_home t;
-    test_home_open(&t);
+    open_home(&t);
     add_texts(&t, 0, 60);
     settle(&t);
     struct look a = look(&t);
@@ -209,7 +214,7 @@ static void topics_count_new_chunks(void **state)
     struct buf b;
     struct topics ts;
     uint64_t n = 0;
-    test_home_open(&t);
+    open_home(&t);
     add_texts(&t, 0, 80);
     settle(&t);
     add_texts(&t, 80, 90);
@@ -230,7 +235,7 @@ static void it_is_deterministic(void **state)
         struct test_home t;
         struct buf topics, profile;
         threads_set(round == 2 ? 5 : 1);
-        test_home_open(&t);
+        open_home(&t);
         add_texts(&t, 0, 300);
         settle(&t);
         struct look l = look(&t);
@@ -280,7 +285,7 @@ static void searches_go_on_while_embedding(void **state)
     struct test_home t;
     struct reader r = { 0 };
     struct progress pr = { ask_now, &r };
-    test_home_open(&t);
+    open_home(&t);
     add_texts(&t, 0, 80);
     settle(&t);
     struct look before = look(&t);
@@ -315,7 +320,7 @@ static void cancelled_changes_nothing(void **state)
 {
     static const char *const stages[] = { "learn", "embed", "topics" };
     struct test_home t;
-    test_home_open(&t);
+    open_home(&t);
     add_texts(&t, 0, 40);
     settle(&t);
     struct look a = look(&t);
@@ -345,7 +350,7 @@ static int drop_chunks(void *ud, const struct row_source *r)
 static void missing_chunks_are_made(void **state)
 {
     struct test_home t;
-    test_home_open(&t);
+    open_home(&t);
     add_texts(&t, 0, 300);
     settle(&t);
     check_ok(store_begin(t.home->store, &err), err);
