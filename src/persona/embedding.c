@@ -102,6 +102,16 @@ int embedding_open(const char *name, struct embedding *out, struct err *err)
     return rc;
 }
 
+int embedding_unlearn(struct embedding *m, struct err *err)
+{
+    struct embedder *words = embed_open("hash", NULL, 0, err);
+    if (!words) return err_nomem(err);
+    if (m->quick == m->words) m->quick = words;
+    embed_close(m->words);
+    m->words = words;
+    return 0;
+}
+
 /* ---- stored ---- */
 
 static float read_float(struct cursor *c, const char *field)

@@ -41,6 +41,8 @@ int embedding_read(const struct row_embedder *row, struct embedding *out, struct
 int embedding_pack(const struct embedding *m, struct buf *out);
 /* Is this stored row of the embedder of that name? */
 bool embedding_is(const struct row_embedder *row, const char *name);
+/* The words start anew; the embedder stays. Not for one that learns. */
+int embedding_unlearn(struct embedding *m, struct err *err);
 void embedding_close(struct embedding *m);
 
 /* The scale of an embedder from text of the corpus itself: question[i] belongs with the vectors

@@ -5,8 +5,8 @@
  *  2. The embedder, and how rare words are. When the corpus has grown or shrunk by a quarter since
  * that was learnt, when something was deleted from it (then there are no topics: see source.c), or
  * when the embedder or its version is another, it is learnt anew and every chunk embedded again
- * under a new embedder row, which then becomes the current one. Otherwise only chunks without
- * vectors are embedded.
+ * under a new embedder row, which then becomes the current one. Otherwise, and where the embedder
+ * itself learns nothing and the corpus was not small, only chunks without vectors are embedded.
  *  3. Vectors, one for each window of a chunk (windows.c), BATCH chunks at a time; and key phrases
  *     of the chunks that were embedded. A few sentences of the corpus, put to it as questions, say
  *     what a cosine means here (embedding.c).
@@ -30,6 +30,7 @@
 #define CHUNK_PHRASES 6
 #define SAMPLE_MAX    20000 /* chunks that topics are clustered from */
 #define BATCH         32    /* chunks embedded together */
+#define KEEP_FROM     500   /* chunks: what a cosine means was asked of enough of them */
 #define ASKED_MAX     64    /* chunks of which a sentence becomes a question for the scale */
 #define ASKED_WINDOWS 8     /* of each of them */
 
@@ -40,6 +41,7 @@ struct settle {
     struct err *err;
     struct embedding m;
     bool relearn;
+    bool kept;     /* relearn, but vectors that are there hold: the embedder learns nothing */
     bool reembed;  /* p->embedder is new and to be saved */
     struct known { /* all chunks */
         int64_t id;
@@ -153,7 +155,7 @@ static int learn_chunk(void *ud, const struct row_chunk *r)
 static int save_embedder(struct settle *s)
 {
     struct buf body = BUF_INIT(0);
-    struct row_embedder r = { .id = s->m.id, .dim = s->m.e->dim };
+    struct row_embedder r = { .id = s->m.id, .dim = s->m.e->dim, .current = s->kept };
     int rc = embedding_pack(&s->m, &body) ? err_nomem(s->err) : 0;
     r.body = buf_str(&body);
     r.body_n = body.n;
@@ -184,8 +186,15 @@ static int ready_embedder(struct settle *s)
         s->relearn = true;
     if (!s->relearn) return store_vector_each(st, ps_of(s), s->m.id, have_vector, s, s->err);
     topics_clear(&s->topics);
-    embedding_close(&s->m);
-    if ((rc = embedding_open(s->p->embedder, &s->m, s->err))) return rc;
+    s->kept = s->m.e && !s->m.e->kind->learns && learned >= KEEP_FROM;
+    if (s->kept) {
+        rc = embedding_unlearn(&s->m, s->err);
+        if (!rc) rc = store_vector_each(st, ps_of(s), s->m.id, have_vector, s, s->err);
+    } else {
+        embedding_close(&s->m);
+        rc = embedding_open(s->p->embedder, &s->m, s->err);
+    }
+    if (rc) return rc;
     s->todo = s->n;
     rc = store_chunk_each(st, ps_of(s), 0, learn_chunk, s, s->err);
     return rc ? rc : save_embedder(s);
@@ -239,7 +248,7 @@ static void keep_question(struct settle *s, const char *text, size_t n)
 static bool asks(const struct settle *s, size_t at)
 {
     size_t stride = s->n / ASKED_MAX + 1;
-    return s->relearn && at % stride == 0;
+    return s->relearn && !s->kept && at % stride == 0;
 }
 
 static int add_windows(struct batch *b, const char *title, const char *text, size_t n)
@@ -255,7 +264,12 @@ static int add_windows(struct batch *b, const char *title, const char *text, siz
     return b->text.failed;
 }
 
-/* One chunk joins the batch: its windows, and what is stored with it. */
+static bool has_vectors(const struct settle *s, size_t at)
+{
+    return map_get(&s->has_vector, (uint64_t)s->chunk[at].id) != NULL;
+}
+
+/* One chunk joins the batch: its windows, unless it has vectors, and what is stored with it. */
 static int derive_chunk(void *ud, const struct row_chunk *r)
 {
     struct batch *b = ud;
@@ -272,7 +286,7 @@ static int derive_chunk(void *ud, const struct row_chunk *r)
         phrases_of(buf_str(&own), own.n, idf_of, s->m.words, b->phrase[b->n], CHUNK_PHRASES);
     buf_clear(&b->body);
     if (all.failed || own.failed || pack_chunk(&b->body, &t) ||
-        add_windows(b, t.title, buf_str(&all), all.n)) {
+        (!has_vectors(s, b->at[b->n]) && add_windows(b, t.title, buf_str(&all), all.n))) {
         rc = err_nomem(s->err);
         goto out;
     }
@@ -309,13 +323,36 @@ static void keep_windows(struct settle *s, size_t question, const float *v, size
 static void keep_sample(struct settle *s, size_t at, const float *v, const struct phrase *ph,
                         size_t n_ph)
 {
-    size_t i = s->n_items, dim = (size_t)s->m.e->dim;
+    size_t i = at / s->stride, dim = (size_t)s->m.e->dim;
     if (at % s->stride != 0 || i >= SAMPLE_MAX) return;
-    memcpy(s->vectors + i * dim, v, dim * sizeof *v);
+    if (v) memcpy(s->vectors + i * dim, v, dim * sizeof *v);
     memcpy(s->phrases + i * CHUNK_PHRASES, ph, n_ph * sizeof *ph);
     s->item[i] =
         (struct topic_item){ s->vectors + i * dim, s->phrases + i * CHUNK_PHRASES, n_ph, -1 };
-    s->n_items++;
+    s->n_items = i + 1;
+}
+
+/* The mean of vectors that hold, for the sample. */
+static int sample_vector(void *ud, int64_t chunk, const float *v, int n)
+{
+    struct settle *s = ud;
+    const uint64_t *at = map_get(&s->has_vector, (uint64_t)chunk);
+    size_t dim = (size_t)s->m.e->dim;
+    if (!at || !*at || (*at - 1) % s->stride || (size_t)n % dim) return 0;
+    mean_of(v, (size_t)n / dim, dim, s->vectors + (*at - 1) / s->stride * dim);
+    return 0;
+}
+
+static int sample_kept(struct settle *s)
+{
+    for (size_t i = 0; s->kept && i < s->n; i++) {
+        if (!has_vectors(s, i)) continue;
+        uint64_t *at = map_slot(&s->has_vector, (uint64_t)s->chunk[i].id);
+        if (!at) return err_nomem(s->err);
+        *at = i + 1;
+    }
+    if (!s->kept) return 0;
+    return store_vector_each(s->home->store, ps_of(s), s->m.id, sample_vector, s, s->err);
 }
 
 static int store_batch(struct batch *b, size_t asked)
@@ -329,6 +366,10 @@ static int store_batch(struct batch *b, size_t asked)
         struct known *k = &s->chunk[b->at[i]];
         const float *v = b->v + b->first[i] * dim;
         size_t n = b->first[i + 1] - b->first[i];
+        if (!n) { /* it has them */
+            keep_sample(s, b->at[i], NULL, b->phrase[i], b->n_phrase[i]);
+            continue;
+        }
         mean_of(v, n, dim, mean);
         if (asks(s, b->at[i]) && asked < s->asked.n) keep_windows(s, asked++, v, n);
         if (s->relearn) keep_sample(s, b->at[i], mean, b->phrase[i], b->n_phrase[i]);
@@ -368,7 +409,7 @@ static int derive_batches(struct settle *s, struct batch *b)
             if (!rc) rc = progress_tick(s->pr, "embed", i, s->n, "passages");
         }
         if (i == s->n || rc) break;
-        if (!s->relearn && map_get(&s->has_vector, (uint64_t)s->chunk[i].id)) continue;
+        if (!s->relearn && has_vectors(s, i)) continue;
         b->at[b->n] = i;
         b->first[b->n] = b->n_windows;
         rc = store_chunk_get(s->home->store, ps_of(s), s->chunk[i].id, derive_chunk, b, s->err);
@@ -387,7 +428,8 @@ static int derive_all(struct settle *s)
     b->text = b->body = BUF_INIT(0);
     b->end = calloc(BATCH * WINDOWS_MAX, sizeof *b->end);
     b->part = calloc(BATCH * WINDOWS_MAX, sizeof *b->part);
-    rc = b->end && b->part ? derive_batches(s, b) : err_nomem(s->err);
+    rc = b->end && b->part ? sample_kept(s) : err_nomem(s->err);
+    if (!rc) rc = derive_batches(s, b);
     buf_free(&b->text);
     buf_free(&b->body);
     free(b->end);
@@ -404,7 +446,7 @@ static int settle_scale(struct settle *s)
     struct embedder *quick = s->m.quick;
     uint32_t of[ASKED_MAX];
     size_t at = 0;
-    if (!s->relearn || a->text.failed) return a->text.failed ? err_nomem(s->err) : 0;
+    if (!s->relearn || s->kept || a->text.failed) return a->text.failed ? err_nomem(s->err) : 0;
     for (size_t i = 0; i < a->n; at += a->question[i++].n) {
         a->question[i].p = buf_str(&a->text) + at;
         of[i] = (uint32_t)i;

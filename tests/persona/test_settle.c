@@ -13,6 +13,8 @@
 
 static struct err err;
 
+#define ENCODER "tests/model/encoders/bert-mean.gguf"
+
 static const char *const WORD[] = { "harbour", "boat",  "bread",  "oven",   "pump",  "tide",
                                     "letter",  "shed",  "garden", "window", "paint", "winter",
                                     "dog",     "train", "market", "kettle" };
@@ -71,7 +73,7 @@ static int look_embedder(void *ud, const struct row_embedder *r)
         l->current++;
         l->embedder = r->id;
         l->dim = r->dim;
-        assert_true(span_eq(name, "hash"));
+        assert_true(span_eq(name, "hash") || span_eq(name, ENCODER));
         l->sum = hash64(state.p, state.n, l->sum);
     }
     return 0;
@@ -204,6 +206,37 @@ static void small_additions_keep_the_old_vectors(void **state)
     map_free(&b.by_chunk);
     map_free(&c.by_chunk);
     map_free(&d.by_chunk);
+    test_home_close(&t);
+}
+
+/* Nothing is embedded twice by an embedder that learns nothing; words and topics are anew. */
+static void an_encoder_keeps_its_vectors(void **state)
+{
+    struct test_home t;
+    struct retriever *r;
+    test_home_open(&t);
+    check_ok(persona_reembed(t.home, t.persona, ENCODER, NULL, &err), err);
+    add_texts(&t, 0, 520);
+    settle(&t);
+    struct look a = look(&t);
+    add_texts(&t, 520, 700);
+    settle(&t);
+    struct look b = look(&t);
+    check_int(b.vectors, 700);
+    check_int(b.embedder, a.embedder);
+    for (size_t i = 0; (i = map_iter(&a.by_chunk, i));) {
+        const uint64_t *now = map_get(&b.by_chunk, a.by_chunk.e[i - 1].key);
+        assert_true(now && *now == a.by_chunk.e[i - 1].value);
+    }
+    check_ok(retriever_open(t.home, t.persona, &r, &err), err);
+    check_int(embed_learned(retriever_embedding(r)->words), 700);
+    retriever_close(r);
+    settle(&t);
+    struct look c = look(&t);
+    assert_true(c.sum == b.sum);
+    map_free(&a.by_chunk);
+    map_free(&b.by_chunk);
+    map_free(&c.by_chunk);
     test_home_close(&t);
 }
 
@@ -369,6 +402,7 @@ int main(void)
         cmocka_unit_test(all_is_there),
         cmocka_unit_test(an_empty_persona_settles),
         cmocka_unit_test(small_additions_keep_the_old_vectors),
+        cmocka_unit_test(an_encoder_keeps_its_vectors),
         cmocka_unit_test(topics_count_new_chunks),
         cmocka_unit_test(it_is_deterministic),
         cmocka_unit_test(searches_go_on_while_embedding),
