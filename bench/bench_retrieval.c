@@ -14,8 +14,8 @@
  *
  * Printed is the half that may be tuned on; LIKENESS_EVAL_KEPT=1 adds the totals of the other
  * half. LIKENESS_EVAL_LIST=1 prints the rank of the first right passage for each question of the
- * tuned half. The line of cosines says where a threshold could lie: those of questions with right
- * passages, and the highest of a thousand with others. */
+ * tuned half. With `whole` comes a line of cosines: those of questions with right passages, and the
+ * highest of a thousand with others. */
 #include "bench.h"
 #include "retrieval_set.h"
 
@@ -404,7 +404,7 @@ static void report(struct bench *b, const struct eval *ev)
     print_table(ev, false);
     bool kept = asked_for("LIKENESS_EVAL_KEPT");
     if (kept) print_table(ev, true);
-    print_cosines(ev);
+    if (asked_for("LIKENESS_EVAL_WHOLE")) print_cosines(ev);
     printf("\n%zu questions over %zu passages; %zu anchors stand in no passage\n", ev->questions,
            ev->chunks, ev->unplaced);
     for (size_t i = 0; i < ev->n_ways; i++) {
