@@ -226,8 +226,8 @@ static void finish(struct encoder *e, float *out, size_t n)
 int encoder_embed(struct encoder *e, const struct encoder_text *texts, size_t n, float *out,
                   struct err *err)
 {
-    int rc = 0;
     pthread_mutex_lock(&e->busy);
+    int rc = encoder_room(e, err);
     memset(out, 0, n * (size_t)e->facts.dim * sizeof *out);
     for (size_t i = 0; i < n && !rc; i++) {
         rc = add_text(e, &texts[i], i, err);
@@ -241,8 +241,8 @@ int encoder_embed(struct encoder *e, const struct encoder_text *texts, size_t n,
 int encoder_embed_ids(struct encoder *e, const int32_t *ids, const int *n_ids, size_t n, float *out,
                       struct err *err)
 {
-    int rc = 0;
     pthread_mutex_lock(&e->busy);
+    int rc = encoder_room(e, err);
     memset(out, 0, n * (size_t)e->facts.dim * sizeof *out);
     for (size_t i = 0; i < n && !rc; i++) {
         size_t count = (size_t)n_ids[i];

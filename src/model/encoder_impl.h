@@ -49,12 +49,16 @@ struct encoder {
     float *pooled;              /* [dim] */
     int *pos, *len;             /* [max_rows] */
     int32_t *row_id;            /* [max_rows] */
-    void *scratch;
+    void *scratch;              /* of attention, for so many threads */
+    int scratch_threads;
     int32_t *ids; /* tokens of a group */
     size_t n_ids, cap_ids;
     struct encoder_window *windows;
     size_t n_windows, cap_windows;
     struct buf text; /* prefix and text */
 };
+
+/* Scratch for as many threads as there are now. */
+int encoder_room(struct encoder *e, struct err *err);
 
 #endif

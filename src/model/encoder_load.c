@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define HEAD_MAX    1024 /* what attention takes */
 #define MAX_DIM     8192
 #define MAX_FF      65536
 #define MAX_LAYERS  256
@@ -232,14 +233,17 @@ static void load_facts(struct load *l)
         return;
     }
     struct span name = gguf_str_or(l->g, "general.name", "");
-    snprintf(f->name, sizeof f->name, "%.*s", (int)name.n, name.p);
+    snprintf(f->name, sizeof f->name, "%.*s", name.n < 95 ? (int)name.n : 95, name.p);
     f->layers = number(l, "block_count", MAX_LAYERS);
     f->dim = number(l, "embedding_length", MAX_DIM);
     f->ff = number(l, "feed_forward_length", MAX_FF);
     f->heads = number(l, "attention.head_count", MAX_DIM);
     f->context = number(l, "context_length", MAX_CONTEXT);
     if (l->rc) return;
-    if (f->dim % f->heads || f->context < 8)
+    if (f->dim / f->heads > HEAD_MAX)
+        l->rc = err_set(l->err, ERR_PARSE, "%s: heads of %d numbers; at most %d go",
+                        gguf_path(l->g), f->dim / f->heads, HEAD_MAX);
+    if (!l->rc && (f->dim % f->heads || f->context < 8))
         l->rc = err_set(l->err, ERR_PARSE,
                         "%s: %d heads do not share %d numbers, or a context of "
                         "%d is too short",
@@ -304,6 +308,19 @@ static void load_embeddings(struct load *l)
     e->embed_norm_b = vector(l, f->dim, false, "token_embd_norm.bias");
 }
 
+int encoder_room(struct encoder *e, struct err *err)
+{
+    int threads = threads_count();
+    if (threads <= e->scratch_threads) return 0;
+    size_t bytes = attn_full_scratch_bytes(&e->shape, e->facts.context, threads);
+    void *scratch = aligned_alloc(64, (bytes + 64) / 64 * 64);
+    if (!scratch) return err_nomem(err);
+    free(e->scratch);
+    e->scratch = scratch;
+    e->scratch_threads = threads;
+    return 0;
+}
+
 static void make_scratch(struct load *l, int max_rows)
 {
     struct encoder *e = l->e;
@@ -328,11 +345,11 @@ static void make_scratch(struct load *l, int max_rows)
     e->pos = malloc(n * sizeof(int));
     e->len = malloc(n * sizeof(int));
     e->row_id = malloc(n * sizeof(int32_t));
-    e->scratch = malloc(attn_full_scratch_bytes(&e->shape, f->context, threads_count()));
     if (!e->x || !e->qkv || !e->a || !e->h || (gated && !e->g) || !e->pooled || !e->pos ||
-        !e->len || !e->row_id || !e->scratch)
+        !e->len || !e->row_id)
         l->rc = err_nomem(l->err);
-    else l->rc = acts_init(&e->acts, max_rows, f->ff > f->dim ? f->ff : f->dim, l->err);
+    if (!l->rc) l->rc = encoder_room(e, l->err);
+    if (!l->rc) l->rc = acts_init(&e->acts, max_rows, f->ff > f->dim ? f->ff : f->dim, l->err);
 }
 
 int encoder_open(const struct gguf *g, const struct encoder_opts *o, struct encoder **out,

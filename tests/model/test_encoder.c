@@ -1,63 +1,17 @@
 /* Encoders against a float64 reference: tiny ones of every kind (tools/make_tiny_encoders.py), and
- * the real all-MiniLM-L6-v2 where LIKENESS_TEST_MINILM names its GGUF file
+ * the real all-MiniLM-L6-v2 where LIKENESS_TEST_MINILM names its folder
  * (tools/encoder_reference.py). What a text becomes does not depend on its neighbours. */
 #include "check.h"
 
-#include "base/cursor.h"
 #include "base/io.h"
 #include "base/threads.h"
 #include "kernels/kernels.h"
 #include "model/embed.h"
 #include "model/encoder.h"
+#include "model/hf_import.h"
+#include "wanted.h"
 
 #include <math.h>
-
-#define MOST 256
-
-struct wanted { /* of a .vec file */
-    struct buf bytes;
-    size_t n, dim;
-    struct encoder_text text[MOST];
-    float *vector;
-};
-
-static const char *folder(void)
-{
-    const char *d = getenv("LIKENESS_TEST_ENCODERS");
-    return d ? d : "tests/model/encoders";
-}
-
-static bool read_wanted(const char *name, struct wanted *w)
-{
-    char path[512];
-    struct err err = { 0 };
-    memset(w, 0, sizeof *w);
-    w->bytes = BUF_INIT(0);
-    snprintf(path, sizeof path, "%s/%s.vec", folder(), name);
-    if (!io_exists(path)) return false;
-    check_ok(io_read_file(path, (size_t)1 << 28, &w->bytes, &err), err);
-    struct cursor c = cursor_of(w->bytes.p, w->bytes.n, path);
-    check_int(cursor_u32(&c, "magic"), 0x56454B4C);
-    w->n = cursor_u32(&c, "texts");
-    w->dim = cursor_u32(&c, "dim");
-    assert_true(w->n <= MOST && w->dim <= 4096);
-    w->vector = malloc(w->n * w->dim * sizeof(float));
-    for (size_t i = 0; i < w->n; i++) {
-        struct span s = cursor_lstr(&c, "text");
-        uint32_t bits = cursor_u32(&c, "scale");
-        struct span v = cursor_bytes(&c, w->dim * 2, "vector");
-        float scale;
-        memcpy(&scale, &bits, 4);
-        w->text[i] = (struct encoder_text){ s.p, s.n, ENCODER_PASSAGE };
-        for (size_t j = 0; j < w->dim && v.n; j++) {
-            int16_t q;
-            memcpy(&q, v.p + 2 * j, 2);
-            w->vector[i * w->dim + j] = scale * q;
-        }
-    }
-    check_ok(cursor_check(&c, &err), err);
-    return true;
-}
 
 static double cosine(const float *a, const float *b, size_t n)
 {
@@ -111,6 +65,7 @@ static void tiny(const char *name)
     double c = worst(e, &w);
     if (!(c >= 0.99999)) fail_msg("%s: cosine %.7f", name, c);
     encoder_close(e);
+    gguf_close(g);
     e = open_encoder(path, true, 0, &g);
     c = worst(e, &w);
     if (!(c >= 0.995)) fail_msg("%s in q8_0: cosine %.7f", name, c);
@@ -179,9 +134,15 @@ static void minilm(bool q8, double least)
 {
     struct wanted w;
     struct gguf *g;
-    const char *path = getenv("LIKENESS_TEST_MINILM");
-    if (!path || !read_wanted("minilm", &w)) skip();
+    const char *from = getenv("LIKENESS_TEST_MINILM");
+    if (!from || !read_wanted("minilm", &w)) skip();
+    struct err err = { 0 };
+    char path[512], dir[256];
+    snprintf(dir, sizeof dir, "%s", check_tmp_dir());
+    snprintf(path, sizeof path, "%s/minilm.gguf", dir);
+    check_ok(model_import(from, path, &(struct import_opts){ .type = "f32" }, NULL, &err), err);
     struct encoder *e = open_encoder(path, q8, 0, &g);
+    io_remove_tree(dir, NULL); /* mapped */
     double c = worst(e, &w);
     print_message("# all-MiniLM-L6-v2%s: least cosine %.7f of %zu texts\n", q8 ? " in q8_0" : "", c,
                   w.n);
