@@ -53,6 +53,12 @@ void *bench_faiss_new(int dim, size_t n, const float *(*row)(void *ud, size_t i)
 void bench_faiss_search(void *index, const float *q, int k, float *scores, long long *ids);
 void bench_faiss_free(void *index);
 
+/* hnsw_lib.cc, or stubs. One thread builds and asks; ids are 0 .. n-1. */
+void *bench_hnsw_new(int dim, size_t n, const float *(*row)(void *ud, size_t i), void *ud, int m,
+                     int ef_build);
+void bench_hnsw_search(void *index, const float *q, int k, int ef, float *scores, long long *ids);
+void bench_hnsw_free(void *index);
+
 int bench_machine(struct bench *b, struct err *err);
 int bench_limits(struct bench *b, struct err *err);
 int bench_mat_q8_0(struct bench *b, struct err *err);
@@ -65,6 +71,9 @@ int bench_kernels(struct bench *b, struct err *err);
 int bench_search_10k(struct bench *b, struct err *err);
 int bench_search_100k(struct bench *b, struct err *err);
 int bench_search_1m(struct bench *b, struct err *err);
+int bench_graph_100k(struct bench *b, struct err *err);
+int bench_graph_200k(struct bench *b, struct err *err);
+int bench_graph_1m(struct bench *b, struct err *err);
 int bench_float_products(struct bench *b, struct err *err);
 int bench_attention(struct bench *b, struct err *err);
 int bench_loops(struct bench *b, struct err *err);
