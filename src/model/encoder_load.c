@@ -215,8 +215,9 @@ static void set_prefixes(struct load *l)
     }
     struct span p = gguf_str_or(l->g, "likeness.embed.passage_prefix", def[ENCODER_PASSAGE]);
     struct span q = gguf_str_or(l->g, "likeness.embed.query_prefix", def[ENCODER_QUERY]);
-    snprintf(f->prefix[ENCODER_PASSAGE], sizeof f->prefix[0], "%.*s", (int)p.n, p.p);
-    snprintf(f->prefix[ENCODER_QUERY], sizeof f->prefix[0], "%.*s", (int)q.n, q.p);
+    snprintf(f->prefix[ENCODER_PASSAGE], sizeof f->prefix[0], "%.*s", p.n < 95 ? (int)p.n : 95,
+             p.p);
+    snprintf(f->prefix[ENCODER_QUERY], sizeof f->prefix[0], "%.*s", q.n < 95 ? (int)q.n : 95, q.p);
 }
 
 static void load_facts(struct load *l)
