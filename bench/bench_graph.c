@@ -1,10 +1,9 @@
 /* Approximate search: building the graph, questions a second on one thread, recall and memory.
  *
- * The vectors are drawn as in bench_search.c: around centres, each a centre and noise as long as it,
- * so that two of a cluster have a cosine of about 0.5 and the ten nearest are hardly nearer than
- * the hundred nearest; questions lie near a vector that is there. Recall is that of the best ten
- * against the exact index, which is itself held to a scan in f64 by `search_top5_*`. The limit is
- * what reading the bytes of the rows that a search scores takes. */
+ * The vectors are drawn as in bench_search.c: around centres, each a centre and noise as long as
+ * it, so that two of a cluster have a cosine of about 0.5 and the ten nearest are hardly nearer
+ * than the hundred nearest; questions lie near a vector that is there. Recall is that of the best
+ * ten against the exact index, which is itself held to a scan in f64 by `search_top5_*`. */
 #include "bench.h"
 
 #include "base/clock.h"

@@ -5,8 +5,8 @@
  * and 8 to 16 in the table of ids. Nodes are only ever added: one whose vector is gone is marked,
  * walked through and never returned, and left out when the graph is next loaded.
  *
- * The table holds the newest node of an id. A slot is never emptied: the dead node stays in it until
- * a new one of the same id takes its place, which spares the marks that removal would need.
+ * The table holds the newest node of an id. A slot is never emptied: the dead node stays in it
+ * until a new one of the same id takes its place, which spares the marks that removal would need.
  *
  * Changes are for one thread, but for linking (graph_link.c), which shares its work itself. */
 #include "index/graph_impl.h"

@@ -1,4 +1,5 @@
-/* Approximate nearest neighbours by cosine, for personas with more vectors than a scan reads at ease.
+/* Approximate nearest neighbours by cosine, for personas with more vectors than a scan reads at
+ * ease.
  *
  *     struct graph *g = graph_new(384, err);
  *     graph_update(g, vectors, &progress, err);       links what is new, drops what is gone
@@ -24,9 +25,9 @@
 struct graph;
 struct graph *graph_new(int dim, struct err *err);
 void graph_free(struct graph *g);
-/* Make the graph hold what ix holds: new and changed vectors are linked, by all threads, in an order
- * that depends on nothing but their number; vectors that are gone are marked. Ticks stage "index".
- * After an error (ERR_CANCEL, ERR_NOMEM) the graph is usable, and searches scan. */
+/* Make the graph hold what ix holds: new and changed vectors are linked, by all threads, in an
+ * order that depends on nothing but their number; vectors that are gone are marked. Ticks stage
+ * "index". After an error (ERR_CANCEL, ERR_NOMEM) the graph is usable, and searches scan. */
 int graph_update(struct graph *g, const struct vectors *ix, const struct progress *pr,
                  struct err *err);
 /* Forget one id now, along with vectors_remove: it is walked through and never returned. */
@@ -59,8 +60,8 @@ bool graph_stale(const struct graph *g);
 /* Part 0, 1, ... in turn, as docs/STORAGE.md describes. Vectors are not among the bytes. */
 int graph_save(const struct graph *g, int (*put)(void *ud, unsigned part, const char *p, size_t n),
                void *ud, struct err *err);
-/* get(ud, part, out) gives the bytes of a part. Nodes whose vector is gone or is another one now are
- * left out, and what was linked through them is linked anew; vectors without a node are
+/* get(ud, part, out) gives the bytes of a part. Nodes whose vector is gone or is another one now
+ * are left out, and what was linked through them is linked anew; vectors without a node are
  * *missing: graph_update links them. ERR_PARSE: not a graph, or not a whole one. */
 int graph_load(const struct vectors *ix, int (*get)(void *ud, unsigned part, struct buf *out),
                void *ud, struct graph **out, size_t *missing, struct err *err);

@@ -7,14 +7,14 @@
  *
  * Seeds are leaders: going through a sample, a node that is less alike than `apart` to every seed
  * becomes one. When there are too many, `apart` is lowered and the seeds go through the same
- * sieve. Where vectors lie in clumps each clump gets its seed, however small it is; where they don't,
- * seeds lie evenly.
+ * sieve. Where vectors lie in clumps each clump gets its seed, however small it is; where they
+ * don't, seeds lie evenly.
  *
  * Threads: new nodes are written and entered in the table first, then linked in batches, by all
  * threads, in an order that strides through them, since neighbours in time are often alike.
  * Links are changed under the lock of their node (a bit that is spun on) and read without: each is
- * one atomic word, a reader may meet a list half changed, and every number in it is a node. With one
- * thread a build gives the same graph each time. */
+ * one atomic word, a reader may meet a list half changed, and every number in it is a node. With
+ * one thread a build gives the same graph each time. */
 #include "index/graph_impl.h"
 
 #include "base/clock.h"

@@ -4,8 +4,8 @@
  * one it has not looked at yet, until there is none: the best-first search of Malkov and Yashunin
  * (algorithm 2), with candidates and results in one sorted array.
  *
- * The paper finds where to begin by descending a hierarchy of ever denser graphs. Text vectors lie in
- * clumps that are nearly at right angles to each other, and from one clump there is no slope
+ * The paper finds where to begin by descending a hierarchy of ever denser graphs. Text vectors lie
+ * in clumps that are nearly at right angles to each other, and from one clump there is no slope
  * towards another: a descent that starts in the wrong one stays there. Instead, all seeds are
  * scanned: up to 2,048 nodes chosen so that every clump has one (graph_link.c), whose codes lie
  * together in the cache of the processor. The walk begins at the best few.

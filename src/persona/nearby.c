@@ -1,6 +1,6 @@
-/* The stored index. It is written in the transaction that settles the persona, so a crash leaves the
- * old one or none, and an old one is not wrong: nodes whose vector is gone or changed are left out
- * when it is read, and vectors it does not know are linked then. Because writing it anew costs
+/* The stored index. It is written in the transaction that settles the persona, so a crash leaves
+ * the old one or none, and an old one is not wrong: nodes whose vector is gone or changed are left
+ * out when it is read, and vectors it does not know are linked then. Because writing it anew costs
  * some hundred bytes a vector, that is done when a hundredth has changed, and built anew when a
  * fifth is gone. */
 #include "persona/nearby.h"

@@ -1,5 +1,5 @@
-/* The index of a large persona: from GRAPH_FROM vectors on, a graph (index/graph.h) finds the nearest
- * ones. It is kept in sealed documents "graph.0", "graph.1", ... beside the vectors.
+/* The index of a large persona: from GRAPH_FROM vectors on, a graph (index/graph.h) finds the
+ * nearest ones. It is kept in sealed documents "graph.0", "graph.1", ... beside the vectors.
  *
  *     nearby_settle(h, p, embedder, dim, &progress, err);    in settle's transaction
  *     nearby_load(h, p, vectors, &g, err);                   g NULL: scan all
