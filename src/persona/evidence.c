@@ -17,8 +17,9 @@
  *
  * Meaning is what the quick embedder finds between question and sentence, measured against the
  * persona's own corpus (embedding.h). In the ranking all of it counts, with that of the better
- * neighbour, so that a paraphrase comes up which shares no word. In the support only what lies
- * beyond nearly all that is unrelated counts: a cosine alone cannot tell that nothing is known.
+ * neighbour, so that a paraphrase comes up which shares no word. In the support it
+ * counts little, and least where it is asked what somebody likes: a cosine alone cannot tell that
+ * nothing is known, as dogs are near to cats.
  *
  * Everything else that costs (kind of answer, stance) is worked out only for the BEST by the rest
  * of the score, and only settles close calls. */
@@ -205,7 +206,7 @@ static float unseen_share(const struct question *q)
 static float support(const struct question *q, const struct sentence *s)
 {
     float z = BIAS + 4.6f * s->cover_heavy + 2.4f * fmaxf(s->own_heavy, 0.8f * s->asked_cover) +
-              (q->opinion ? s->near + s->beyond * s->fit : s->near + s->beyond) + 0.7f * s->phrase +
+              (q->taste ? 0 : s->near) + s->beyond * (q->opinion ? s->fit : 1) + 0.7f * s->phrase +
               0.5f * s->fit - 2.2f * unseen_share(q);
     if (s->asked_cover >= REPLY) return 1 / (1 + expf(-z)); /* whatever it says, it was the reply */
     if (q->opinion) z += 0.6f * s->fit - (s->fit > 0 ? 0.3f : 1.5f);
@@ -247,7 +248,7 @@ static int look_closer(const struct voice_in *in, const struct question *q, stru
 static const struct weights {
     float meant, around; /* in the score: of the sentence; of the better neighbour */
     float near, beyond;  /* in the support: above what is usual; above the floor */
-} words_only = { 0.23f, 0, 1.2f, 0 }, meaning = { 0.4f, 0.2f, 0, 6 };
+} words_only = { 0.23f, 0, 1.2f, 0 }, meaning = { 0.4f, 0.2f, 1.2f, 1 };
 
 /* How near each sentence is to the question in meaning, by the quick embedder. */
 static int compare_all(const struct voice_in *in, struct arena *mem, struct sentence **all,
