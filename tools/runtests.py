@@ -48,6 +48,10 @@ def run(test, build, tmp, slow):
     if slow:  # a sanitized build takes several times as long
         env.setdefault("CRASH_POINTS", "40")
     env.setdefault("LIKENESS_TEST_DATA", os.path.join(os.path.dirname(ROOT), "shared", "data"))
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    minilm = os.path.join(cache, "likeness-test", "minilm")  # tools/fetch-minilm.sh
+    if os.path.exists(os.path.join(minilm, "model.safetensors")):
+        env.setdefault("LIKENESS_TEST_MINILM", minilm)
     mine = os.path.join(tmp, re.sub(r"\W", "_", name))
     os.makedirs(mine)
     env.update(TMPDIR=mine, LIKENESS_KDF="fast", LIKENESS_BUILD=os.path.abspath(build),

@@ -28,9 +28,9 @@
 #define SIF         1e-3f
 #define SAMPLE      20000 /* texts that the directions are found from */
 #define COMPARED    1500  /* held-out texts whose pairs are ranked */
-#define EPOCHS      20
-#define RATE        0.02f
-#define GRAM        2.0f
+#define EPOCHS      8
+#define RATE        0.04f
+#define GRAM        4.0f
 #define DIM_DEFAULT 256
 
 struct making {

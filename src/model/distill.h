@@ -25,7 +25,7 @@ struct distill_opts {
     const char *out;     /* the table; NULL: only fill the cache */
     const char *cache;   /* the teacher's vectors of the corpus; NULL: not kept */
     int dim;             /* of the table, a multiple of 32; 0: 256, or the teacher's if smaller */
-    int epochs;          /* 0: 20 */
+    int epochs;          /* 0: 8 */
     size_t max_texts;    /* of the corpus; 0: all */
     float rate, gram;    /* step and weight of the cosines between texts; 0 and below 0: chosen */
     bool f32;            /* the teacher as it is, not in Q8_0 */

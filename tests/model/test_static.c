@@ -8,8 +8,11 @@
 #include "model/distill.h"
 #include "model/distill_fit.h"
 #include "model/embed.h"
+#include "wanted.h"
 
 #include <math.h>
+
+#define RANK_LEAST 0.81
 
 static void make(const char *dir, char *out, size_t n, struct distill_report *r)
 {
@@ -108,6 +111,32 @@ static void shipped_table(void **state)
     embed_close(e);
 }
 
+/* The shipped table and its teacher over texts that it was not fitted on: the fixture's, written for
+ * this project. 0.83 was reached when the table was made; 0.90 is
+ * wanted, which a sum of token vectors does not reach. */
+static void shipped_ranks(void **state)
+{
+    struct err err = { 0 };
+    struct wanted w;
+    struct embedder *e = embed_open("static", NULL, 0, &err);
+    if (!e || !read_wanted("minilm", &w)) skip();
+    float *v = malloc(w.n * (size_t)e->dim * sizeof *v), *t = malloc(w.n * w.dim * sizeof *t);
+    size_t n = 0;
+    for (size_t i = 0; i < w.n; i++) { /* the empty and the odd have no words */
+        if (w.text[i].n < 8) continue;
+        check_int(embed_text(e, w.text[i].s, w.text[i].n, v + n * (size_t)e->dim), 0);
+        memcpy(t + n++ * w.dim, w.vector + i * w.dim, w.dim * sizeof *t);
+    }
+    double rank = fit_spearman(v, e->dim, t, (int)w.dim, n);
+    print_message("# static and its teacher: Spearman %.4f over the pairs of %zu texts\n", rank, n);
+    if (!(rank >= RANK_LEAST)) fail_msg("rank correlation %.4f", rank);
+    free(v);
+    free(t);
+    free(w.vector);
+    buf_free(&w.bytes);
+    embed_close(e);
+}
+
 int main(void)
 {
     kernels_init(NULL, NULL);
@@ -116,6 +145,7 @@ int main(void)
         cmocka_unit_test(directions_of_a_plane),
         cmocka_unit_test(ranks),
         cmocka_unit_test(shipped_table),
+        cmocka_unit_test(shipped_ranks),
     };
     return check_run("model/static", t);
 }
