@@ -362,7 +362,7 @@ static void hostile(void **state)
             check_int(graph_load(ix, get, &s, &h, &missing, &err) != 0, 1);
             s.b[p].n = whole;
         }
-    for (int i = 0; i < 20000; i++) {
+    for (int i = 0; i < (COUNTS ? 20000 : 2000); i++) {
         struct buf *b = &s.b[rnd() % s.n];
         size_t at = rnd() % (rnd() % 2 ? 48 : b->n);
         char was = b->p[at];
@@ -376,7 +376,7 @@ static void hostile(void **state)
             fail_msg("%d: %s", err.code, err.msg);
         b->p[at] = was;
     }
-    assert_true(parsed > 100);
+    assert_true(parsed > 10);
     parts_free(&s);
     graph_free(g);
     vectors_free(ix);
