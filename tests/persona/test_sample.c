@@ -15,6 +15,9 @@
  *   declined                   7/7          6/8
  *   change seen wrongly       0/24         1/24       of those to be answered plainly
  *
+ * That is with the table of meanings that is part of the program; with the hash embedder 18 and 12
+ * are answered, as before there was one.
+ *
  * The floors are a little below both halves together: a change that lowers them is a change for the
  * worse. LIKENESS_VERBOSE=1 shows the misses of the even rows only: whoever reads the others can no
  * longer measure with them. */
@@ -23,7 +26,7 @@
 
 #include "persona/converse.h"
 
-#define FLOOR_ANSWERS      29
+#define FLOOR_ANSWERS      30
 #define FLOOR_CHANGES      14
 #define FLOOR_NONE         12
 #define MOST_FALSE_CHANGES 2
