@@ -241,7 +241,7 @@ struct ground ground_sentence(struct grounder *g, const char *s, size_t n)
     struct word w[STEMS];
     struct near best[CLOSE];
     struct ground out = { 0 };
-    struct embedder *e = retriever_embedder(g->r);
+    struct embedder *e = retriever_embedding(g->r)->quick;
     int dim = e->dim;
     float v[EMBED_DIM_MAX], u[EMBED_DIM_MAX];
     size_t words = words_of(g, s, n, w), k = words ? nearest(g, w, words, best) : 0;

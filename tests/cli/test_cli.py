@@ -461,6 +461,19 @@ def _():
             box.run(*form).ok().json()
 
 
+@test("vectors are made anew by any embedder, and the floor of adaptive is the user's to set")
+def _():
+    box = marit()
+    box.run("doctor", "--reembed", "hash").ok().has("has new vectors")
+    box.run("show").ok().has("embedder hash")
+    n = len(box.run("search", "-k", "5", "--fixed", "the ferry", "--json").ok().json()["passages"])
+    same(n, 5)
+    box.run("search", "--adaptive", "--floor", "0.7", "the ferry").ok()
+    box.run("search", "--adaptive", "--floor", "high", "the ferry").exits(2)
+    check(box.run("doctor", "--reembed", "no-such-embedder").status != 0, "an embedder that is not there")
+    box.run("doctor", "--check").ok()
+
+
 @test("an output that cannot be written is an error")
 def _():
     if not os.path.exists("/dev/full"):
