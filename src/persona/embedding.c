@@ -1,7 +1,8 @@
 /* What is stored of an embedder, and what its cosines mean.
  *
- * Key phrases and topics need to know how rare a word is in this corpus. The hash embedder learns that for
- * itself; beside any other a hash embedder is kept that learns the same and embeds nothing.
+ * Key phrases and topics need to know how rare a word is in this corpus. The hash embedder learns
+ * that for itself; beside any other a hash embedder is kept that learns the same and embeds
+ * nothing.
  *
  * A cosine of 0.4 is high for one embedder and usual for another. Instead of a table of constants
  * the corpus is asked: a sentence of each of some dozen passages, taken as a question, against the
