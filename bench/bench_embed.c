@@ -1,7 +1,7 @@
 /* Texts a second through encoders of real shapes (random weights, Q8_0) and through the shipped
  * table. The limit of an encoder is the machine's peak of int8 products over the operations of a
- * text: two for each weight of a layer and token, and attention's. A table reads memory: its limit is
- * the rate at which the rows of a text can be read. */
+ * text: two for each weight of a layer and token, and attention's. A table reads memory: its limit
+ * is the rate at which the rows of a text can be read. */
 #include "bench.h"
 
 #include "base/clock.h"

@@ -1,12 +1,12 @@
 /* See make_model.h. Quantised blocks are filled directly: random codes under scales chosen so that
- * weights have mean 0 and a deviation of 1 / sqrt(columns), which keeps activations of all layers in
- * the range of a trained model. So a file of 1 GB takes a second or two, not the minutes that
+ * weights have mean 0 and a deviation of 1 / sqrt(columns), which keeps activations of all layers
+ * in the range of a trained model. So a file of 1 GB takes a second or two, not the minutes that
  * encoding would.
  *
  * The vocabulary of decoders: the 256 byte letters of GPT-2, then words over a to z and the space
  * mark, shortest first, each a merge of the word without its last letter and that letter; then the
- * special tokens of the family. That of encoders: the special tokens where BERT has them, then words
- * and endings in the same order. */
+ * special tokens of the family. That of encoders: the special tokens where BERT has them, then
+ * words and endings in the same order. */
 #include "make_model.h"
 
 #include "base/str.h"

@@ -50,7 +50,7 @@ def run(test, build, tmp, slow):
     env.setdefault("LIKENESS_TEST_DATA", os.path.join(os.path.dirname(ROOT), "shared", "data"))
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     minilm = os.path.join(cache, "likeness-test", "minilm")  # tools/fetch-minilm.sh
-    if os.path.exists(os.path.join(minilm, "model.safetensors")):
+    if os.path.exists(os.path.join(minilm, "model.safetensors")) and not slow:
         env.setdefault("LIKENESS_TEST_MINILM", minilm)
     mine = os.path.join(tmp, re.sub(r"\W", "_", name))
     os.makedirs(mine)

@@ -1,6 +1,6 @@
-/* Which variant runs, and the plain one. What costs is waiting for memory, not arithmetic: six cache
- * lines of a row of 384 bytes arrive together if they are asked for together, so every variant
- * touches rows a few steps before it needs them. */
+/* Which variant runs, and the plain one. What costs is waiting for memory, not arithmetic: six
+ * cache lines of a row of 384 bytes arrive together if they are asked for together, so every
+ * variant touches rows a few steps before it needs them. */
 #include "kernels/near.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
 /* AVX-512 with VNNI: vpdpbusd wants one side unsigned, which the rows are; the other side becomes
- * signed, and what the bias of the rows added, 128 times the sum of q, is taken off at the end. Four
- * rows at a time, so that four chains of additions run side by side. */
+ * signed, and what the bias of the rows added, 128 times the sum of q, is taken off at the end.
+ * Four rows at a time, so that four chains of additions run side by side. */
 #include "kernels/near.h"
 
 #include <immintrin.h>

@@ -1,6 +1,7 @@
 /* Embedders that are model files: an encoder (encoder.h), or a table made from one (static.h). What
  * the file is, its header says. A table
- * is an embedder of the kind "static". Encoders run in Q8_0, which keeps the cosine to the f32 model at
+ * is an embedder of the kind "static". Encoders run in Q8_0, which keeps the cosine to the f32
+ * model at
  * 0.999 or more and takes half the time; the version of the vectors says so, with a hash over all
  * that the file's tensors hold. */
 #include "base/str.h"

@@ -1,4 +1,5 @@
-/* Inside of an open GGUF, shared by gguf.c (reads and checks the file) and gguf_value.c (answers). */
+/* Inside of an open GGUF, shared by gguf.c (reads and checks the file) and gguf_value.c
+ * (answers). */
 #ifndef LK_MODEL_GGUF_IMPL_H
 #define LK_MODEL_GGUF_IMPL_H
 

@@ -1,5 +1,5 @@
-/* Writing GGUF v3: the head grows in memory while keys are put and tensors declared, and goes to the
- * file with the first byte of data; then the data streams through a small buffer, each tensor
+/* Writing GGUF v3: the head grows in memory while keys are put and tensors declared, and goes to
+ * the file with the first byte of data; then the data streams through a small buffer, each tensor
  * padded to the alignment.
  *
  * All goes to PATH.part. Only when every declared byte has come, and is synced, does that take the

@@ -1,8 +1,8 @@
 /* config.json: which family, and the numbers of the model, as the keys of a GGUF.
  *
  * Families that differ from LLaMA only by facts (biases, norms, windows) share the form HF_DECODER;
- * BERT and XLM-RoBERTa are HF_BERT; Nomic's model has names of its own for the same numbers. Multimodal
- * Gemma 3 keeps the numbers of its language part under "text_config".
+ * BERT and XLM-RoBERTa are HF_BERT; Nomic's model has names of its own for the same numbers.
+ * Multimodal Gemma 3 keeps the numbers of its language part under "text_config".
  *
  * Whatever would change the result and is not understood is refused by name: an activation, a
  * RoPE scaling, a position embedding, experts. */

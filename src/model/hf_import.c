@@ -3,7 +3,8 @@
  *
  * Everything that is small is read and checked before the first byte is written, so that a folder
  * that cannot be imported costs no time. The vocabulary is made to have as many tokens as the
- * embedding has rows: holes are filled, and tokens beyond (an image mark of a text model) dropped. */
+ * embedding has rows: holes are filled, and tokens beyond (an image mark of a text model)
+ * dropped. */
 #include "model/hf_import.h"
 
 #include "base/io.h"

@@ -5,8 +5,8 @@
  *
  * A folder holds config.json, model.safetensors (or its parts and their index), and tokenizer.json,
  * or vocab.txt, vocab.json with merges.txt, or tokenizer.model. Families: llama (Mistral,
- * SmolLM2), qwen2, qwen3, gemma2, gemma3, bert, xlm-roberta, nomic_bert. docs/MODELS.md has the rules
- * of each. The tokenizer alone can be imported too. */
+ * SmolLM2), qwen2, qwen3, gemma2, gemma3, bert, xlm-roberta, nomic_bert. docs/MODELS.md has the
+ * rules of each. The tokenizer alone can be imported too. */
 #ifndef LK_MODEL_HF_IMPORT_H
 #define LK_MODEL_HF_IMPORT_H
 

@@ -24,7 +24,7 @@ struct measure {
 /* -ln of the softmax of id. */
 static double surprise(const float *logits, int vocab, int32_t id)
 {
-    double most = logits[0], sum = 0;
+    double most = logits[0], sum = 1e-300;
     for (int i = 1; i < vocab; i++) most = fmax(most, logits[i]);
     for (int i = 0; i < vocab; i++) sum += exp(logits[i] - most);
     return log(sum) + most - logits[id];

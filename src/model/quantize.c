@@ -3,9 +3,9 @@
  * The rules are those that files of these names follow everywhere, so that a q4_k_m made here has
  * the size and the quality that people know. Vectors (norms, biases) and position tables stay
  * floats: they are small, and every activation passes through them. The output matrix, or the
- * embeddings where they serve for it, get Q6_K in all types below 6 bits, since its errors reach the
- * logits at once. In the "_m" mixes half of the value and down matrices get Q6_K: the first and last
- * eighth of the layers and every third between.
+ * embeddings where they serve for it, get Q6_K in all types below 6 bits, since its errors reach
+ * the logits at once. In the "_m" mixes half of the value and down matrices get Q6_K: the first and
+ * last eighth of the layers and every third between.
  *
  * Where the columns are not whole blocks, a matrix gets Q8_0, and if that does not fit either, F16.
  *

@@ -2,8 +2,8 @@
  *
  *     model_quantize("llama-f16.gguf", "llama-q4_k_m.gguf", "q4_k_m", &progress, err);
  *
- * What it can be: f32, f16, bf16, q8_0, q4_0, q6_k, and the mixes q4_k_m and q5_k_m, which give more
- * bits to the tensors that need them; docs/MODELS.md has the rules. */
+ * What it can be: f32, f16, bf16, q8_0, q4_0, q6_k, and the mixes q4_k_m and q5_k_m, which give
+ * more bits to the tensors that need them; docs/MODELS.md has the rules. */
 #ifndef LK_MODEL_QUANTIZE_H
 #define LK_MODEL_QUANTIZE_H
 

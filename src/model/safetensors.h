@@ -1,7 +1,7 @@
 /* Safetensors: the weight files of Hugging Face folders, mapped, not copied.
  *
  *     struct safetensors *s;
- *     safetensors_open("folder", &s, err);          model.safetensors, or the parts that its index names
+ *     safetensors_open("folder", &s, err);          model.safetensors, or the parts of its index
  *     const struct st_tensor *t = safetensors_find(s, "model.norm.weight");
  *     safetensors_close(s);
  *

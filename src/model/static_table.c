@@ -156,7 +156,7 @@ struct embedder *static_embedder_new(struct gguf *g, struct err *err)
 static struct embedder *static_open(const char *what, const void *state, size_t n, struct err *err)
 {
     struct gguf *g;
-    size_t size = (size_t)(static_data_end - static_data);
+    size_t size = (size_t)((uintptr_t)static_data_end - (uintptr_t)static_data);
     if (gguf_open_mem(static_data, size, "the built-in table", &g, err)) return NULL;
     return static_embedder_new(g, err);
 }

@@ -28,8 +28,8 @@ const struct tokenizer *static_table_tokenizer(const struct static_table *t);
 int static_table_text(const struct static_table *t, const char *s, size_t n, float *v);
 /* Of names, types, shapes and contents of all tensors of a file. */
 uint64_t static_table_hash(const struct gguf *g);
-/* How many tokens a text has, and where they begin (off: [cap], may be NULL). SIZE_MAX when memory is
- * short. */
+/* How many tokens a text has, and where they begin (off: [cap], may be NULL). SIZE_MAX when memory
+ * is short. */
 size_t static_table_tokens(const struct tokenizer *t, const char *s, size_t n, uint32_t *off,
                            size_t cap);
 

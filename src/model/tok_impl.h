@@ -160,7 +160,7 @@ static inline uint32_t tok_hash(const char *s, size_t n)
         uint32_t x, y;
         memcpy(&x, s, 4), memcpy(&y, s + n - 4, 4);
         a = x, b = y;
-    } else if (n) {
+    } else if (n) { /* of one character all three are the same */
         a = (unsigned char)s[0] | (uint64_t)(unsigned char)s[n / 2] << 8 |
             (uint64_t)(unsigned char)s[n - 1] << 16;
     }

@@ -1,8 +1,8 @@
-/* Fetching, on libcurl. One file is fetched by as many transfers as it takes: each asks for the bytes
- * from the end of PATH.part on (RFC 9110, section 14), on condition that the file is still the one
- * that PATH.part.from names (If-Range); a server that cannot do that sends all of it, and we begin
- * anew. A try that brought something does not count against the tries, so a line that drops every
- * minute still gets there.
+/* Fetching, on libcurl. One file is fetched by as many transfers as it takes: each asks for the
+ * bytes from the end of PATH.part on (RFC 9110, section 14), on condition that the file is still
+ * the one that PATH.part.from names (If-Range); a server that cannot do that sends all of it, and
+ * we begin anew. A try that brought something does not count against the tries, so a line that
+ * drops every minute still gets there.
  *
  * The SHA-256 runs along as bytes come; what an earlier process had fetched is read once. PATH.part
  * is locked while we write it. */

@@ -6,8 +6,8 @@
  * Bytes go to PATH.part, with the server's name for them (ETag) in PATH.part.from. When the line
  * drops, or the program is stopped, the next try goes on where the last one ended, if the server
  * still has the same file. When all has come its SHA-256 is compared with the one that was promised
- * (by the caller, or by the server's X-Linked-ETag), the file is synced and renamed to PATH. So PATH
- * is whole or not there. Plain http is taken from this machine only. */
+ * (by the caller, or by the server's X-Linked-ETag), the file is synced and renamed to PATH. So
+ * PATH is whole or not there. Plain http is taken from this machine only. */
 #ifndef LK_NET_FETCH_H
 #define LK_NET_FETCH_H
 

@@ -1,6 +1,6 @@
 /* Two passes: the texts are gathered once, then each embedder in turn is opened, learns (if it
- * does), embeds passages and questions, and leaves its ten nearest for each question. Only these lists
- * are kept, so one embedder is in memory at a time.
+ * does), embeds passages and questions, and leaves its ten nearest for each question. Only these
+ * lists are kept, so one embedder is in memory at a time.
  *
  * A question is a sentence of the middle of its passage, and the passage is embedded without it:
  * what finds it is not the same words but what stands around them. */

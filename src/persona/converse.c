@@ -411,7 +411,8 @@ int conversation_warm(struct conversation *c, struct err *err)
         struct template_part system = { TEMPLATE_SYSTEM, pr.system, strlen(pr.system), false, 0 };
         rc = engine_keep(native_engine(c->making.model), &system, 1, was.p, was.n, &now, err);
     }
-    /* A state that does not fit, or a home that cannot be written, costs the next start some time. */
+    /* A state that does not fit, or a home that cannot be written, costs the next start some
+     * time. */
     if (!rc && !now.failed && c->save && (now.n != was.n || memcmp(buf_str(&now), was.p, now.n)))
         store_doc_put(st, &p->seal, PREFIX_DOC, buf_str(&now), now.n, NULL);
     prompt_clear(&pr);

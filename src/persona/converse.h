@@ -23,9 +23,9 @@ int conversation_ask(struct conversation *c, const char *question, const struct 
                      struct answer *a, bool *unsaved, struct err *err);
 /* How a model-made voice answers the turns from now on: copied, what it points to is borrowed. */
 void conversation_making(struct conversation *c, const struct voice_making *m);
-/* The parts that open every conversation of this persona with a model, kept by its engine: read from
- * the home when they were kept there, else computed, which takes seconds, and kept in the home when
- * it is open to write. Not needed, but makes the first answer come sooner. */
+/* The parts that open every conversation of this persona with a model, kept by its engine: read
+ * from the home when they were kept there, else computed, which takes seconds, and kept in the home
+ * when it is open to write. Not needed, but makes the first answer come sooner. */
 int conversation_warm(struct conversation *c, struct err *err);
 int64_t conversation_id(const struct conversation *c); /* 0: not saved yet */
 size_t conversation_turns(const struct conversation *c);

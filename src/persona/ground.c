@@ -1,11 +1,11 @@
 /* Grounding, by content words and by meaning.
  *
- * A claim's support is the share of its content words, weighted by how rare they are in the person's
- * texts (idf), that stand in one own sentence of the passages or in its neighbours (which count
- * less), each as itself or as an everyday synonym. Words of the question carry no claim: who was
- * asked about boats may say "boats". What the embedder thinks of the two sentences fills part of what
- * is missing. Names and numbers are different: they are what models invent, so one that stands in no
- * passage at all caps the support below GROUND_ENOUGH, whatever else agrees.
+ * A claim's support is the share of its content words, weighted by how rare they are in the
+ * person's texts (idf), that stand in one own sentence of the passages or in its neighbours (which
+ * count less), each as itself or as an everyday synonym. Words of the question carry no claim: who
+ * was asked about boats may say "boats". What the embedder thinks of the two sentences fills part
+ * of what is missing. Names and numbers are different: they are what models invent, so one that
+ * stands in no passage at all caps the support below GROUND_ENOUGH, whatever else agrees.
  *
  * Only own sentences count. What somebody else said in a chat is no ground for what the persona
  * says. */

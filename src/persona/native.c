@@ -1,6 +1,6 @@
 /* Opening a model for the native voice: file, decoder, template, engine, in this order, and closing
- * them in the reverse one. The weights are the decoder's; the mapping of the file stays for what was
- * not re-laid. */
+ * them in the reverse one. The weights are the decoder's; the mapping of the file stays for what
+ * was not re-laid. */
 #include "persona/native.h"
 
 #include "base/str.h"

@@ -1,15 +1,17 @@
 /* The native voice: a language model in this process writes the answer from what was retrieved.
  *
- *  1. Retrieval brings the passages (five, as DESIGN says); nothing found: the quote voice's phrase for
- *     that, and the model is not asked.
- *  2. The prompt is a conversation (prompt.h): system text, then each turn with the passages it got,
- *     then this question with its own. So a new turn begins with the very tokens of the last one, and
- *     the engine goes on from there. What may go when the context overflows, oldest first: passages
- *     of earlier turns, then earlier turns, then passages of this one. Never the instructions.
+ *  1. Retrieval brings the passages (five, as DESIGN says); nothing found: the quote voice's phrase
+ *     for that, and the model is not asked.
+ *  2. The prompt is a conversation (prompt.h): system text, then each turn with the passages it
+ *     got, then this question with its own. So a new turn begins with the very tokens of the last
+ *     one, and the engine goes on from there. What may go when the context overflows, oldest first:
+ *     passages of earlier turns, then earlier turns, then passages of this one. Never the
+ *     instructions.
  *  3. As text comes, sentences are split off and matched to what they rest on (ground.h). One that
  *     claims what no passage says is marked; with `strict` it is never said.
  *
- * The fence word is the persona's (prompt_fence), so that the system text is the same every time. */
+ * The fence word is the persona's (prompt_fence), so that the system text is the same every
+ * time. */
 #include "persona/ground.h"
 #include "persona/native.h"
 #include "persona/prompt.h"
@@ -61,7 +63,8 @@ static void add_message(struct template_part *p, size_t *n, const char *user, si
     add_part(p, n, TEMPLATE_USER, user + to, len - to, *n > first, drop_rest);
 }
 
-/* The whole conversation; parts has room. Drops: 1 .. n turns' examples, then n turns, then ours. */
+/* The whole conversation; parts has room. Drops: 1 .. n turns' examples, then n turns, then
+ * ours. */
 static size_t make_parts(const struct voice_in *in, const struct prompt *pr,
                          struct template_part *parts)
 {

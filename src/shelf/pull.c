@@ -1,5 +1,5 @@
-/* From what the user asks for to the addresses of files. The hub's interface used here is two paths:
- * /api/models/OWNER/REPO lists the files of a repository ("siblings"), and
+/* From what the user asks for to the addresses of files. The hub's interface used here is two
+ * paths: /api/models/OWNER/REPO lists the files of a repository ("siblings"), and
  * /OWNER/REPO/resolve/main/FILE is a file. Names of files are taken from the list, so they are
  * checked before they become paths: no folders, no hidden files, known endings. */
 #include "shelf/pull.h"
@@ -254,9 +254,9 @@ int pull_model(struct pull *p, struct buf *path, struct err *err)
     const struct shelf_entry *e = shelf_entry_by_name(p->what);
     struct repo *r = calloc(1, sizeof *r);
     char id[400];
-    int rc = r ? 0 : err_nomem(err);
+    int rc = 0;
+    if (!r) return err_nomem(err);
     p->size = p->resumed = 0;
-    if (rc) return rc;
     if (p->sha256 && (strlen(p->sha256) != 64 || strspn(p->sha256, "0123456789abcdefABCDEF") != 64))
         rc = err_set(err, ERR_INVAL, "a SHA-256 is 64 hexadecimal digits");
     else if (e) {

@@ -48,9 +48,9 @@ void lines_free(struct lines *l); /* accepts NULL */
 
 /* A piece with all strings "" and no time. */
 struct piece fmt_piece(enum piece_kind kind);
-/* Hand p to the sink: NULL strings become "", a date in the future or outside of the years 1 to 9999
- * becomes CLOCK_NONE and is reported with `where`; a piece whose text and quoted are both blank is
- * passed over in silence. */
+/* Hand p to the sink: NULL strings become "", a date in the future or outside of the years 1 to
+ * 9999 becomes CLOCK_NONE and is reported with `where`; a piece whose text and quoted are both
+ * blank is passed over in silence. */
 int fmt_emit(const struct format_opts *o, const struct piece_sink *sink, struct piece *p,
              uint64_t where, struct err *err);
 void fmt_skip(const struct piece_sink *sink, const char *what, uint64_t where);

@@ -6,8 +6,9 @@ import subprocess
 
 from harness import BIN, ME, PERSON, Sandbox, Skip, check, main, marit, same, test
 
+MODEL = [f"model {verb}" for verb in "catalogue pull use ls show rm import quantize bench distill".split()]
 COMMANDS = ("init new add ask chat search sources topics prompt personas show rename me conversations export "
-            "import forget passphrase config doctor version help").split()
+            "import forget passphrase config doctor version help").split() + MODEL
 
 
 @test("help names every command, and each explains itself")
@@ -16,9 +17,9 @@ def _():
     r = box.run().ok()
     r.has(*COMMANDS)
     for c in COMMANDS:
-        box.run("help", c).ok().has(f"likeness {c}", "usage:")
+        box.run("help", *c.split()).ok().has(f"likeness {c}", "usage:")
         if c != "help":
-            same(box.run(c, "--help").ok().out, box.run("help", c).out, "help of " + c)
+            same(box.run(*c.split(), "--help").ok().out, box.run("help", *c.split()).out, "help of " + c)
     doc = box.run("help", "--json").ok().json()
     same(sorted(c["name"] for c in doc["commands"]), sorted(COMMANDS), "commands")
     box.run("--version").ok().has("likeness ")

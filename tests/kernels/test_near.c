@@ -1,5 +1,5 @@
-/* Every variant of the scattered products gives the same integers as the plain one: all lengths, odd
- * counts, the largest values. */
+/* Every variant of the scattered products gives the same integers as the plain one: all lengths,
+ * odd counts, the largest values. */
 #include "check.h"
 
 #include "kernels/kernels.h"

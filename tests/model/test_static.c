@@ -111,8 +111,8 @@ static void shipped_table(void **state)
     embed_close(e);
 }
 
-/* The shipped table and its teacher over texts that it was not fitted on: the fixture's, written for
- * this project. 0.83 was reached when the table was made; 0.90 is
+/* The shipped table and its teacher over texts that it was not fitted on: the fixture's, written
+ * for this project. 0.83 was reached when the table was made; 0.90 is
  * wanted, which a sum of token vectors does not reach. */
 static void shipped_ranks(void **state)
 {

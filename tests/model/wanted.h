@@ -1,4 +1,5 @@
-/* Texts and the vectors that an encoder should make of them: files of tools/encoder_reference.py. */
+/* Texts and the vectors that an encoder should make of them: files of
+ * tools/encoder_reference.py. */
 #ifndef LK_TESTS_WANTED_H
 #define LK_TESTS_WANTED_H
 
