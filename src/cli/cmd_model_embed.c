@@ -122,7 +122,12 @@ int model_bench_embed(struct cli *c, struct err *err)
     struct names l = { .n = 0 };
     struct compared *r = calloc(EMBEDDERS, sizeof *r);
     float *agree = calloc(EMBEDDERS * EMBEDDERS, sizeof *agree);
-    int rc = r && agree ? cli_open(c, false, err) : err_nomem(err);
+    if (!r || !agree) {
+        free(r);
+        free(agree);
+        return err_nomem(err);
+    }
+    int rc = cli_open(c, false, err);
     if (!rc) rc = choose(c, &l, err);
     if (!rc)
         rc = embed_compare(c->home, c->persona, (const char *const *)l.name, l.n,

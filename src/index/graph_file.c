@@ -67,15 +67,15 @@ static void put_node(const struct graph *g, size_t i, bool is_seed, struct buf *
 {
     const link_t *l = node_links(g, i);
     uint32_t to[LINKS];
-    uint8_t n = 0;
+    size_t n = 0;
     for (; n < LINKS; n++) {
         to[n] = atomic_load_explicit(l + n, memory_order_relaxed);
         if (to[n] == NONE) break;
     }
     buf_u64(b, (uint64_t)node_id(g, i));
     buf_u32(b, check_of(g, i));
-    buf_u8(b, n | (is_seed ? IS_SEED : 0));
-    for (uint8_t k = 0; k < n; k++) buf_u32(b, to[k]);
+    buf_u8(b, (uint8_t)(n | (is_seed ? IS_SEED : 0)));
+    for (size_t k = 0; k < n; k++) buf_u32(b, to[k]);
 }
 
 int graph_save_parts(const struct graph *g, size_t most,

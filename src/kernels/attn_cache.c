@@ -138,9 +138,9 @@ void attn_cache_put(const struct attn_shape *s, void *cache, int cap, int pos, i
         size_t from = (size_t)h * (size_t)s->head_dim;
         for (int i = 0; i < n; i++, from += (size_t)stride) {
             pack(s, k + from, &p);
-            put_key(s, &p, at, &r, (size_t)(pos + i));
+            put_key(s, &p, at, &r, (size_t)pos + (size_t)i);
             pack(s, v + from, &p);
-            put_value(s, &p, at, &r, (size_t)(pos + i));
+            put_value(s, &p, at, &r, (size_t)pos + (size_t)i);
         }
     }
 }

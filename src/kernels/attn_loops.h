@@ -90,8 +90,8 @@ INLINE void value_tile(int m, int nv, const struct attn_kv *kv, const float *p, 
         vf b[4];
 #pragma GCC unroll 4
         for (int j = 0; j < nv; j++) {
-            b[j] = b_load(kv->type, kv->v, (size_t)(k * dim_v + at + j * VN));
-            ahead(kv->type, kv->v, (size_t)((k + 32) * dim_v + at + j * VN));
+            b[j] = b_load(kv->type, kv->v, (size_t)k * (size_t)dim_v + (size_t)(at + j * VN));
+            ahead(kv->type, kv->v, (size_t)(k + 32) * (size_t)dim_v + (size_t)(at + j * VN));
             if (kv->type == QUANT_Q8_0)
                 b[j] = vf_mul(b[j], vf_f16_all(kv->vs + k * (dim_v / ATTN_GROUP) +
                                                (at + j * VN) / ATTN_GROUP));

@@ -176,7 +176,8 @@ static void decode_q6_k(const struct quant_q6_k *b, float *x)
         int half = i / 128, part = i % 128 / 32, j = i % 32; /* see docs/MODELS.md */
         int lo = b->ql[64 * half + 32 * (part & 1) + j] >> 4 * (part >> 1) & 15;
         int hi = b->qh[32 * half + j] >> 2 * part & 3;
-        x[i] = d * (float)b->scales[i / 16] * (float)((lo | hi << 4) - 32);
+        size_t group = (size_t)i / 16;
+        x[i] = d * (float)b->scales[group] * (float)((lo | hi << 4) - 32);
     }
 }
 
