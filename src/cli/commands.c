@@ -360,7 +360,7 @@ const struct command commands[] = {
       NEEDS_NOTHING, cmd_doctor,
       "likeness doctor\nlikeness doctor --check\nlikeness doctor --reembed static" },
     { "version", "print the version", "", "", o_none, 0, 0, NEEDS_NOTHING, cmd_version, "" },
-    { "help", "explain a command", "[COMMAND]", "", o_help, 0, 1, NEEDS_NOTHING, cmd_help,
+    { "help", "explain a command", "[COMMAND]", "", o_help, 0, 2, NEEDS_NOTHING, cmd_help,
       "likeness help add" },
     { NULL, NULL, NULL, NULL, NULL, 0, 0, 0, NULL, NULL },
 };

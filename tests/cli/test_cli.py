@@ -54,10 +54,13 @@ def _():
     check("--dry-run" in words("likeness", "add", "--d"), "--dry-run")
     same(sorted(words("likeness", "ask", "--mode", "")), ["hybrid", "keyword", "vector"])
     check("--home" in words("likeness", "ask", "--h"), "global options")
+    same(words("likeness", "mod"), ["model"])
+    same(sorted(words("likeness", "model", "qu")), ["quantize"])
+    check("--sha256" in words("likeness", "model", "pull", "--s"), "options of a command of two words")
     for shell in "zsh", "fish":
         text = box.run("help", "--completion", shell).ok().out
         for c in COMMANDS:
-            check(c in text, f"{shell} lacks {c}")
+            check(c.split()[-1] in text, f"{shell} lacks {c}")
     box.run("help", "--completion", "tcsh").exits(2)
 
 
