@@ -124,9 +124,11 @@ static int begin_rows(struct making *m, struct err *err)
     m->target = malloc(n * dim * sizeof *m->target);
     m->ids = malloc((total + 2 * vocab) * sizeof *m->ids);
     m->at = malloc((n + 1) * sizeof *m->at);
-    int rc =
-        alone && x && ones && count && m->row && m->target && m->ids && m->at ? 0 : err_nomem(err);
-    if (rc) goto out;
+    int rc = 0;
+    if (!alone || !x || !ones || !count || !m->row || !m->target || !m->ids || !m->at) {
+        rc = err_nomem(err);
+        goto out;
+    }
     memcpy(m->ids, t->ids, total * sizeof *m->ids);
     memcpy(m->at, t->at, (t->n + 1) * sizeof *m->at);
     for (size_t i = 0; i < total; i++) count[t->ids[i]]++;
@@ -223,8 +225,12 @@ static int write_table(struct making *m, const char *path, struct err *err)
     struct span *token = malloc(vocab * sizeof *token);
     int32_t *to = malloc(vocab * sizeof *to), *type = malloc(vocab * sizeof *type);
     struct gguf_writer *w = NULL;
-    int rc = token && to && type ? 0 : err_nomem(err), n = 0;
-    if (!rc && (!gguf_array(m->g, "tokenizer.ggml.tokens", &tokens) || tokens.n != vocab))
+    int rc = 0, n = 0;
+    if (!token || !to || !type) {
+        rc = err_nomem(err);
+        goto out;
+    }
+    if (!gguf_array(m->g, "tokenizer.ggml.tokens", &tokens) || tokens.n != vocab)
         rc = err_set(err, ERR_PARSE, "%s: tokenizer.ggml.tokens is missing", m->o->teacher);
     for (size_t i = 0; i < vocab && !rc; i++) {
         struct span s = gguf_array_str(&tokens, i);
@@ -244,6 +250,7 @@ static int write_table(struct making *m, const char *path, struct err *err)
         if (rc) gguf_abandon(w);
         else rc = gguf_finish(w, err);
     }
+out:
     m->r->vocab = n;
     m->r->dim = m->dim;
     m->r->bytes = io_file_size(path);
@@ -291,10 +298,14 @@ static int compare(struct making *m, const struct distill_texts *t, bool written
     if (!n) return 0;
     float *made = malloc(n * dim * sizeof *made), *said = malloc(n * wide * sizeof *said);
     float *less = malloc(n * dim * sizeof *less);
-    int rc = made && said && less ? 0 : err_nomem(err);
-    if (!rc && written) rc = by_file(m, t, n, made, err);
-    if (!rc && !written) by_rows(m, t, n, made);
     double sum = 0;
+    int rc = 0;
+    if (!made || !said || !less) {
+        rc = err_nomem(err);
+        goto out;
+    }
+    if (written) rc = by_file(m, t, n, made, err);
+    else by_rows(m, t, n, made);
     for (size_t i = 0; i < n && !rc; i++) {
         wide_of(t, i, said + i * wide);
         reduce(m, said + i * wide, less + i * dim);
@@ -304,6 +315,7 @@ static int compare(struct making *m, const struct distill_texts *t, bool written
     if (!rc) *rank = fit_spearman(made, m->dim, said, m->wide, n);
     if (!rc && written) m->r->spearman_reduced = fit_spearman(less, m->dim, said, m->wide, n);
     if (written) m->r->cosine = sum / (double)n;
+out:
     free(made);
     free(said);
     free(less);

@@ -191,13 +191,13 @@ int fit_run(struct fit *f, struct progress *p, struct err *err)
     w.next = malloc(pairs * sizeof *w.next);
     w.text_of = malloc(pairs * sizeof *w.text_of);
     w.token = malloc(pairs * sizeof *w.token);
-    int rc = w.m && w.second && w.steps && w.order && w.u && w.grad && w.len && w.head && w.next &&
-                     w.text_of && w.token
-                 ? 0
-                 : err_nomem(err);
-    if (!rc) {
+    int rc;
+    if (w.m && w.second && w.steps && w.order && w.u && w.grad && w.len && w.head && w.next &&
+        w.text_of && w.token) {
         for (size_t i = 0; i < vocab; i++) w.head[i] = -1;
         rc = run(&w, p);
+    } else {
+        rc = err_nomem(err);
     }
     void *all[] = { w.m,   w.second, w.steps, w.order,   w.u,    w.grad,
                     w.len, w.head,   w.next,  w.text_of, w.token };
@@ -227,9 +227,10 @@ static void rotate(double *a, double *v, int n, int p, int q)
     }
 }
 
+/* v: zeros, becomes the eigenvectors of a. */
 static void jacobi(double *a, double *v, int n)
 {
-    for (int i = 0; i < n * n; i++) v[i] = i % (n + 1) == 0;
+    for (int i = 0; i < n; i++) v[i * n + i] = 1;
     for (int sweep = 0; sweep < 12; sweep++) {
         double off = 0, all = 0;
         for (int p = 0; p < n; p++)
@@ -247,19 +248,24 @@ int fit_directions(const float *x, size_t n, int dim, int k, float *out, struct 
 {
     size_t d = (size_t)dim;
     float *sum = calloc(d * d, sizeof *sum);
-    double *a = malloc(d * d * sizeof *a), *v = malloc(d * d * sizeof *v);
-    int rc = sum && a && v ? 0 : err_nomem(err);
-    for (size_t i = 0; i < n && !rc; i++)
+    double *a = calloc(d * d, sizeof *a), *v = calloc(d * d, sizeof *v);
+    int rc = 0;
+    if (!sum || !a || !v) {
+        rc = err_nomem(err);
+        goto out;
+    }
+    for (size_t i = 0; i < n; i++)
         for (size_t r = 0; r < d; r++) kernels.axpy_f32(sum + r * d, x[i * d + r], x + i * d, d);
-    for (size_t i = 0; i < d * d && !rc; i++) a[i] = (double)sum[i] / (double)n;
-    if (!rc) jacobi(a, v, dim);
-    for (int r = 0; r < k && !rc; r++) {
+    for (size_t i = 0; i < d * d; i++) a[i] = (double)sum[i] / (double)n;
+    jacobi(a, v, dim);
+    for (int r = 0; r < k; r++) {
         int best = 0;
         for (int i = 1; i < dim; i++)
             if (a[(size_t)i * d + (size_t)i] > a[(size_t)best * d + (size_t)best]) best = i;
         for (size_t c = 0; c < d; c++) out[(size_t)r * d + c] = (float)v[(size_t)best * d + c];
         a[(size_t)best * d + (size_t)best] = -1;
     }
+out:
     free(sum);
     free(a);
     free(v);

@@ -124,8 +124,12 @@ int distill_texts_teach(struct distill_texts *t, struct encoder *e, const char *
     t->said = malloc(t->n * (size_t)t->dim * sizeof *t->said);
     float *out = malloc((size_t)PIECE * (size_t)t->dim * sizeof *out);
     struct encoder_text *in = malloc(PIECE * sizeof *in);
-    int rc = t->said && out && in ? 0 : err_nomem(err);
-    if (!rc && cache && !(f = open_cache(t, cache, key, &done)))
+    int rc = 0;
+    if (!t->said || !out || !in) {
+        rc = err_nomem(err);
+        goto out;
+    }
+    if (cache && !(f = open_cache(t, cache, key, &done)))
         rc = err_errno(err, "cannot use %s as a cache", cache);
     while (done < t->n && !rc) {
         size_t n = t->n - done < PIECE ? t->n - done : PIECE;
@@ -135,6 +139,7 @@ int distill_texts_teach(struct distill_texts *t, struct encoder *e, const char *
         if (!rc) rc = progress_tick(p, "teach", done, t->n, "texts");
     }
     if (f && fclose(f) && !rc) rc = err_errno(err, "cannot write %s", cache);
+out:
     free(out);
     free(in);
     return rc;

@@ -282,8 +282,12 @@ static int write_matrix(struct gguf_writer *w, const struct job *j, struct err *
     size_t in = quant_row_bytes(j->t->type, cols), out = quant_row_bytes(j->type, cols);
     size_t each = PIECE / cols ? PIECE / cols : 1;
     if (each > rows) each = rows;
-    char *from = malloc(each * in), *to = malloc(each * out);
-    int rc = from && to ? 0 : err_nomem(err);
+    char *from = malloc(each * in + 1), *to = malloc(each * out + 1);
+    int rc = 0;
+    if (!from || !to) {
+        rc = err_nomem(err);
+        goto out;
+    }
     for (size_t r = 0; r < rows && !rc; r += each) {
         size_t n = rows - r < each ? rows - r : each;
         for (size_t i = 0; i < n; i++)
@@ -291,6 +295,7 @@ static int write_matrix(struct gguf_writer *w, const struct job *j, struct err *
         rc = quantize_rows(j->t->type, from, j->type, to, n, cols, err);
         if (!rc) rc = gguf_write(w, to, n * out, err);
     }
+out:
     free(from);
     free(to);
     return rc;

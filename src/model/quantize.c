@@ -16,6 +16,7 @@
 #include "base/str.h"
 #include "base/threads.h"
 
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,16 +60,24 @@ static bool stays_float(const char *name, int n_dims)
            !strcmp(name, "rope_freqs.weight");
 }
 
+static int layer_of(const char *name) /* -1: of none */
+{
+    char *end;
+    if (strncmp(name, "blk.", 4)) return -1;
+    long layer = strtol(name + 4, &end, 10);
+    return end > name + 4 && *end == '.' && layer >= 0 && layer <= INT_MAX ? (int)layer : -1;
+}
+
 enum quant quantize_type(const struct quantize_mix *m, const char *name, int n_dims, uint64_t cols,
                          int layers, bool tied, enum quant now)
 {
-    int layer = -1;
     if (stays_float(name, n_dims)) return is_float(now) ? now : QUANT_F32;
     enum quant q = m->base;
     if (is_float(q)) return q;
     bool output = !strcmp(name, tied ? "token_embd.weight" : "output.weight");
     if (output && q != QUANT_Q8_0) q = QUANT_Q6_K;
-    if (m->more && sscanf(name, "blk.%d.", &layer) == 1 && more_bits(layer, layers) &&
+    int layer = layer_of(name);
+    if (m->more && layer >= 0 && more_bits(layer, layers) &&
         (strstr(name, ".attn_v.") || strstr(name, ".ffn_down.")))
         q = QUANT_Q6_K;
     if (cols % (uint64_t)quant_block(q)) q = QUANT_Q8_0;
@@ -206,8 +215,11 @@ int model_quantize(const char *in_gguf, const char *out_gguf, const char *what,
         return err_set(err, ERR_INVAL, "there is no type \"%s\"; see likeness help model", what);
     if ((rc = gguf_open(in_gguf, &g, err))) return rc;
     k.g = g;
-    if (!(to = malloc((gguf_tensor_count(g) + 1) * sizeof *to))) rc = err_nomem(err);
-    if (!rc) rc = choose(g, m, to, err);
+    if (!(to = calloc(gguf_tensor_count(g) + 1, sizeof *to))) {
+        rc = err_nomem(err);
+        goto out;
+    }
+    rc = choose(g, m, to, err);
     if (!rc) rc = gguf_create(out_gguf, &k.w, err);
     if (rc) goto out;
     if ((rc = write_file(&k, m, to, err))) gguf_abandon(k.w);
