@@ -58,10 +58,11 @@ static int read_int(struct keys *k, const char *name, int def, int least, int mo
     if (k->rc) return least;
     key_of(k, name);
     if (gguf_has(k->g, k->key) || def < 0) k->rc = gguf_u32(k->g, k->key, &v, k->err);
-    if (!k->rc && (v < (uint32_t)least || v > (uint32_t)most))
-        k->rc = err_set(k->err, ERR_PARSE, "%s: %s is %u, but must be %d to %d", gguf_path(k->g),
-                        k->key, v, least, most);
-    return k->rc ? least : (int)v;
+    if (k->rc) return least;
+    if (v >= (uint32_t)least && v <= (uint32_t)most) return (int)v;
+    k->rc = err_set(k->err, ERR_PARSE, "%s: %s is %u, but must be %d to %d", gguf_path(k->g),
+                    k->key, v, least, most);
+    return least;
 }
 
 static float read_float(struct keys *k, const char *name, float def, float least, float most)

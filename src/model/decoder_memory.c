@@ -151,12 +151,14 @@ int decoder_room(struct decoder *d, int cap, struct err *err)
 /* A number after `key` in a small file of the system; SIZE_MAX when it is not there. */
 static size_t number_in(const char *path, const char *key)
 {
-    char line[256];
-    unsigned long long v = 0;
+    char line[256], *end;
     size_t n = strlen(key), found = SIZE_MAX;
     FILE *f = fopen(path, "re");
-    while (f && found == SIZE_MAX && fgets(line, sizeof line, f))
-        if (!strncmp(line, key, n) && sscanf(line + n, "%llu", &v) == 1) found = (size_t)v;
+    while (f && found == SIZE_MAX && fgets(line, sizeof line, f)) {
+        if (strncmp(line, key, n)) continue;
+        unsigned long long v = strtoull(line + n, &end, 10);
+        if (end != line + n) found = (size_t)v;
+    }
     if (f) fclose(f);
     return found;
 }

@@ -172,6 +172,19 @@ static void load_layer(struct load *l, int i)
     if (!l->rc) l->e->facts.type = y->up.type;
 }
 
+static void load_layers(struct load *l)
+{
+    struct encoder *e = l->e;
+    e->layers = calloc((size_t)e->facts.layers, sizeof *e->layers);
+    e->cap_made = (size_t)e->facts.layers * 8;
+    e->made = calloc(e->cap_made, sizeof *e->made);
+    if (!e->layers || !e->made) {
+        l->rc = err_nomem(l->err);
+        return;
+    }
+    for (int i = 0; i < e->facts.layers && !l->rc; i++) load_layer(l, i);
+}
+
 /* A whole number of the file's architecture, within 1 .. most. */
 static int number(struct load *l, const char *key, int most)
 {
@@ -330,10 +343,11 @@ static void make_scratch(struct load *l, int max_rows)
     if (max_rows <= 0) max_rows = MAX_ROWS;
     if (max_rows < f->context) max_rows = f->context;
     e->max_rows = max_rows;
+    int head_dim = f->dim / f->heads;
     e->shape = (struct attn_shape){ .heads = f->heads,
                                     .heads_kv = f->heads,
-                                    .head_dim = f->dim / f->heads,
-                                    .scale = 1 / sqrtf((float)(f->dim / f->heads)),
+                                    .head_dim = head_dim,
+                                    .scale = 1 / sqrtf((float)head_dim),
                                     .type = QUANT_F32 };
     size_t n = (size_t)max_rows, dim = (size_t)f->dim, ff = (size_t)f->ff;
     bool gated = e->layers[0].gate.rows > 0;
@@ -365,13 +379,7 @@ int encoder_open(const struct gguf *g, const struct encoder_opts *o, struct enco
     if (!(e->vectors = arena_new(0))) l.rc = err_nomem(err);
     if (!l.rc) load_facts(&l);
     if (!l.rc) load_embeddings(&l);
-    if (!l.rc) {
-        e->layers = calloc((size_t)e->facts.layers, sizeof *e->layers);
-        e->cap_made = (size_t)e->facts.layers * 8;
-        e->made = calloc(e->cap_made, sizeof *e->made);
-        if (!e->layers || !e->made) l.rc = err_nomem(err);
-    }
-    for (int i = 0; i < e->facts.layers && !l.rc; i++) load_layer(&l, i);
+    if (!l.rc) load_layers(&l);
     make_scratch(&l, o->max_rows);
     if (l.rc) encoder_close(e);
     else *out = e;

@@ -377,8 +377,11 @@ static int common_ids(struct engine *e, const struct template_part *parts, size_
     struct template_ids a = { 0 }, b = { 0 };
     struct template_part *p = malloc((n + 1) * sizeof *p);
     struct template_opts o = { .room = (size_t)e->o.ctx };
-    int rc = p ? 0 : err_nomem(err);
-    if (rc) goto out;
+    int rc = 0;
+    if (!p) {
+        rc = err_nomem(err);
+        goto out;
+    }
     if (n) memcpy(p, parts, n * sizeof *p);
     p[n] = (struct template_part){ TEMPLATE_USER, "a", 1, false, 0 };
     if ((rc = template_render(e->t, e->k, p, n + 1, &o, &a, err))) goto out;

@@ -190,6 +190,7 @@ static int add_answers(struct engine *e, int *want)
 {
     int jobs = 0, at = 0;
     for (int i = 0; i < e->o.slots; i++) jobs += e->slots[i].job && answering(e->slots[i].job);
+    if (!jobs) return at;
     for (int i = 0; i < e->o.slots; i++) {
         struct engine_job *j = e->slots[i].job;
         if (!j || !answering(j)) continue;

@@ -37,7 +37,7 @@ static bool integer(enum gguf_type of, const uint8_t *p, int64_t *out)
     switch (of) {
     case GGUF_BOOL:
     case GGUF_U8: *out = *p; return true;
-    case GGUF_I8: *out = (int8_t)*p; return true;
+    case GGUF_I8: *out = (int64_t)(int8_t)*p; return true;
     case GGUF_U16: *out = v.u16; return true;
     case GGUF_I16: *out = v.i16; return true;
     case GGUF_U32: *out = v.u32; return true;
@@ -89,7 +89,7 @@ int gguf_u32(const struct gguf *g, const char *key, uint32_t *out, struct err *e
 
 uint32_t gguf_u32_or(const struct gguf *g, const char *key, uint32_t def)
 {
-    uint32_t v;
+    uint32_t v = def;
     return gguf_u32(g, key, &v, NULL) ? def : v;
 }
 
@@ -164,10 +164,13 @@ static void add_string(struct buf *text, struct span s)
 
 static void add_element(struct buf *text, const struct gguf_value *v, size_t i)
 {
-    const uint8_t *p = v->p ? v->p + i * types[v->of].size : NULL; /* of strings: NULL */
+    if (v->of == GGUF_STR) {
+        add_string(text, v->strs[i]);
+        return;
+    }
+    const uint8_t *p = v->p + i * types[v->of].size;
     int64_t whole;
-    if (v->of == GGUF_STR) add_string(text, v->strs[i]);
-    else if (v->of == GGUF_BOOL) buf_adds(text, *p ? "yes" : "no");
+    if (v->of == GGUF_BOOL) buf_adds(text, *p ? "yes" : "no");
     else if (integer(v->of, p, &whole)) buf_printf(text, "%lld", (long long)whole);
     else buf_printf(text, "%.9g", gguf_number(v->of, p));
 }
