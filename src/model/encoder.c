@@ -42,8 +42,10 @@ static void embed_rows(struct encoder *e, int n)
     nn_layernorm(e->x, e->x, e->embed_norm_w, e->embed_norm_b, n, dim, e->eps);
 }
 
-static void self_attention(struct encoder *e, const struct encoder_layer *l, int n, int n_seq)
+static void self_attention(struct encoder *e, const struct encoder_layer *l, int n, int n_seq,
+                           bool exact)
 {
+    const struct mat *value = exact && l->v_exact.rows ? &l->v_exact : &l->v;
     int dim = e->facts.dim, wide = 3 * dim;
     float *q = e->qkv, *k = q + dim, *v = k + dim;
 
@@ -51,7 +53,7 @@ static void self_attention(struct encoder *e, const struct encoder_layer *l, int
     if (l->qkv.rows) {
         mat_mul(&l->qkv, &e->acts, q, wide);
     } else {
-        mat_mul_many((const struct mat *[]){ &l->q, &l->k, &l->v }, 3, &e->acts,
+        mat_mul_many((const struct mat *[]){ &l->q, &l->k, value }, 3, &e->acts,
                      (float *[]){ q, k, v }, (int[]){ wide, wide, wide });
     }
     nn_bias(q, l->bqkv, n, wide);
@@ -98,7 +100,7 @@ static void forward(struct encoder *e, int n, int n_seq, bool exact)
 {
     embed_rows(e, n);
     for (int i = 0; i < e->facts.layers; i++) {
-        self_attention(e, &e->layers[i], n, n_seq);
+        self_attention(e, &e->layers[i], n, n_seq, exact);
         feed_forward(e, &e->layers[i], n, exact);
     }
 }

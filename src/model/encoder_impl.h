@@ -10,16 +10,16 @@
 #include <pthread.h>
 
 struct encoder_layer {
-    struct mat q, k, v;               /* [dim, dim] */
-    struct mat qkv;                   /* [3 dim, dim] instead of these, nomic */
-    struct mat out;                   /* [dim, dim] */
-    struct mat gate;                  /* [ff, dim], nomic */
-    struct mat up, down;              /* [ff, dim], [dim, ff] */
-    struct mat up_exact, down_exact;  /* the file's floats, for short texts; or none */
-    float *bqkv, *bout;               /* [3 dim], [dim]; NULL: none */
-    float *bup, *bdown;               /* [ff], [dim] */
-    float *attn_norm_w, *attn_norm_b; /* [dim] */
-    float *out_norm_w, *out_norm_b;   /* [dim] */
+    struct mat q, k, v;                       /* [dim, dim] */
+    struct mat qkv;                           /* [3 dim, dim] instead of these, nomic */
+    struct mat out;                           /* [dim, dim] */
+    struct mat gate;                          /* [ff, dim], nomic */
+    struct mat up, down;                      /* [ff, dim], [dim, ff] */
+    struct mat v_exact, up_exact, down_exact; /* the file's floats, for short texts; or none */
+    float *bqkv, *bout;                       /* [3 dim], [dim]; NULL: none */
+    float *bup, *bdown;                       /* [ff], [dim] */
+    float *attn_norm_w, *attn_norm_b;         /* [dim] */
+    float *out_norm_w, *out_norm_b;           /* [dim] */
 };
 
 struct encoder_window { /* of one text */

@@ -93,9 +93,7 @@ static const void *as_q8(struct load *l, const struct gguf_tensor *t)
     return e->made[e->n_made++] = made;
 }
 
-/* Look-up tables stay as they are in the file; the others are multiplied with and are packed. What
- * the values take from rounding is most of the whole error, and they are a twelfth of a layer: they
- * stay as the file has them. */
+/* Look-up tables stay as they are in the file; the others are multiplied with and are packed. */
 static void matrix(struct load *l, struct mat *m, int rows, int cols, enum how how, bool must,
                    const char *fmt, ...)
 {
@@ -137,12 +135,16 @@ static void load_layer(struct load *l, int i)
 {
     struct encoder_layer *y = &l->e->layers[i];
     int dim = l->e->facts.dim, ff = l->e->facts.ff;
+    bool last = i == l->e->facts.layers - 1; /* what its values lose is not mended by any other */
     matrix(l, &y->qkv, 3 * dim, dim, MADE_Q8, false, "blk.%d.attn_qkv.weight", i);
     y->bqkv = vector(l, 3 * dim, false, "blk.%d.attn_qkv.bias", i);
     if (!y->qkv.rows) {
         matrix(l, &y->q, dim, dim, MADE_Q8, true, "blk.%d.attn_q.weight", i);
         matrix(l, &y->k, dim, dim, MADE_Q8, true, "blk.%d.attn_k.weight", i);
-        matrix(l, &y->v, dim, dim, PACKED, true, "blk.%d.attn_v.weight", i);
+        matrix(l, &y->v, dim, dim, last ? PACKED : MADE_Q8, true, "blk.%d.attn_v.weight", i);
+        const struct gguf_tensor *in_file = find_in_layer(l, "blk.%d.attn_v.weight", i);
+        if (in_file && in_file->type != y->v.type)
+            matrix(l, &y->v_exact, dim, dim, PACKED, true, "blk.%d.attn_v.weight", i);
         const float *q = vector(l, dim, false, "blk.%d.attn_q.bias", i);
         const float *k = vector(l, dim, false, "blk.%d.attn_k.bias", i);
         const float *v = vector(l, dim, false, "blk.%d.attn_v.bias", i);
@@ -391,8 +393,8 @@ void encoder_close(struct encoder *e)
     if (!e) return;
     for (int i = 0; e->layers && i < e->facts.layers; i++) {
         struct encoder_layer *y = &e->layers[i];
-        struct mat *all[] = { &y->q,    &y->k,  &y->v,    &y->qkv,      &y->out,
-                              &y->gate, &y->up, &y->down, &y->up_exact, &y->down_exact };
+        struct mat *all[] = { &y->q,  &y->k,    &y->v,       &y->qkv,      &y->out,       &y->gate,
+                              &y->up, &y->down, &y->v_exact, &y->up_exact, &y->down_exact };
         for (size_t j = 0; j < sizeof all / sizeof *all; j++) mat_clear(all[j]);
     }
     mat_clear(&e->token);
