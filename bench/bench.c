@@ -55,6 +55,8 @@ static const struct {
     { "prefill512_llama1b_q4_k_m", "", bench_prefill_llama1b_q4_k_m },
     { "prefill512_llama1b_f16", "", bench_prefill_llama1b_f16 },
     { "prefill512_smollm135m_q4_0", "", bench_prefill_smollm135m_q4_0 },
+    { "first_token_warm", "a question with its passages, behind a kept system text",
+      bench_first_token },
     { "decoder_memory", "memory of a 1B decoder with 512 tokens", bench_decoder_memory },
     { "embed_minilm_128", "sentence encoders of real shapes", bench_embed_minilm_128 },
     { "embed_minilm_512", "", bench_embed_minilm_512 },

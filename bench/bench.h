@@ -93,6 +93,9 @@ int bench_prefill_smollm135m_q4_0(struct bench *b, struct err *err);
 int bench_decode_batch8(struct bench *b, struct err *err);
 int bench_decode_shared(struct bench *b, struct err *err);
 int bench_decoder_memory(struct bench *b, struct err *err);
+/* Path of a random model of a real shape, made when it is not there yet. */
+int bench_model_file(char *path, size_t size, const char *shape, const char *type, struct err *err);
+int bench_first_token(struct bench *b, struct err *err);
 int bench_tokenize_llama3(struct bench *b, struct err *err);
 int bench_tokenize_wordpiece(struct bench *b, struct err *err);
 int bench_embed_minilm_128(struct bench *b, struct err *err);

@@ -44,7 +44,7 @@ static void run_close(struct run *r)
     free(r->logits);
 }
 
-static int find_file(char *path, size_t size, const char *shape, const char *type, struct err *err)
+int bench_model_file(char *path, size_t size, const char *shape, const char *type, struct err *err)
 {
     const char *dir = getenv("LIKENESS_BENCH_DIR"), *tmp = getenv("TMPDIR");
     char own[200];
@@ -60,7 +60,7 @@ static int run_open(struct run *r, struct bench *b, const char *shape, const cha
                     int streams, int cap, struct err *err)
 {
     *r = (struct run){ .b = b, .streams = streams };
-    int rc = find_file(r->path, sizeof r->path, shape, type, err);
+    int rc = bench_model_file(r->path, sizeof r->path, shape, type, err);
     if (!rc) rc = gguf_open(r->path, &r->g, err);
     if (!rc) rc = decoder_open(r->g, &(struct decoder_opts){ 0 }, &r->d, err);
     for (int i = 0; i < streams && !rc; i++) rc = timeline_new(r->d, cap, QUANT_F16, &r->t[i], err);
