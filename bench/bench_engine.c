@@ -1,4 +1,4 @@
-/* What a user waits for: a persona's system text is kept (600 tokens), a question of 60 tokens comes
+/* What a user waits for: a persona's system text is kept (600 tokens), a question of 60 tokens
  * with five passages of 100; then a next question, with passages of its own, behind all that. The
  * model is Llama 3.2 1B in shape, Q4_0, with random weights, so tokens are just numbers. */
 #include "bench.h"

@@ -81,9 +81,9 @@ int err_prefix(struct err *err, int code, const char *fmt, ...)
     return code;
 }
 
-int err_nomem(struct err *err)
+void err_set_nomem(struct err *err)
 {
-    return err_set(err, ERR_NOMEM, "out of memory: close other programs, or try a smaller input");
+    err_set(err, ERR_NOMEM, "out of memory: close other programs, or try a smaller input");
 }
 
 const char *err_name(int code)

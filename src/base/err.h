@@ -54,7 +54,13 @@ int err_errno(struct err *err, const char *fmt, ...) __attribute__((format(print
 int err_prefix(struct err *err, int code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-int err_nomem(struct err *err);
+void err_set_nomem(struct err *err);
+/* ERR_NOMEM, said; inline, so that readers and analysers see that it is never 0. */
+static inline int err_nomem(struct err *err)
+{
+    err_set_nomem(err);
+    return ERR_NOMEM;
+}
 
 /* "NOMEM", "IO", ... and what it means; never NULL. */
 const char *err_name(int code);

@@ -168,7 +168,7 @@ static int read_part(struct safetensors *s, struct part *part, const char *what,
 
 static int finish(struct safetensors *s, const char *what, struct err *err)
 {
-    qsort(s->tensors, s->n, sizeof *s->tensors, by_name);
+    if (s->n) qsort(s->tensors, s->n, sizeof *s->tensors, by_name);
     for (size_t i = 1; i < s->n; i++)
         if (!strcmp(s->tensors[i - 1].name, s->tensors[i].name))
             return bad(what, s->tensors[i].name, "is in two files", err);

@@ -103,6 +103,7 @@ static int build_trie(struct schema_vocab *v, const struct entry *e, size_t n)
             v->trie[v->n_trie++] =
                 (struct trie_node){ .token = -1, .byte = (uint8_t)e[i].s.p[depth] };
         }
+        if (depth < 1) continue; /* no token is empty */
         struct trie_node *last = &v->trie[open[depth - 1]];
         v->same[e[i].id] = last->token;
         last->token = e[i].id;

@@ -452,7 +452,8 @@ static uint32_t compile_ref(struct compiler *c, json_t *ref)
 /* Keywords: what each goes with. */
 static const struct keyword {
     const char *name;
-    char use; /* '-' passed over, 't' type, 'a' anyOf, 'r' $ref, 'e' enum, const; the types': */
+    unsigned char
+        use; /* '-' passed over, 't' type, 'a' anyOf, 'r' $ref, 'e' enum, const; the types': */
 } keywords[] = {
     { "title", '-' },
     { "description", '-' },

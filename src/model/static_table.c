@@ -142,7 +142,7 @@ struct embedder *static_embedder_new(struct gguf *g, struct err *err)
     }
     e->base.kind = &embed_static;
     e->g = g;
-    if (static_table_open(g, &e->table, err)) {
+    if (static_table_open(g, &e->table, err) || !e->table) {
         static_close(&e->base);
         return NULL;
     }

@@ -130,7 +130,7 @@ static void add_merge(struct tok_merges *all, const struct tok_merge *m)
 
 static int read_merges(struct tokenizer *t, const struct gguf_array *a, struct err *err)
 {
-    struct line *l = malloc(GROUP * sizeof *l);
+    struct line *l = calloc(GROUP, sizeof *l);
     int rc = l ? 0 : err_nomem(err);
     for (size_t i = 0; i < a->n && !rc; i += GROUP) {
         size_t n = a->n - i < GROUP ? a->n - i : GROUP;

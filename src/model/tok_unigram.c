@@ -55,8 +55,8 @@ static bool word(const struct tokenizer *t, const char *s, size_t at, size_t n, 
     forward(t, s + at, n, v);
     uint32_t next = UINT32_MAX; /* turn the way round: `from` becomes `to` */
     for (uint32_t i = (uint32_t)n;;) {
-        uint32_t from = v[i].from;
-        v[i].from = next;
+        uint32_t from = v[i].from; /* NOLINT(clang-analyzer-core.uninitialized.Assign): forward() */
+        v[i].from = next;          /* wrote every node that it came from */
         next = i;
         if (!i) break;
         i = from;

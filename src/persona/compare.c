@@ -96,10 +96,12 @@ static int gather(struct gathering *g, struct home *h, const struct persona *p)
 
 static uint64_t resident(void)
 {
-    unsigned long all = 0, now = 0;
+    char line[128] = "", *second;
     FILE *f = fopen("/proc/self/statm", "re");
-    if (f && fscanf(f, "%lu %lu", &all, &now) != 2) now = 0;
+    if (f && !fgets(line, sizeof line, f)) line[0] = 0;
     if (f) fclose(f);
+    second = strchr(line, ' ');
+    unsigned long now = second ? strtoul(second, NULL, 10) : 0;
     return (uint64_t)now * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 

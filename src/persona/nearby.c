@@ -19,7 +19,7 @@
 size_t nearby_from(void)
 {
     const char *s = getenv("LIKENESS_GRAPH_FROM");
-    long n = s ? atol(s) : 0;
+    long n = s ? strtol(s, NULL, 10) : 0;
     return n > 0 ? (size_t)n : GRAPH_FROM;
 }
 

@@ -389,7 +389,7 @@ static int read_vector(struct reader *r, struct cursor *c)
     if (!chunk || !r->embedder || !n || n > WINDOWS_MAX || cursor_left(c) != n * one)
         cursor_fail(c, "chunk");
     int rc = cursor_check(c, r->err);
-    float *v = rc ? NULL : calloc(n, one);
+    float *v = !rc && n && one ? calloc(n, one) : NULL;
     if (!rc && !v) rc = err_nomem(r->err);
     for (size_t i = 0; !rc && v && i < n * (size_t)r->dim; i++) {
         uint32_t bits = cursor_u32(c, "vector");
