@@ -110,6 +110,13 @@ static void tags_end(void **state)
     check_text("a < b <3 c", "a < b <3 c", "");
 }
 
+/* Large enough that reading it in quadratic time is given up. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { SLOW_PAGE = 100000 };
+#else
+enum { SLOW_PAGE = 1000000 };
+#endif
+
 /* Whatever hides an open tag from the count, or shows it an end tag that is none, makes Gumbo slow:
  * these took ten seconds each. */
 static void nothing_hides_from_the_count(void **state)
@@ -122,10 +129,8 @@ static void nothing_hides_from_the_count(void **state)
     for (size_t k = 0; k < sizeof tags / sizeof *tags; k++) {
         struct buf b = { 0 };
         struct page p;
-        double from = clock_mono();
-        while (b.n < 1000000) buf_adds(&b, tags[k]);
-        check_ok(read_page(&p, buf_str(&b), b.n), p.err);
-        if (clock_mono() - from > 5) fail_msg("%s took %.1f s", tags[k], clock_mono() - from);
+        while (b.n < SLOW_PAGE) buf_adds(&b, tags[k]);
+        check_ok(read_page(&p, buf_str(&b), b.n), p.err); /* ERR_LIMIT: it took too long */
         clear(&p);
         buf_free(&b);
     }
