@@ -17,6 +17,7 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define BENCH_NONE ((double)NAN)
 
@@ -46,6 +47,11 @@ double bench_read_rate(size_t bytes, int threads);
 double bench_int8_rate(int threads);
 double bench_fp32_rate(int threads);
 size_t bench_memory_free(void); /* bytes the machine could still give */
+
+/* bench_random.c: made data, the same in every run. */
+void bench_seed(uint64_t seed);
+uint64_t bench_random(void);
+float bench_gauss(void); /* about normal: mean 0, deviation 1 */
 
 /* faiss_flat.cc, or stubs that return NULL when it was not built. */
 void *bench_faiss_new(int dim, size_t n, const float *(*row)(void *ud, size_t i), void *ud,

@@ -32,23 +32,11 @@ static void embed_once(void *ud)
     encoder_embed_ids(r->e, r->ids, r->n_ids, (size_t)r->texts, r->out, &r->err);
 }
 
-static int find_file(char *path, size_t size, const char *shape, struct err *err)
-{
-    const char *dir = getenv("LIKENESS_BENCH_DIR"), *tmp = getenv("TMPDIR");
-    char own[200];
-    snprintf(own, sizeof own, "%s/likeness-bench", tmp ? tmp : "/tmp");
-    if (!dir) dir = own;
-    int rc = io_mkdirs(dir, 0700, err);
-    if (rc) return rc;
-    snprintf(path, size, "%s/%s-q8_0.gguf", dir, shape);
-    return io_exists(path) ? 0 : make_model(shape, "q8_0", path, err);
-}
-
 static int encode(struct bench *b, const char *name, const char *shape, int tokens, struct err *err)
 {
     struct run *r = calloc(1, sizeof *r);
     char path[300];
-    int rc = r ? find_file(path, sizeof path, shape, err) : err_nomem(err);
+    int rc = r ? bench_model_file(path, sizeof path, shape, "q8_0", err) : err_nomem(err);
     if (!rc) rc = gguf_open(path, &r->g, err);
     if (!rc) rc = encoder_open(r->g, &(struct encoder_opts){ 0 }, &r->e, err);
     if (rc) goto out;

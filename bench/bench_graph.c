@@ -15,23 +15,6 @@
 
 enum { DIM = 384, TOP = 10, QUERIES = 1000 };
 
-static uint64_t seed;
-
-static uint64_t rnd(void)
-{
-    uint64_t z = seed += 0x9E3779B97F4A7C15u;
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-    return z ^ (z >> 31);
-}
-
-static float gauss(void)
-{
-    uint64_t z = rnd();
-    int s = (int)(z & 0xffff) + (int)(z >> 16 & 0xffff) + (int)(z >> 32 & 0xffff) + (int)(z >> 48);
-    return (float)(s - 131070) * (1.0f / 37837);
-}
-
 struct world {
     struct vectors *ix;
     struct graph *g;
@@ -47,22 +30,22 @@ struct world {
 static int draw(struct world *w, struct err *err)
 {
     float v[DIM];
-    seed = 20 + w->n;
+    bench_seed(20 + w->n);
     w->centre = malloc(w->centres * DIM * sizeof *w->centre);
     w->q = malloc(QUERIES * sizeof *w->q);
     w->truth = malloc(QUERIES * sizeof *w->truth);
     if (!w->centre || !w->q || !w->truth) return err_nomem(err);
-    for (size_t i = 0; i < w->centres * DIM; i++) w->centre[i] = gauss();
+    for (size_t i = 0; i < w->centres * DIM; i++) w->centre[i] = bench_gauss();
     if (!(w->ix = vectors_new(DIM, err))) return err->code;
     int rc = vectors_reserve(w->ix, w->n, err);
     for (size_t i = 0; !rc && i < w->n; i++) {
-        const float *c = w->centre + rnd() % w->centres * DIM;
-        for (int j = 0; j < DIM; j++) v[j] = c[j] + gauss();
+        const float *c = w->centre + bench_random() % w->centres * DIM;
+        for (int j = 0; j < DIM; j++) v[j] = c[j] + bench_gauss();
         rc = vectors_add(w->ix, (int64_t)i, v, err);
     }
     for (int i = 0; !rc && i < QUERIES; i++) {
-        const float *near = vectors_get(w->ix, (int64_t)(rnd() % w->n));
-        for (int j = 0; j < DIM; j++) w->q[i][j] = near[j] + 0.03f * gauss();
+        const float *near = vectors_get(w->ix, (int64_t)(bench_random() % w->n));
+        for (int j = 0; j < DIM; j++) w->q[i][j] = near[j] + 0.03f * bench_gauss();
     }
     return rc;
 }

@@ -21,24 +21,6 @@
 
 enum { DIM = 384, TOP = 5, CENTRES = 1000, QUERIES = 64 };
 
-static uint64_t seed;
-
-static uint64_t rnd(void)
-{
-    uint64_t z = seed += 0x9E3779B97F4A7C15u;
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-    return z ^ (z >> 31);
-}
-
-/* Near enough to a normal distribution: four 16-bit numbers added. */
-static float gauss(void)
-{
-    uint64_t z = rnd();
-    int s = (int)(z & 0xffff) + (int)(z >> 16 & 0xffff) + (int)(z >> 32 & 0xffff) + (int)(z >> 48);
-    return (float)(s - 131070) * (1.0f / 37837);
-}
-
 struct world {
     struct vectors *ix;
     size_t n;
@@ -53,8 +35,8 @@ struct world {
 /* Noise as long as the centre: vectors of one cluster have a cosine of about 0.5. */
 static void draw(const struct world *w, float *v)
 {
-    const float *c = w->centres + rnd() % CENTRES * DIM;
-    for (int j = 0; j < DIM; j++) v[j] = (w->clustered ? c[j] : 0) + gauss();
+    const float *c = w->centres + bench_random() % CENTRES * DIM;
+    for (int j = 0; j < DIM; j++) v[j] = (w->clustered ? c[j] : 0) + bench_gauss();
 }
 
 static const float *row(void *ud, size_t i)
@@ -65,9 +47,9 @@ static const float *row(void *ud, size_t i)
 static int build(struct world *w, struct err *err)
 {
     float v[DIM];
-    seed = 20 + w->n;
+    bench_seed(20 + w->n);
     if (!(w->centres = malloc(CENTRES * DIM * sizeof *w->centres))) return err_nomem(err);
-    for (size_t i = 0; i < CENTRES * DIM; i++) w->centres[i] = gauss();
+    for (size_t i = 0; i < CENTRES * DIM; i++) w->centres[i] = bench_gauss();
     if (!(w->ix = vectors_new(DIM, err))) return err->code;
     int rc = vectors_reserve(w->ix, w->n, err);
     for (size_t i = 0; !rc && i < w->n; i++) {
@@ -75,9 +57,9 @@ static int build(struct world *w, struct err *err)
         rc = vectors_add(w->ix, (int64_t)i, v, err);
     }
     for (int i = 0; !rc && i < QUERIES; i++) {
-        const float *near = row(w, rnd() % w->n);
+        const float *near = row(w, bench_random() % w->n);
         for (int j = 0; j < DIM; j++)
-            w->q[i][j] = w->clustered ? near[j] + 0.03f * gauss() : gauss();
+            w->q[i][j] = w->clustered ? near[j] + 0.03f * bench_gauss() : bench_gauss();
     }
     return rc;
 }
@@ -220,9 +202,10 @@ int bench_kernels(struct bench *b, struct err *err)
     r.rows = aligned_alloc(64, K_ROWS * DIM);
     r.x = aligned_alloc(64, 100 * DIM * sizeof *r.x);
     int rc = r.rows && r.x ? 0 : err_nomem(err);
-    for (size_t i = 0; !rc && i < K_ROWS * DIM; i++) r.rows[i] = (int8_t)(rnd() % 255 - 127);
-    for (size_t i = 0; !rc && i < DIM; i++) r.q[i] = (int8_t)(rnd() % 255 - 127);
-    for (size_t i = 0; !rc && i < 100 * DIM; i++) r.x[i] = gauss();
+    for (size_t i = 0; !rc && i < K_ROWS * DIM; i++)
+        r.rows[i] = (int8_t)(bench_random() % 255 - 127);
+    for (size_t i = 0; !rc && i < DIM; i++) r.q[i] = (int8_t)(bench_random() % 255 - 127);
+    for (size_t i = 0; !rc && i < 100 * DIM; i++) r.x[i] = bench_gauss();
     double limit = rc ? 0 : bench_read_rate(K_ROWS * DIM, 1) / 1e9, scan0 = NAN, dot0 = NAN;
     for (const char *const *n = kernels_available(); !rc && *n; n++) {
         char name[64];
@@ -263,7 +246,7 @@ int bench_bm25(struct bench *b, struct err *err)
     for (int64_t d = 0; !rc && d < 5000; d++) {
         buf_clear(&text);
         for (int i = 0; i < 512; i++)
-            buf_printf(&text, "w%u ", (unsigned)(rnd() % (rnd() % 30000 + 1)));
+            buf_printf(&text, "w%u ", (unsigned)(bench_random() % (bench_random() % 30000 + 1)));
         double from = clock_mono();
         rc = bm25_add(r.b, d, buf_str(&text), text.n, 1, err);
         took += clock_mono() - from;

@@ -5,6 +5,7 @@
 #include "base/io.h"
 #include "base/str.h"
 #include "model/decoder.h"
+#include "model/embed.h"
 #include "model/gguf.h"
 #include "model/template.h"
 #include "shelf/pull.h"
@@ -53,7 +54,7 @@ static void facts_of(const struct gguf *g, struct facts *f)
     memset(f, 0, sizeof *f);
     snprintf(f->arch, sizeof f->arch, "%.*s", (int)(a.n < 31 ? a.n : 31), a.p);
     snprintf(f->title, sizeof f->title, "%.*s", (int)utf8_cut(t.p, t.n, 95), t.p);
-    f->embeds = strstr(f->arch, "bert") || !strcmp(f->arch, "static");
+    f->embeds = embed_is_embedder(g);
     for (size_t i = 0; i < gguf_tensor_count(g); i++) {
         const struct gguf_tensor *x = gguf_tensor_at(g, i);
         f->params += x->n;

@@ -35,8 +35,7 @@ static int add_encoder(void *ud, const struct shelf_model *m, struct err *err)
     struct gguf *g = NULL;
     char name[128];
     if (m->part || gguf_open(m->path, &g, NULL)) return 0;
-    struct span arch = gguf_str_or(g, "general.architecture", "");
-    bool embeds = span_ifind(arch, "bert") || span_eq(arch, "static");
+    bool embeds = embed_is_embedder(g);
     gguf_close(g);
     snprintf(name, sizeof name, "model:%s", m->name);
     return embeds ? add_name(ud, name, err) : 0;

@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "base/threads.h"
 #include "model/decoder.h"
+#include "model/embed.h"
 #include "model/gguf.h"
 #include "model/hf_import.h"
 #include "model/quantize.h"
@@ -44,8 +45,7 @@ int model_made(struct cli *c, const char *name, const char *path, struct err *er
     int rc = gguf_open(path, &g, err);
     if (rc) return rc;
     uint64_t bytes = gguf_size(g);
-    struct span arch = gguf_str_or(g, "general.architecture", "");
-    bool embeds = span_ifind(arch, "bert") || span_eq(arch, "static");
+    bool embeds = embed_is_embedder(g);
     gguf_close(g);
     if (c->json)
         c->out =

@@ -80,6 +80,9 @@ float embed_idf(const struct embedder *e, uint64_t stem);
  * begins in s, or NULL. Those of text/token.h where it has no tokenizer of its own. */
 size_t embed_tokens(const struct embedder *e, const char *s, size_t n, uint32_t *off, size_t cap);
 
+/* Does this file embed texts (an encoder, or a table made from one)? Else it answers. */
+struct gguf;
+bool embed_is_embedder(const struct gguf *g);
 /* Where "model:NAME" is: find appends the path of the file to out. Set once, before threads. */
 void embed_set_finder(int (*find)(void *ud, const char *name, struct buf *out, struct err *err),
                       void *ud);

@@ -23,6 +23,12 @@ struct model_embedder {
 
 extern const struct embed_kind embed_model;
 
+bool embed_is_embedder(const struct gguf *g)
+{
+    struct span arch = gguf_str_or(g, "general.architecture", "");
+    return span_ifind(arch, "bert") || span_eq(arch, "static");
+}
+
 static void model_close(struct embedder *base)
 {
     struct model_embedder *e = (struct model_embedder *)base;

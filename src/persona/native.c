@@ -5,6 +5,7 @@
 
 #include "base/str.h"
 #include "model/decoder.h"
+#include "model/embed.h"
 #include "model/gguf.h"
 #include "model/template.h"
 
@@ -56,8 +57,7 @@ static int choose_template(struct native *n, const struct native_opts *o, struct
 /* An encoder, say, has no decoder to open; its message would be about missing tensors. */
 static int check_kind(const struct native *n, struct err *err)
 {
-    struct span arch = gguf_str_or(n->file, "general.architecture", "");
-    if (span_ifind(arch, "bert") || span_eq(arch, "static"))
+    if (embed_is_embedder(n->file))
         return err_set(err, ERR_INVAL, "%s embeds texts and cannot answer", n->name);
     return 0;
 }
