@@ -49,7 +49,7 @@ int embedder_named(struct cli *c, const char *what, struct buf *out, struct err 
     const struct embed_kind *k = embed_kind_by_name(what);
     int rc = 0;
     buf_clear(out);
-    if (k && k->version) buf_adds(out, what);
+    if (k && !strcmp(k->name, what)) buf_adds(out, what);
     else if (str_starts(what, "model:")) buf_adds(out, what);
     else if (!(rc = shelf_find(dir ? dir : ".", what, &path, err)))
         buf_printf(out, "%s%s", shelf_name_ok(what) ? "model:" : "", what);
@@ -67,7 +67,7 @@ static int choose(struct cli *c, struct names *l, struct err *err)
         if (!rc) rc = add_name(l, buf_str(&name), err);
     }
     for (const struct embed_kind *const *k = embed_kinds; *k && !c->args.n_pos && !rc; k++)
-        if ((*k)->version) rc = add_name(l, (*k)->name, err);
+        if (!strchr((*k)->name, ':')) rc = add_name(l, (*k)->name, err); /* not those of files */
     if (!c->args.n_pos && !rc && dir) rc = shelf_each(dir, add_encoder, l, err);
     buf_free(&name);
     return rc;

@@ -153,11 +153,20 @@ def _():
 @test("embedders are compared on the persona's own texts")
 def _():
     box = persona()
-    r = box.run("model", "bench", "--embed", "hash", "--json", timeout=300).ok().json()["embedders"]
-    same(r[0]["embedder"], "hash")
-    same(r[0]["same_of_ten"], {"hash": 1})
+    r = box.run("model", "bench", "--embed", "--json", timeout=300).ok().json()["embedders"]
+    same([e["embedder"] for e in r], ["hash", "static"])
+    same(r[0]["same_of_ten"]["hash"], 1)
     check(r[0]["passages_per_second"] > 0 and r[0]["questions"] > 0, "nothing was measured")
+    box.run("model", "bench", "--embed", "static", timeout=300).ok().has("static")
     box.run("model", "bench", "--embed", "nonesuch").exits(3)
+
+
+@test("a home is embedded anew with what comes with the program")
+def _():
+    box = persona()
+    for name in ("hash", "static"):
+        box.run("doctor", "--reembed", name, timeout=300).ok().has("new vectors")
+        box.run("ask", "Do you like geese?", "--voice", "quote").ok()
 
 
 main()
