@@ -18,9 +18,12 @@ MAY = {
     "vault": {"base"},
     "store": {"base", "vault"},
     "index": {"base", "kernels", "text"},
-    "persona": CORE,
+    "jobs": {"base", "vault", "store"},
+    "persona": CORE | {"jobs"},
+    "account": {"base", "vault", "store"},
+    "http": CORE | {"jobs", "persona", "account"},
     "api": CORE | {"persona"},
-    "cli": CORE | {"persona"},
+    "cli": CORE | {"jobs", "persona", "account", "http"},
 }
 
 
