@@ -78,7 +78,49 @@ struct args {
     size_t n_pos;
 };
 
-#define SETTING_COUNT 23
+enum setting_id {
+    SET_HOME,
+    SET_KEY_FILE,
+    SET_PASSPHRASE_FILE,
+    SET_PERSONA,
+    SET_VOICE,
+    SET_K,
+    SET_ADAPTIVE,
+    SET_FLOOR,
+    SET_THREADS,
+    SET_CPU,
+    SET_COLOR,
+    SET_CHUNK_TOKENS,
+    SET_CHUNK_OVERLAP,
+    SET_MODELS,
+    SET_MODEL,
+    SET_CHAT_TEMPLATE,
+    SET_CONTEXT,
+    SET_MAX_TOKENS,
+    SET_TEMPERATURE,
+    SET_TOP_P,
+    SET_FREQUENCY_PENALTY,
+    SET_PRESENCE_PENALTY,
+    SET_SEED,
+    SET_LISTEN,
+    SET_PORT,
+    SET_TLS_CERT,
+    SET_TLS_KEY,
+    SET_PLAIN,
+    SET_REGISTRATION,
+    SET_ORIGINS,
+    SET_TRUST_PROXY,
+    SET_LOG,
+    SET_WORKERS,
+    SET_MEMORY,
+    SET_UPLOAD_QUOTA,
+    SET_RATE_ACCOUNT,
+    SET_RATE_ADDRESS,
+    SET_RATE_LOGIN,
+    SET_ACCESS_SECONDS,
+    SET_IDLE_SECONDS,
+    SETTING_COUNT
+};
 struct setting_value {
     char *value;        /* NULL: not set, and no default */
     const char *origin; /* "option", "environment", "config file", "default" */
@@ -116,31 +158,6 @@ int args_joined(const struct cli *c, size_t from, struct buf *out, struct err *e
 int edit_distance(const char *a, const char *b, int cap);
 
 /* ---- settings.c ---- */
-enum setting_id {
-    SET_HOME,
-    SET_KEY_FILE,
-    SET_PASSPHRASE_FILE,
-    SET_PERSONA,
-    SET_VOICE,
-    SET_K,
-    SET_ADAPTIVE,
-    SET_FLOOR,
-    SET_THREADS,
-    SET_CPU,
-    SET_COLOR,
-    SET_CHUNK_TOKENS,
-    SET_CHUNK_OVERLAP,
-    SET_MODELS,
-    SET_MODEL,
-    SET_CHAT_TEMPLATE,
-    SET_CONTEXT,
-    SET_MAX_TOKENS,
-    SET_TEMPERATURE,
-    SET_TOP_P,
-    SET_FREQUENCY_PENALTY,
-    SET_PRESENCE_PENALTY,
-    SET_SEED
-};
 struct setting {
     const char *name, *fallback, *help;
     const char *words; /* the values it may take, space-separated; NULL: see min, max */
@@ -240,10 +257,14 @@ struct making {
     struct cli *c;
     struct native *model; /* NULL: the voice needs none */
     struct sampler_opts sampling;
+    int max_tokens;
     bool stream, streamed;
 };
 /* Tells embedders where the models of the shelf are. */
 void cli_find_models(struct cli *c);
+/* The model that the setting names. native_close. */
+int cli_open_model(struct cli *c, struct native **out, struct err *err);
+int cli_sampling(const struct cli *c, struct sampler_opts *o); /* returns max_tokens */
 /* Opens the model when the voice is native; making_close in any case. */
 int making_open(struct cli *c, struct making *m, struct err *err);
 void making_close(struct making *m);
@@ -292,6 +313,7 @@ int cmd_import(struct cli *c, struct err *err);
 int cmd_forget(struct cli *c, struct err *err);
 int cmd_config(struct cli *c, struct err *err);
 int cmd_doctor(struct cli *c, struct err *err);
+int cmd_serve(struct cli *c, struct err *err);
 int cmd_model_ls(struct cli *c, struct err *err);
 int cmd_model_catalogue(struct cli *c, struct err *err);
 int cmd_model_pull(struct cli *c, struct err *err);

@@ -20,7 +20,7 @@ static int find_model(void *ud, const char *name, struct buf *out, struct err *e
 void cli_find_models(struct cli *c) { embed_set_finder(find_model, c); }
 
 /* The draw is the user's when they gave a seed, and else new each time. */
-static void sampling_from(const struct cli *c, struct sampler_opts *o)
+int cli_sampling(const struct cli *c, struct sampler_opts *o)
 {
     *o = SAMPLER_DEFAULTS;
     o->temperature = (float)set_real(c, SET_TEMPERATURE);
@@ -29,14 +29,14 @@ static void sampling_from(const struct cli *c, struct sampler_opts *o)
     o->presence = (float)set_real(c, SET_PRESENCE_PENALTY);
     if (set_str(c, SET_SEED)) o->seed = (uint64_t)set_int(c, SET_SEED);
     else if (getrandom(&o->seed, sizeof o->seed, 0) != (ssize_t)sizeof o->seed) o->seed = 1;
+    return (int)set_int(c, SET_MAX_TOKENS);
 }
 
-int making_open(struct cli *c, struct making *m, struct err *err)
+int cli_open_model(struct cli *c, struct native **out, struct err *err)
 {
     struct buf path = BUF_INIT(0);
     const char *what = set_str(c, SET_MODEL);
-    *m = (struct making){ .c = c };
-    if (strcmp(set_str(c, SET_VOICE), "native") != 0) return 0;
+    *out = NULL;
     if (!what)
         return err_set(
             err, ERR_INVAL,
@@ -47,15 +47,20 @@ int making_open(struct cli *c, struct making *m, struct err *err)
         struct native_opts o = { .path = path.p,
                                  .chat_template = set_str(c, SET_CHAT_TEMPLATE),
                                  .context = (int)set_int(c, SET_CONTEXT) };
-        if (io_on_terminal(stderr) && !c->quiet && !c->json)
-            fprintf(stderr, "opening the model...");
-        rc = native_open(&o, &m->model, err);
-        if (io_on_terminal(stderr) && !c->quiet && !c->json) fprintf(stderr, "\r\033[K");
+        bool show = io_on_terminal(stderr) && !c->quiet && !c->json;
+        if (show) fprintf(stderr, "opening the model...");
+        rc = native_open(&o, out, err);
+        if (show) fprintf(stderr, "\r\033[K");
     }
     buf_free(&path);
-    sampling_from(c, &m->sampling);
-    m->stream = !c->json && ui_stdout_terminal();
     return rc;
+}
+
+int making_open(struct cli *c, struct making *m, struct err *err)
+{
+    *m = (struct making){ .c = c, .stream = !c->json && ui_stdout_terminal() };
+    m->max_tokens = cli_sampling(c, &m->sampling);
+    return strcmp(set_str(c, SET_VOICE), "native") ? 0 : cli_open_model(c, &m->model, err);
 }
 
 void making_close(struct making *m) { native_close(m->model); }
@@ -75,7 +80,7 @@ struct voice_making making_of(struct making *m)
 {
     return (struct voice_making){ .model = m->model,
                                   .sampling = &m->sampling,
-                                  .max_tokens = (int)set_int(m->c, SET_MAX_TOKENS),
+                                  .max_tokens = m->max_tokens,
                                   .strict = arg_flag(m->c, "strict"),
                                   .said = on_text,
                                   .ud = m };
