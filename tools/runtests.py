@@ -19,10 +19,14 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LIMIT = 1500  # seconds for one test program
-LONG = ("persona_crash", "persona_sample", "cli/")  # begun first, so that no core waits for them
+LONG = ("persona_crash", "persona_sample", "cli/", "http/")  # begun first, so that no core waits for them
+# With ThreadSanitizer only what has threads is run: it looks for nothing else, and is the slowest.
+THREADED = ("base_threads", "kernels_mat", "kernels_attn", "model_engine", "model_encoder", "model_timeline",
+            "index_vectors", "index_graph", "store_service", "jobs_", "account_", "http", "net_", "persona_nearby",
+            "persona_pool", "persona_retrieve", "persona_work", "api", "cli/test_terminal")
 
 
-def find(build, only):
+def find(build, only, kind):
     unit = [os.path.join(build, f) for f in sorted(os.listdir(build))
             if f.startswith("test_") and os.access(os.path.join(build, f), os.X_OK)
             and os.path.isfile(os.path.join(build, f))]
@@ -33,12 +37,14 @@ def find(build, only):
             if f.startswith("test_") and f.endswith(".py"):
                 tests.append((f"{room}/{f}", [sys.executable, os.path.join(folder, f)]))
     tests.sort(key=lambda t: not t[0].startswith(LONG))
+    if kind == "thread" and not only:
+        tests = [t for t in tests if t[0].startswith(THREADED)]
     return [t for t in tests if not only or any(o in t[0] for o in only)]
 
 
 def sanitized(build):
     with open(os.path.join(build, "meson-info", "intro-buildoptions.json"), encoding="utf-8") as f:
-        return any(o["name"] == "b_sanitize" and o["value"] != "none" for o in json.load(f))
+        return next((o["value"] for o in json.load(f) if o["name"] == "b_sanitize"), "none")
 
 
 def run(test, build, tmp, slow):
@@ -94,10 +100,11 @@ def count(out, rc):
 
 def main():
     build, only = sys.argv[1], sys.argv[2:]
-    tests = find(build, only)
+    kind = sanitized(build)
+    tests = find(build, only, kind)
     total = [0, 0, 0]
     took = []
-    slow = sanitized(build)
+    slow = kind != "none"
     tmp = tempfile.mkdtemp(prefix="likeness-tests-")
     os.chmod(tmp, 0o711)  # some tests give up their rights and look again
     try:
