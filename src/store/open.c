@@ -113,7 +113,7 @@ void store_unlock(int *lock) { lock_drop(lock); }
 
 /* ---- opening ---- */
 
-static int read_only_home(const char *home)
+bool db_read_only(const char *home)
 {
     return access(home, W_OK) && (errno == EROFS || errno == EACCES);
 }
@@ -145,15 +145,15 @@ static int open_db(struct store *st, struct err *err)
 {
     char path[PATH_MAX], abs[PATH_MAX];
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
-        rc = path_of(st->home, "likeness.db", path, err);
+        rc = path_of(st->home, st->file, path, err);
     char *uri = NULL;
     if (rc) return rc;
     if (!io_exists(path))
         return err_set(err, ERR_NOTFOUND,
-                       "%s has no likeness.db: restore it from a backup, or make a "
+                       "%s has no %s: restore it from a backup, or make a "
                        "home with `likeness init`",
-                       st->home);
-    if (st->mode == STORE_READ && read_only_home(st->home)) {
+                       st->home, st->file);
+    if (st->mode == STORE_READ && db_read_only(st->home)) {
         flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX;
         if ((st->immutable = log_is_empty(path))) {
             flags |= SQLITE_OPEN_URI;
@@ -178,21 +178,21 @@ static int configure(struct store *st, struct err *err)
                       "PRAGMA synchronous=FULL; PRAGMA journal_size_limit=8388608;"
                       "PRAGMA cache_size=-16384;",
                       err);
-    if (!rc && !st->immutable && read_only_home(st->home) == 0)
+    if (!rc && !st->immutable && !db_read_only(st->home))
         rc = sql_exec(st, "PRAGMA journal_mode=WAL;", err);
-    if (rc && st->mode == STORE_READ && read_only_home(st->home) && !st->immutable)
+    if (rc && st->mode == STORE_READ && db_read_only(st->home) && !st->immutable)
         rc = err_set(
             err, ERR_FULL,
-            "%s cannot be written, and its log (likeness.db-wal) holds changes "
+            "%s cannot be written, and its log (%s-wal) holds changes "
             "that have to be applied first: copy the whole folder to a disk that can be written",
-            st->home);
+            st->home, st->file);
     return rc;
 }
 
 /* On a full disk there is no room for the log's index (likeness.db-shm). For its only user SQLite
  * keeps that in memory, when told so before it looks at the log: so a writer gets in, who may want
  * to forget a persona. Readers are shut out as long. */
-static int open_ready(struct store *st, struct err *err)
+int db_open(struct store *st, struct err *err)
 {
     int rc = open_db(st, err);
     if (!rc) rc = configure(st, err);
@@ -206,7 +206,7 @@ static int open_ready(struct store *st, struct err *err)
 }
 
 /* The database was made with this vault: its first sealed value opens. */
-static int check_home(struct store *st, struct err *err)
+int db_check_home(struct store *st, struct err *err)
 {
     sqlite3_stmt *s = NULL;
     struct buf b = BUF_INIT(4096);
@@ -221,9 +221,9 @@ static int check_home(struct store *st, struct err *err)
     }
     if (rc == ERR_SEAL)
         rc = err_set(err, ERR_KEY,
-                     "%s/likeness.db and %s/vault do not belong together: restore both from "
+                     "%s/%s and %s/vault do not belong together: restore both from "
                      "the same backup",
-                     st->home, st->home);
+                     st->home, st->file, st->home);
     sql_put(st, s);
     buf_free(&b);
     return rc;
@@ -241,7 +241,7 @@ static int update_schema(struct store *st, struct err *err)
                        "home with `likeness init`",
                        st->home);
     if (version == STORE_SCHEMA) return 0;
-    if (st->mode == STORE_READ && read_only_home(st->home))
+    if (st->mode == STORE_READ && db_read_only(st->home))
         return err_set(err, ERR_FULL,
                        "%s was made by an older version and has to be brought up to date, "
                        "but cannot be written: copy the folder to a disk that can be written",
@@ -254,11 +254,14 @@ static int update_schema(struct store *st, struct err *err)
     return rc;
 }
 
-static struct store *store_new(const char *home, struct vault *v, enum store_mode mode)
+struct store *db_new(const char *home, struct vault *v, const struct db_kind *kind,
+                     enum store_mode mode)
 {
     struct store *st = calloc(1, sizeof *st);
     if (!st) return NULL;
     st->v = v;
+    st->kind = kind;
+    st->file = kind->file;
     st->mode = mode;
     st->lock_fd = -1;
     if (!(st->home = str_dup(home))) {
@@ -283,7 +286,7 @@ int store_open(const char *home, struct vault *v, enum store_mode mode, struct s
                struct err *err)
 {
     char keys[PATH_MAX];
-    struct store *st = store_new(home, v, mode);
+    struct store *st = db_new(home, v, &likeness_db, mode);
     int rc = st ? 0 : err_nomem(err);
     *out = NULL;
     if (rc) return rc;
@@ -296,9 +299,9 @@ int store_open(const char *home, struct vault *v, enum store_mode mode, struct s
         goto out;
     }
     if (mode == STORE_WRITE && (rc = lock_take(home, &st->lock_fd, err))) goto out;
-    if ((rc = open_ready(st, err))) goto out;
+    if ((rc = db_open(st, err))) goto out;
     if ((rc = update_schema(st, err))) goto out;
-    if ((rc = check_home(st, err))) goto out;
+    if ((rc = db_check_home(st, err))) goto out;
     if (mode == STORE_WRITE) rc = finish_forgetting(st, err);
     else rc = sql_exec(st, "PRAGMA query_only=ON", err);
     if (rc) goto out;
@@ -318,14 +321,14 @@ static int put_home(struct store *st, struct err *err)
     return rc;
 }
 
-static int fill_new(struct store *st, const char *path, struct err *err)
+int db_fill(struct store *st, struct err *err)
 {
     struct scope sc = { 0 };
     int64_t version = 0;
     int rc = open_db(st, err);
     if (!rc) rc = schema_version(st, &version, err);
     if (rc) return rc;
-    if (version) return err_set(err, ERR_EXISTS, "%s is there already", path);
+    if (version) return err_set(err, ERR_EXISTS, "%s/%s is there already", st->home, st->file);
     if ((rc = sql_exec(st, "PRAGMA auto_vacuum=INCREMENTAL;", err))) return rc;
     if ((rc = configure(st, err))) return rc;
     if ((rc = scope_begin(st, &sc, err))) return rc;
@@ -347,8 +350,8 @@ int store_create_locked(const char *home, struct vault *v, struct err *err)
 {
     char path[PATH_MAX];
     bool made = false;
-    struct store *st = store_new(home, v, STORE_WRITE);
-    int rc = st ? path_of(home, "likeness.db", path, err) : err_nomem(err);
+    struct store *st = db_new(home, v, &likeness_db, STORE_WRITE);
+    int rc = st ? path_of(home, st->file, path, err) : err_nomem(err);
     if (rc) goto out;
     int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     made = fd >= 0;
@@ -357,7 +360,7 @@ int store_create_locked(const char *home, struct vault *v, struct err *err)
         goto out;
     }
     if (made) close(fd);
-    rc = fill_new(st, path, err);
+    rc = db_fill(st, err);
     if (!rc) rc = io_sync_dir(home, err);
 out:
     store_close(st);
@@ -477,6 +480,8 @@ int store_compact(struct store *st, struct err *err)
                        st->home);
     return 0;
 }
+
+void store_shrink(struct store *st) { sqlite3_db_release_memory(st->db); }
 
 int64_t store_data_version(struct store *st)
 {

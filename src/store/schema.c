@@ -74,17 +74,18 @@ static const char TRIGGERS[] =
     "CREATE TRIGGER chunk_out AFTER DELETE ON chunk BEGIN"
     " UPDATE source SET n_chunks=n_chunks-1 WHERE id=OLD.source; END;";
 
+static const char *const STATEMENTS[] = { TABLES, TRIGGERS, NULL };
+const struct db_kind likeness_db = { "likeness.db", APPLICATION_ID, STORE_SCHEMA, STATEMENTS };
+
 int schema_make(struct store *st, struct err *err)
 {
     char text[96];
-    int rc = sql_exec(st, TABLES, err);
-    if (!rc) rc = sql_exec(st, TRIGGERS, err);
-    if (!rc) {
-        snprintf(text, sizeof text, "PRAGMA application_id=%d; PRAGMA user_version=%d;",
-                 APPLICATION_ID, STORE_SCHEMA);
-        rc = sql_exec(st, text, err);
-    }
-    return rc;
+    int rc = 0;
+    for (const char *const *sql = st->kind->sql; *sql && !rc; sql++) rc = sql_exec(st, *sql, err);
+    if (rc) return rc;
+    snprintf(text, sizeof text, "PRAGMA application_id=%d; PRAGMA user_version=%d;",
+             st->kind->application_id, st->kind->schema);
+    return sql_exec(st, text, err);
 }
 
 /* The file's schema, after a look at whether it is one of ours at all. 0: an empty file. */
@@ -97,13 +98,13 @@ int schema_version(struct store *st, int64_t *version, struct err *err)
     if (!rc) rc = sql_int(st, &tables, err, "SELECT count(*) FROM sqlite_schema", "");
     if (rc) return rc;
     if (!app && !*version && !tables) return 0;
-    if (app != APPLICATION_ID || *version < 1)
-        return err_set(err, ERR_PARSE,
-                       "%s/likeness.db is another program's database: restore a backup", st->home);
-    if (*version > STORE_SCHEMA)
+    if (app != st->kind->application_id || *version < 1)
+        return err_set(err, ERR_PARSE, "%s/%s is another program's database: restore a backup",
+                       st->home, st->file);
+    if (*version > st->kind->schema)
         return err_set(err, ERR_VERSION,
-                       "%s/likeness.db has schema %lld, made by a newer version of "
+                       "%s/%s has schema %lld, made by a newer version of "
                        "Likeness than this one (which knows %d): update the program",
-                       st->home, (long long)*version, STORE_SCHEMA);
+                       st->home, st->file, (long long)*version, st->kind->schema);
     return 0;
 }

@@ -27,26 +27,25 @@ int sql_fail(struct store *st, struct err *err)
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
         return err_set(err, ERR_BUSY,
-                       "%s/likeness.db is in use by another process (%s): try again "
+                       "%s/%s is in use by another process (%s): try again "
                        "when it is done",
-                       st->home, msg);
+                       st->home, st->file, msg);
     case SQLITE_NOMEM: return err_nomem(err);
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
         return err_set(err, ERR_PARSE,
-                       "%s/likeness.db is damaged (%s): restore a backup; run "
+                       "%s/%s is damaged (%s): restore a backup; run "
                        "`likeness doctor` to see how much still opens",
-                       st->home, msg);
+                       st->home, st->file, msg);
     case SQLITE_IOERR:
         if (errno_is_full(sys)) goto full;
-        return err_set(err, ERR_IO, "%s/likeness.db: %s (%s): check the disk", st->home, msg,
+        return err_set(err, ERR_IO, "%s/%s: %s (%s): check the disk", st->home, st->file, msg,
                        sys ? strerror(sys) : "no more is known");
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
     case SQLITE_AUTH:
-        return err_set(err, ERR_IO,
-                       "%s/likeness.db cannot be opened (%s): check that it belongs to you",
-                       st->home, sys ? strerror(sys) : msg);
+        return err_set(err, ERR_IO, "%s/%s cannot be opened (%s): check that it belongs to you",
+                       st->home, st->file, sys ? strerror(sys) : msg);
     case SQLITE_CONSTRAINT:
         if (x == SQLITE_CONSTRAINT_FOREIGNKEY)
             return err_set(err, ERR_NOTFOUND, "what this belongs to was removed meanwhile");

@@ -23,9 +23,19 @@ struct stmt_slot {
     bool taken;
 };
 
+/* A kind of database of the home: what its file is called, and how an empty one is filled. */
+struct db_kind {
+    const char *file;
+    int application_id, schema;
+    const char *const *sql; /* statements, NULL-terminated */
+};
+extern const struct db_kind likeness_db; /* schema.c */
+
 struct store {
     sqlite3 *db;
     struct vault *v; /* borrowed */
+    const struct db_kind *kind;
+    const char *file; /* kind->file, or, while it is being made, another name */
     char *home;
     enum store_mode mode;
     bool immutable; /* a read-only folder: no log, no locks */
@@ -70,6 +80,14 @@ int scope_begin(struct store *st, struct scope *sc, struct err *err);
 int scope_end(struct store *st, const struct scope *sc, int rc, struct err *err);
 /* The next id of a table; never given twice. Inside a transaction or scope, or it is lost. */
 int next_id(struct store *st, const char *table, int64_t *id, struct err *err);
+
+/* ---- opening, for each kind of database (open.c) ---- */
+struct store *db_new(const char *home, struct vault *v, const struct db_kind *kind,
+                     enum store_mode mode);
+int db_open(struct store *st, struct err *err);       /* the file, and its settings */
+int db_fill(struct store *st, struct err *err);       /* an empty file: tables and home id */
+int db_check_home(struct store *st, struct err *err); /* ERR_KEY: made with another vault */
+bool db_read_only(const char *home);                  /* the folder cannot be written */
 
 /* HOME/lock, waiting a little. ERR_BUSY names the holder. */
 int lock_take(const char *home, int *fd, struct err *err);
