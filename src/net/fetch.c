@@ -10,12 +10,12 @@
 
 #include "base/io.h"
 #include "base/str.h"
+#include "net/handle.h"
 
 #include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <pthread.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,61 +53,23 @@ struct transfer {
     int rc; /* of ours, from a callback */
 };
 
-static void start_curl(void) { curl_global_init(CURL_GLOBAL_DEFAULT); }
-
-static bool local_host(const char *host)
-{
-    return !strcmp(host, "localhost") || !strcmp(host, "[::1]") || str_starts(host, "127.");
-}
-
-/* Host of url, "" if it has none that we would ask. */
-static void host_of(const char *url, char out[256], bool *plain)
-{
-    CURLU *u = curl_url();
-    char *host = NULL, *scheme = NULL;
-    *out = 0;
-    *plain = false;
-    if (u && !curl_url_set(u, CURLUPART_URL, url, 0) &&
-        !curl_url_get(u, CURLUPART_HOST, &host, 0) &&
-        !curl_url_get(u, CURLUPART_SCHEME, &scheme, 0)) {
-        *plain = !strcmp(scheme, "http");
-        if (!strcmp(scheme, "https") || (*plain && local_host(host)))
-            snprintf(out, 256, "%s", host);
-    }
-    curl_free(host);
-    curl_free(scheme);
-    curl_url_cleanup(u);
-}
-
 static CURL *handle_for(const char *url, const char *token, char host[256], char *problem,
                         struct err *err)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    const char *ca = getenv("SSL_CERT_FILE");
-    bool plain;
-    pthread_once(&once, start_curl);
-    host_of(url, host, &plain);
-    if (!*host) {
+    struct net_host h;
+    *host = 0;
+    if (net_host(url, &h, NULL) || (h.plain && !h.local)) {
         err_set(err, ERR_INVAL, "%.300s is no https:// address", url);
         return NULL;
     }
-    CURL *c = curl_easy_init();
-    if (!c) {
-        err_nomem(err);
-        return NULL;
-    }
-    curl_easy_setopt(c, CURLOPT_URL, url);
-    curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, plain ? "http" : "https");
-    curl_easy_setopt(c, CURLOPT_REDIR_PROTOCOLS_STR, plain ? "http" : "https");
+    snprintf(host, 256, "%s", h.name);
+    CURL *c = net_handle(url, &h, problem, err);
+    if (!c) return NULL;
     curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 1L);
     curl_easy_setopt(c, CURLOPT_MAXREDIRS, 8L);
-    curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, (long)CONNECT);
     curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
     curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)STALL);
-    curl_easy_setopt(c, CURLOPT_USERAGENT, "likeness");
-    curl_easy_setopt(c, CURLOPT_ERRORBUFFER, problem);
-    if (ca && *ca) curl_easy_setopt(c, CURLOPT_CAINFO, ca);
     if (token && *token) {
         curl_easy_setopt(c, CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER);
         curl_easy_setopt(c, CURLOPT_XOAUTH2_BEARER, token);
