@@ -183,7 +183,9 @@ int chunk_source(struct home *h, const struct persona *p, int64_t source, uint64
                       .from = CLOCK_NONE,
                       .to = CLOCK_NONE,
                       .err = err ? err : &local };
-    w.opts = (struct chunk_opts){ p->chunk_tokens, p->chunk_overlap, GAP };
+    w.opts = (struct chunk_opts){ .max_tokens = p->chunk_tokens,
+                                  .overlap = p->chunk_overlap,
+                                  .gap_seconds = GAP };
     int rc = store_chunks_clear(h->store, &p->seal, source, w.err);
     if (rc) goto out;
     w.mem = arena_new(0);

@@ -52,11 +52,13 @@ struct chunker {
     int (*fn)(void *ud, const struct chunk_out *c, struct err *err);
     void *ud;
     struct sentences *it;
-    struct row cur;        /* the chunk being filled */
-    struct row asked;      /* the others' words, not answered yet */
-    size_t turn;           /* where the current turn begins in cur */
-    size_t n_question;     /* units of its question */
-    int64_t last_at;       /* time of the piece before, of this exchange */
+    struct row cur;    /* the chunk being filled */
+    struct row asked;  /* the others' words, not answered yet */
+    size_t turn;       /* where the current turn begins in cur */
+    size_t n_question; /* units of its question */
+    int64_t last_at;   /* time of the piece before, of this exchange */
+    uint32_t *off;     /* of the counter's tokens in the sentence at hand */
+    size_t off_cap;
     struct chunk_seg *seg; /* scratch of emit */
     size_t cap_seg;
     struct buf text;
@@ -180,17 +182,55 @@ static int emit(struct chunker *c, size_t k, struct err *err)
     return c->fn(c->ud, &out, err);
 }
 
+/* ---- words, and the tokens they are counted as ---- */
+
+struct words {
+    struct tokens t;
+    int n; /* tokens of the word at hand, with what stands before it */
+    const struct chunker *c;
+    size_t from, n_off, i; /* the counter's tokens, and the next of them */
+};
+
+/* The words of s[from..to). Until the next call for this chunker. */
+static int words_of(struct chunker *c, const char *s, size_t from, size_t to, struct words *w,
+                    struct err *err)
+{
+    *w = (struct words){ .t = tokens_of(s, to), .c = c, .from = from };
+    w->t.at = from;
+    if (!c->o.tokens) return 0;
+    w->n_off = c->o.tokens(c->o.tokens_ud, s + from, to - from, c->off, c->off_cap);
+    if (w->n_off > c->off_cap && w->n_off != SIZE_MAX) {
+        uint32_t *grown = realloc(c->off, w->n_off * sizeof *grown);
+        if (!grown) return err_nomem(err);
+        c->off = grown;
+        c->off_cap = w->n_off;
+        w->n_off = c->o.tokens(c->o.tokens_ud, s + from, to - from, c->off, c->off_cap);
+    }
+    return w->n_off == SIZE_MAX ? err_nomem(err) : 0;
+}
+
+static bool words_next(struct words *w)
+{
+    if (!tokens_next(&w->t)) return false;
+    size_t first = w->i;
+    while (w->i < w->n_off && w->from + w->c->off[w->i] < w->t.end) w->i++;
+    w->n = w->c->o.tokens ? (int)(w->i - first) : 1;
+    return true;
+}
+
 /* ---- making room ---- */
 
-/* The last `max` tokens of a unit. */
-static struct unit unit_tail(struct unit u, int max)
+/* The last words of a unit that have at most `max` tokens; n 0: not even one. */
+static int unit_tail(struct chunker *c, struct unit *u, int max, struct err *err)
 {
-    const char *s = u.h->p.text;
-    struct tokens t = tokens_of(s, u.to);
-    t.at = u.from;
-    for (int skip = u.n - max; skip >= 0 && tokens_next(&t); skip--) u.from = t.start;
-    u.n = max;
-    return u;
+    struct words w;
+    int rc = words_of(c, u->h->p.text, u->from, u->to, &w, err);
+    while (!rc && words_next(&w)) {
+        u->from = w.t.start;
+        if (u->n <= max) break;
+        u->n -= w.n;
+    }
+    return rc;
 }
 
 /* Copy to `to`, as overlap, the last whole sentences of cur.u[a..b) that fit in `budget` tokens, up
@@ -203,9 +243,10 @@ static int copy_tail(struct chunker *c, size_t a, size_t b, int budget, bool aga
     while (i > a && c->cur.u[i - 1].n <= left && (again || !c->cur.u[i - 1].overlap))
         left -= c->cur.u[--i].n;
     if (again && i == b && b > a && budget > 0) {
-        struct unit u = unit_tail(c->cur.u[b - 1], budget);
+        struct unit u = c->cur.u[b - 1];
         u.overlap = true;
-        return row_add(to, u, err);
+        rc = unit_tail(c, &u, budget, err);
+        return rc || !u.n ? rc : row_add(to, u, err);
     }
     for (; i < b && !rc; i++) {
         struct unit u = c->cur.u[i];
@@ -296,15 +337,14 @@ static int add_asked(struct chunker *c, struct unit u, struct err *err)
 static int add_sentence(struct chunker *c, struct held *h, size_t from, size_t to, int most,
                         struct err *err)
 {
-    int rc = 0;
-    struct tokens t = tokens_of(h->p.text, to);
-    t.at = from;
-    bool more = tokens_next(&t);
+    struct words w;
+    int rc = words_of(c, h->p.text, from, to, &w, err);
+    bool more = !rc && words_next(&w);
     while (more && !rc) {
-        struct unit u = { .h = h, .from = t.start };
-        for (; more && u.n < most; more = tokens_next(&t)) {
-            u.to = t.end;
-            u.n++;
+        struct unit u = { .h = h, .from = w.t.start };
+        for (; more && (!u.n || u.n + w.n <= most); more = words_next(&w)) {
+            u.to = w.t.end;
+            u.n += w.n;
         }
         rc = h->p.voice ? add_voice(c, u, err) : add_asked(c, u, err);
     }
@@ -366,6 +406,12 @@ struct chunker *chunker_new(const struct chunk_opts *o,
                 o->max_tokens, o->overlap);
         return NULL;
     }
+    if (o->tokens && o->max_tokens < CHUNK_COUNTED_MIN) {
+        err_set(err, ERR_INVAL,
+                "chunks counted with a model's tokenizer have at least %d tokens, not %d",
+                CHUNK_COUNTED_MIN, o->max_tokens);
+        return NULL;
+    }
     struct chunker *c = calloc(1, sizeof *c);
     if (!c) {
         err_nomem(err);
@@ -390,6 +436,7 @@ void chunker_free(struct chunker *c)
     row_free(&c->asked);
     sentences_free(c->it);
     buf_free(&c->text);
+    free(c->off);
     free(c->seg);
     free(c);
 }

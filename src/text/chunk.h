@@ -3,7 +3,7 @@
  * grouped into exchanges: what the others said, then what the persona answered, so that an answer
  * keeps the question it answered.
  *
- *     struct chunker *c = chunker_new(&(struct chunk_opts){ 512, 64, 4*3600 }, on_chunk, ud, err);
+ *     struct chunker *c = chunker_new(&(struct chunk_opts){ .max_tokens = 512, .overlap = 64 }, on_chunk, ud, err);
  *     for each piece of a thread, in time order: chunker_add(c, &p, err);
  *     chunker_flush(c, err);                              at the end of each thread or document
  *     chunker_free(c);
@@ -26,10 +26,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define CHUNK_COUNTED_MIN                                                                          \
+    256 /* least max_tokens with a counter: no word has more than half of it */
+
 struct chunk_opts {
     int max_tokens; /* 16 .. 8192 */
     int overlap;    /* 0 .. max_tokens / 2 */
     int64_t gap_seconds;
+    /* Who counts: NULL, and a token is a word or mark (token.h); else a model's tokenizer, asked for
+     * the tokens of one sentence. off: [cap], the byte at which each begins, in order; returns how
+     * many there are, SIZE_MAX when memory is short. Cuts still fall between words. */
+    size_t (*tokens)(void *ud, const char *s, size_t n, uint32_t *off, size_t cap);
+    void *tokens_ud;
 };
 
 /* What goes in: a piece as it is stored. Strings are copied as needed. */

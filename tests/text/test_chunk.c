@@ -43,7 +43,8 @@ static const char *chunks_of(int max, int overlap, const struct line *l, size_t 
     static struct seen s;
     struct err err = { 0 };
     s = (struct seen){ 0 };
-    struct chunker *c = chunker_new(&(struct chunk_opts){ max, overlap, 3600 }, show, &s, &err);
+    struct chunker *c =
+        chunker_new(&(struct chunk_opts){ max, overlap, 3600, NULL, NULL }, show, &s, &err);
     assert_non_null(c);
     for (size_t i = 0; i < n; i++) {
         struct chunk_piece p = { .piece = (int64_t)i,
@@ -114,10 +115,13 @@ static void long_answer_keeps_the_question(void **state)
 static void refuses(void **state)
 {
     struct err err = { 0 };
-    assert_null(chunker_new(&(struct chunk_opts){ 15, 0, 0 }, show, NULL, &err));
+    assert_null(
+        chunker_new(&(struct chunk_opts){ .max_tokens = 15, .overlap = 0 }, show, NULL, &err));
     check_int(err.code, ERR_INVAL);
-    assert_null(chunker_new(&(struct chunk_opts){ 16, 9, 0 }, show, NULL, &err));
-    assert_null(chunker_new(&(struct chunk_opts){ 8193, 0, 0 }, show, NULL, &err));
+    assert_null(
+        chunker_new(&(struct chunk_opts){ .max_tokens = 16, .overlap = 9 }, show, NULL, &err));
+    assert_null(
+        chunker_new(&(struct chunk_opts){ .max_tokens = 8193, .overlap = 0 }, show, NULL, &err));
     chunker_free(NULL);
 }
 
@@ -129,7 +133,8 @@ static int stop_here(void *ud, const struct chunk_out *c, struct err *err)
 static void a_stop_is_passed_on(void **state)
 {
     struct err err = { 0 };
-    struct chunker *c = chunker_new(&(struct chunk_opts){ 16, 8, 0 }, stop_here, NULL, &err);
+    struct chunker *c =
+        chunker_new(&(struct chunk_opts){ .max_tokens = 16, .overlap = 8 }, stop_here, NULL, &err);
     struct chunk_piece p = {
         .voice = true, .alone = true, .author = "", .text = "Yes.", .text_n = 4
     };
@@ -139,6 +144,40 @@ static void a_stop_is_passed_on(void **state)
 }
 
 /* ---- random threads ---- */
+
+/* A counter for which each byte that is no blank is a token. */
+static size_t by_bytes(void *ud, const char *s, size_t n, uint32_t *off, size_t cap)
+{
+    size_t k = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (s[i] == ' ' || s[i] == '\n') continue;
+        if (k < cap) off[k] = (uint32_t)i;
+        k++;
+    }
+    return k;
+}
+
+static size_t short_of_memory(void *ud, const char *s, size_t n, uint32_t *off, size_t cap)
+{
+    return SIZE_MAX;
+}
+
+static void others_may_count(void **state)
+{
+    struct err err = { 0 };
+    struct chunk_opts o = { CHUNK_COUNTED_MIN, 0, 0, by_bytes, NULL };
+    struct chunk_piece p = {
+        .voice = true, .alone = true, .author = "", .text = "Yes.", .text_n = 4
+    };
+    o.max_tokens--;
+    assert_null(chunker_new(&o, show, NULL, &err)); /* a word might not fit */
+    check_int(err.code, ERR_INVAL);
+    o.max_tokens++;
+    o.tokens = short_of_memory;
+    struct chunker *c = chunker_new(&o, show, NULL, &err);
+    check_int(chunker_add(c, &p, &err), ERR_NOMEM);
+    chunker_free(c);
+}
 
 static int inspect(void *ud, const struct chunk_out *c, struct err *err)
 {
@@ -155,7 +194,8 @@ static int inspect(void *ud, const struct chunk_out *c, struct err *err)
         check_int(g->text[g->text_n], 0);
         check_int(g->voice, p->voice);
         check_str(g->author, p->author);
-        int n = (int)tokens_count(g->text, g->text_n);
+        int n = (int)(s->o->tokens ? by_bytes(NULL, g->text, g->text_n, NULL, 0)
+                                   : tokens_count(g->text, g->text_n));
         tokens += n;
         if (g->overlap) {
             overlap += n;
@@ -204,14 +244,15 @@ static size_t random_text(unsigned *r, char *out, size_t cap)
     return n;
 }
 
-static void one_thread(unsigned *r)
+static void one_thread(unsigned *r, bool counted)
 {
     static char text[MAX_PIECES][4096];
     static unsigned char covered[MAX_PIECES][4096];
     struct chunk_piece p[MAX_PIECES];
     struct err err = { 0 };
-    int max = 16 + (int)rnd(r, 100);
-    struct chunk_opts o = { max, (int)rnd(r, (unsigned)max / 2 + 1), 3600 };
+    int max = (counted ? CHUNK_COUNTED_MIN : 16) + (int)rnd(r, 100);
+    struct chunk_opts o = { max, (int)rnd(r, (unsigned)max / 2 + 1), 3600,
+                            counted ? by_bytes : NULL, NULL };
     struct seen *s = calloc(1, sizeof *s);
     s->o = &o;
     s->p = p;
@@ -247,7 +288,7 @@ static void one_thread(unsigned *r)
 static void invariants(void **state)
 {
     unsigned r = 4711;
-    for (int i = 0; i < 400; i++) one_thread(&r);
+    for (int i = 0; i < 800; i++) one_thread(&r, i % 2);
 }
 
 int main(void)
@@ -259,6 +300,7 @@ int main(void)
         cmocka_unit_test(long_answer_keeps_the_question),
         cmocka_unit_test(refuses),
         cmocka_unit_test(a_stop_is_passed_on),
+        cmocka_unit_test(others_may_count),
         cmocka_unit_test(invariants),
     };
     return check_run("text/chunk", t);
