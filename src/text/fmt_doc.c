@@ -19,8 +19,9 @@ void doc_init(struct doc *d, struct format_in *in, const struct format_opts *o,
     *d = (struct doc){ .in = in, .o = o, .sink = sink, .date = CLOCK_NONE, .line = 1 };
     d->text.max = d->quoted.max = FORMAT_PIECE_MAX * 2;
     d->title.max = d->author.max = d->stem.max = 65536;
-    if (!date_in_name(in->name, &d->file_date)) d->file_date = in->mtime;
-    if (in->path && !strcmp(in->path, "-")) buf_adds(&d->stem, "");
+    if (!date_in_name(in->name, &d->file_date)) d->file_date = in->date ? in->date : in->mtime;
+    if (*in->title) utf8_clean(&d->stem, in->title, strlen(in->title));
+    else if (in->path && !strcmp(in->path, "-")) buf_adds(&d->stem, "");
     else fmt_stem(in, &d->stem);
 }
 
@@ -52,7 +53,9 @@ static int hand_over(struct doc *d, struct err *err)
     p.text = trimmed(&d->text);
     p.quoted = trimmed(&d->quoted);
     p.title = d->title.n ? buf_str(&d->title) : buf_str(&d->stem);
-    p.author = d->author.n ? buf_str(&d->author) : fmt_author(d->o);
+    p.author = d->author.n      ? buf_str(&d->author)
+               : *d->in->author ? d->in->author
+                                : fmt_author(d->o);
     p.written_at = d->date != CLOCK_NONE ? d->date : d->file_date;
     int rc = fmt_emit(d->o, d->sink, &p, d->line, err);
     buf_clear(&d->text);

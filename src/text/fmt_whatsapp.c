@@ -218,6 +218,7 @@ static void put_thread(struct chat *c)
             const char *up = memrchr(path, '/', (size_t)(slash - path));
             up = up ? up + 1 : path;
             s = span_trim((struct span){ up, (size_t)(slash - up) });
+            if (s.n > 4 && span_ieq((struct span){ s.p + s.n - 4, 4 }, ".zip")) s.n -= 4;
         }
         if (span_eq(s, ".") || span_eq(s, "..")) s.n = 0;
     }

@@ -68,17 +68,21 @@ static int spool(FILE *from, FILE **to, struct err *err)
     return rc;
 }
 
+static void name_it(struct format_in *in, const char *path)
+{
+    const char *base = strrchr(path, '/');
+    snprintf(in->name, sizeof in->name, "%s",
+             !strcmp(path, "-") ? "standard input"
+             : base && base[1]  ? base + 1
+                                : path);
+    in->path = path;
+}
+
 static int open_file(const char *path, struct format_in *in, struct err *err)
 {
     struct stat st;
     bool is_stdin = !strcmp(path, "-");
-    const char *base = strrchr(path, '/');
-    snprintf(in->name, sizeof in->name, "%s",
-             is_stdin          ? "standard input"
-             : base && base[1] ? base + 1
-                               : path);
-    in->path = path;
-    in->mtime = CLOCK_NONE;
+    name_it(in, path);
     FILE *f = is_stdin ? stdin : fopen(path, "rbe");
     if (!f) return err_errno(err, "cannot open %s", path);
     int rc = fstat(fileno(f), &st) ? err_errno(err, "cannot read %s", path) : 0;
@@ -189,6 +193,20 @@ int format_open(const char *path, const char *as, const struct format **f, struc
 {
     *in = (struct format_in){ .mtime = CLOCK_NONE };
     int rc = open_file(path, in, err);
+    if (!rc) rc = read_head(in, err);
+    if (!rc) rc = choose(in, as, f, err);
+    if (rc) format_close(in);
+    return rc;
+}
+
+int format_open_file(FILE *file, const char *path, int64_t mtime, const char *as,
+                     const struct format **f, struct format_in *in, struct err *err)
+{
+    *in = (struct format_in){ .f = file, .mtime = mtime };
+    name_it(in, path);
+    off_t size = fseeko(file, 0, SEEK_END) ? -1 : ftello(file);
+    int rc = size < 0 || fseeko(file, 0, SEEK_SET) ? err_errno(err, "cannot read %s", in->name) : 0;
+    in->size = rc ? 0 : (uint64_t)size;
     if (!rc) rc = read_head(in, err);
     if (!rc) rc = choose(in, as, f, err);
     if (rc) format_close(in);

@@ -40,6 +40,9 @@ struct format_in {
     const char *path;    /* borrowed, for messages; "-" for stdin */
     unsigned char *head; /* first head_n bytes; owned */
     size_t head_n;
+    /* What a document says of the text that was taken out of it; "" and 0: nothing. */
+    char title[256], author[256];
+    int64_t date;
 };
 
 struct format {
@@ -63,6 +66,11 @@ const struct format *format_by_name(const char *name); /* NULL if unknown */
  * close. */
 int format_open(const char *path, const char *as, const struct format **f, struct format_in *in,
                 struct err *err);
+/* The same for a file that is open and seekable; it is taken: format_close closes it, or this does
+ * when it fails. path: what it is called, for messages and, by its last part, for name; borrowed
+ * like that of format_open. */
+int format_open_file(FILE *file, const char *path, int64_t mtime, const char *as,
+                     const struct format **f, struct format_in *in, struct err *err);
 int format_parse(const struct format *f, struct format_in *in, const struct format_opts *o,
                  const struct piece_sink *sink, struct err *err);
 void format_close(struct format_in *in); /* accepts a zeroed one */
