@@ -125,6 +125,7 @@ struct call {
     uint8_t persona[VAULT_UID]; /* of {persona} */
     enum level level;           /* what `who` may do with it */
     int64_t id;                 /* of {id} */
+    const char *word;           /* of any other {name}: at most 255 bytes, decoded; NULL */
     json_t *body;               /* an object, checked; NULL: the route takes none */
     json_t *query;              /* an object, checked: numbers are numbers */
     struct upload *upload;
@@ -157,6 +158,9 @@ int64_t call_time(const struct call *c, const char *name);       /* CLOCK_NONE *
 json_t *call_json(const struct call *c, const char *name);       /* borrowed; NULL */
 const char *call_header(const struct call *c, const char *name); /* of the request; NULL */
 void call_reply_header(struct call *c, const char *name, const char *value);
+/* Has the client left, or is time up for a server that stops? Asks the system: some microseconds. A
+ * handler that takes long without streaming asks now and then, and returns ERR_CANCEL. */
+bool call_gone(struct call *c);
 /* 202 with {"job": {...}} and Location: /api/jobs/N. */
 int call_accepted(struct call *c, int64_t job, struct err *err);
 int status_of(int code); /* HTTP status of an err.h code */
@@ -196,10 +200,11 @@ struct server_opts {
     int connections;  /* 0: 16384, or what the limit of files allows */
     int idle_seconds; /* 0: 60 */
     double rate_account, rate_address,
-        rate_login;    /* requests a second; 0: 200, 400, 1; < 0: none */
-    const char *log;   /* "json", "text", "none"; to stderr */
-    bool trust_proxy;  /* the address is X-Forwarded-For's last one */
-    bool registration; /* may anybody make an account? */
+        rate_login;                    /* requests a second; 0: 200, 400, 1; < 0: none */
+    const char *log;                   /* "json", "text", "none"; to stderr */
+    bool trust_proxy;                  /* the address is X-Forwarded-For's last one */
+    bool registration;                 /* may anybody make an account? */
+    const struct route *const *tables; /* NULL: route_tables */
 };
 int server_start(const struct server_opts *o, struct world *w, struct accounts *as,
                  struct server **out, struct err *err);
