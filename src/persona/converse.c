@@ -35,6 +35,9 @@ struct conversation {
     size_t n_said, n_turns, cap;
     struct turn *turn;
     struct voice_making making;
+    int (*take)(void *ud, struct home **out, struct err *err); /* NULL: the retriever's home */
+    void (*give)(void *ud, struct home *h);
+    void *keeper;
     char *template[2]; /* the persona's own system and user templates; NULL: built-in */
 };
 
@@ -204,6 +207,14 @@ void conversation_close(struct conversation *c)
     free(c);
 }
 
+void conversation_keeper(struct conversation *c, int (*take)(void *, struct home **, struct err *),
+                         void (*give)(void *, struct home *), void *ud)
+{
+    c->take = take;
+    c->give = give;
+    c->keeper = ud;
+}
+
 void conversation_making(struct conversation *c, const struct voice_making *m) { c->making = *m; }
 
 int64_t conversation_id(const struct conversation *c) { return c->id; }
@@ -265,14 +276,28 @@ struct json_t *answer_json(const struct answer *a, const char *question)
                      "seconds", a->seconds, "made", a->made.model ? made_json(a) : NULL);
 }
 
+static int save_row(struct conversation *c, struct store *st, struct row_turn *row, struct err *err)
+{
+    const struct sealed *ps = &retriever_persona(c->r)->seal;
+    int64_t id = c->id;
+    int rc = store_begin(st, err);
+    if (rc) return rc;
+    if (!id) rc = store_conversation_new(st, ps, "{\"v\":1}", 7, 0, &id, err);
+    row->conversation = id;
+    if (!rc) rc = store_turn_put(st, ps, row, err);
+    if (!rc) rc = store_commit(st, err);
+    if (rc) store_rollback(st);
+    else c->id = id;
+    return rc;
+}
+
 static int save_turn(struct conversation *c, const char *question, const struct answer *a,
                      struct err *err)
 {
-    struct store *st = retriever_home(c->r)->store;
-    const struct sealed *ps = &retriever_persona(c->r)->seal;
+    struct home *h = retriever_home(c->r);
     json_t *j = answer_json(a, question);
     char *body = j ? json_dumps(j, JSON_COMPACT) : NULL;
-    int64_t *sources = calloc(a->n_cites + 1, sizeof *sources), id = c->id;
+    int64_t *sources = calloc(a->n_cites + 1, sizeof *sources);
     size_t n = 0;
     json_decref(j);
     int rc = body && sources ? 0 : err_nomem(err);
@@ -286,13 +311,11 @@ static int save_turn(struct conversation *c, const char *question, const struct 
                             .n_sources = n,
                             .body = body,
                             .body_n = body ? strlen(body) : 0 };
-    bool begun = !rc && !(rc = store_begin(st, err));
-    if (!rc && !id) rc = store_conversation_new(st, ps, "{\"v\":1}", 7, 0, &id, err);
-    row.conversation = id;
-    if (!rc) rc = store_turn_put(st, ps, &row, err);
-    if (!rc) rc = store_commit(st, err);
-    if (rc && begun) store_rollback(st);
-    else if (!rc) c->id = id;
+    if (!rc && c->take) rc = c->take(c->keeper, &h, err);
+    if (!rc) {
+        rc = save_row(c, h->store, &row, err);
+        if (c->take) c->give(c->keeper, h);
+    }
     free(sources);
     wipe(body);
     return rc;

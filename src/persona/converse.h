@@ -23,6 +23,11 @@ int conversation_ask(struct conversation *c, const char *question, const struct 
                      struct answer *a, bool *unsaved, struct err *err);
 /* How a model-made voice answers the turns from now on: copied, what it points to is borrowed. */
 void conversation_making(struct conversation *c, const struct voice_making *m);
+/* Turns are saved in the home that take hands out (0, or an error: the turn is not saved), and not in
+ * the retriever's, which may be open to read only; give gets it back. */
+void conversation_keeper(struct conversation *c,
+                         int (*take)(void *ud, struct home **out, struct err *err),
+                         void (*give)(void *ud, struct home *h), void *ud);
 /* The parts that open every conversation of this persona with a model, kept by its engine: read
  * from the home when they were kept there, else computed, which takes seconds, and kept in the home
  * when it is open to write. Not needed, but makes the first answer come sooner. */

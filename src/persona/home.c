@@ -128,11 +128,30 @@ fail:
     return rc;
 }
 
+int home_again(const struct home *h, enum store_mode mode, struct home **out, struct err *err)
+{
+    struct home *again = calloc(1, sizeof *again);
+    int rc;
+    *out = NULL;
+    if (!again || !(again->path = str_dup(h->path))) {
+        rc = err_nomem(err);
+        goto fail;
+    }
+    again->vault = h->vault;
+    again->shared = true;
+    if ((rc = store_open(h->path, h->vault, mode, &again->store, err))) goto fail;
+    *out = again;
+    return 0;
+fail:
+    home_close(again);
+    return rc;
+}
+
 void home_close(struct home *h)
 {
     if (!h) return;
     store_close(h->store);
-    vault_lock(h->vault);
+    if (!h->shared) vault_lock(h->vault);
     free(h->path);
     free(h);
 }

@@ -218,6 +218,42 @@ int persona_load(struct home *h, int64_t id, struct persona **out, struct err *e
     return rc;
 }
 
+struct open_one {
+    struct home *home;
+    struct persona *out;
+    struct err *err;
+};
+
+static int open_row(void *ud, const struct row_persona *r)
+{
+    struct open_one *o = ud;
+    if (r->forgotten) return err_set(o->err, ERR_NOTFOUND, "there is no such persona");
+    if (r->unreadable)
+        return err_set(o->err, ERR_SEAL, "the persona's record is damaged: run `likeness doctor`");
+    return from_row(o->home, r, &o->out, o->err);
+}
+
+int persona_open_uid(struct home *h, const uint8_t uid[VAULT_UID], struct persona **out,
+                     struct err *err)
+{
+    struct open_one o = { h, NULL, err };
+    int rc = store_persona_get(h->store, uid, open_row, &o, err);
+    *out = o.out;
+    return rc;
+}
+
+bool persona_same_name(const char *a, const char *b)
+{
+    struct buf x = NAME_BUF, y = NAME_BUF;
+    struct span s = span_trim(span_of(a)), t = span_trim(span_of(b));
+    utf8_fold(&x, s.p, s.n);
+    utf8_fold(&y, t.p, t.n);
+    bool same = !x.failed && !y.failed && !strcmp(buf_str(&x), buf_str(&y));
+    buf_free(&x);
+    buf_free(&y);
+    return same;
+}
+
 int persona_open(struct home *h, const char *name, struct persona **out, struct err *err)
 {
     struct find f;
@@ -260,16 +296,17 @@ static bool is_line(struct span s, size_t *chars)
     return true;
 }
 
-/* The name without blanks around it; the caller frees it. */
-static int name_new(struct home *h, const char *name, int64_t but, char **out, struct err *err)
+/* The name without blanks around it; the caller frees it. any: it need not be the only one. */
+static int name_new(struct home *h, const char *name, int64_t but, bool any, char **out,
+                    struct err *err)
 {
     struct span s = span_trim(span_of(name));
-    struct find f;
+    struct find f = { 0 };
     size_t chars;
     *out = NULL;
     if (!s.n || !is_line(s, &chars) || chars > 200)
         return err_set(err, ERR_INVAL, "a persona's name is 1 to 200 characters on one line");
-    int rc = find(h, name, but, &f, err);
+    int rc = any ? 0 : find(h, name, but, &f, err);
     if (!rc && f.by_name)
         rc = err_set(err, ERR_EXISTS,
                      "there is a persona of that name already: choose another name");
@@ -312,9 +349,11 @@ int persona_create(struct home *h, const struct persona_new *n, struct persona *
     if (p.chunk_tokens < 16 || p.chunk_tokens > 8192 || p.chunk_overlap > p.chunk_tokens / 2)
         return err_set(err, ERR_INVAL,
                        "chunks are 16 to 8192 tokens, the overlap at most half of that");
-    rc = name_new(h, n->name, 0, &p.name, err);
+    rc = name_new(h, n->name, 0, n->any_name, &p.name, err);
     if (!rc) rc = body_write(&p, &body, err);
-    if (!rc) rc = store_persona_new(h->store, body, strlen(body), &p.seal, err);
+    if (!rc)
+        rc = n->uid ? store_persona_new_as(h->store, n->uid, body, strlen(body), &p.seal, err)
+                    : store_persona_new(h->store, body, strlen(body), &p.seal, err);
     if (body) explicit_bzero(body, strlen(body));
     free(body);
     free(p.name);
@@ -334,7 +373,7 @@ static int adopt_check(struct home *h, struct persona *p, const char *name, stru
     for (size_t i = 0; i < p->n_aliases && !rc; i++)
         if (!is_line(span_of(p->aliases[i]), &chars) || chars > 200)
             rc = err_set(err, ERR_PARSE, "an alias of the persona to import is not one short line");
-    if (!rc) rc = name_new(h, name ? name : p->name, 0, &made, err);
+    if (!rc) rc = name_new(h, name ? name : p->name, 0, false, &made, err);
     if (rc) return rc;
     free(p->name);
     p->name = made;
@@ -354,10 +393,10 @@ int persona_adopt(struct home *h, const char *body, size_t n, const char *name, 
     return rc;
 }
 
-int persona_rename(struct home *h, struct persona *p, const char *name, struct err *err)
+static int rename_to(struct home *h, struct persona *p, const char *name, bool any, struct err *err)
 {
     char *old = p->name, *made;
-    int rc = name_new(h, name, p->seal.id, &made, err);
+    int rc = name_new(h, name, p->seal.id, any, &made, err);
     if (rc) return rc;
     p->name = made;
     if ((rc = persona_save(h, p, err))) {
@@ -365,6 +404,41 @@ int persona_rename(struct home *h, struct persona *p, const char *name, struct e
         old = made;
     }
     free(old);
+    return rc;
+}
+
+int persona_rename(struct home *h, struct persona *p, const char *name, struct err *err)
+{
+    return rename_to(h, p, name, false, err);
+}
+
+int persona_rename_any(struct home *h, struct persona *p, const char *name, struct err *err)
+{
+    return rename_to(h, p, name, true, err);
+}
+
+int persona_consent(struct home *h, struct persona *p, const char *by, const char *to, int64_t at,
+                    struct err *err)
+{
+    char *old[2] = { p->consent_by, p->consent_to }, *made[2] = { NULL, NULL };
+    int64_t before = p->consent_at;
+    int rc = consent_check(by, to, err);
+    if (rc) return rc;
+    made[0] = str_dup(by);
+    made[1] = str_dup(to);
+    rc = made[0] && made[1] ? 0 : err_nomem(err);
+    if (!rc) {
+        p->consent_by = made[0];
+        p->consent_to = made[1];
+        p->consent_at = at;
+        rc = persona_save(h, p, err);
+    }
+    if (rc) {
+        p->consent_by = old[0];
+        p->consent_to = old[1];
+        p->consent_at = before;
+    }
+    for (int i = 0; i < 2; i++) free(rc ? made[i] : old[i]);
     return rc;
 }
 
@@ -401,6 +475,19 @@ static int forget_uid(struct home *h, const char *id, struct err *err)
     if (f.n > 1)
         return err_set(err, ERR_INVAL, "that id is the beginning of several: give more digits");
     return store_persona_forget(h->store, f.id, err);
+}
+
+static int forget_row(void *ud, const struct row_persona *r)
+{
+    *(int64_t *)ud = r->id;
+    return 0;
+}
+
+int persona_forget_uid(struct home *h, const uint8_t uid[VAULT_UID], struct err *err)
+{
+    int64_t id = 0;
+    int rc = store_persona_get(h->store, uid, forget_row, &id, err);
+    return rc ? rc : store_persona_forget(h->store, id, err);
 }
 
 int persona_forget(struct home *h, const char *name, struct err *err)

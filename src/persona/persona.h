@@ -44,6 +44,8 @@ struct persona_new {
     const char *consent_by, *consent_to;
     int64_t consent_at;
     int chunk_tokens, chunk_overlap; /* 0, -1: defaults */
+    bool any_name;                   /* whoever makes it has seen to it that the name is free */
+    const uint8_t *uid;              /* VAULT_UID random bytes; NULL: drawn here */
 };
 
 /* ERR_CONSENT when by or to is empty; ERR_EXISTS when another persona has that name. */
@@ -52,10 +54,20 @@ int persona_create(struct home *h, const struct persona_new *n, struct persona *
 /* By name (case ignored), or id or a unique prefix of it (>= 4 digits). "" or NULL: the only
  * persona there is. ERR_NOTFOUND's message lists no names, only how to see them. */
 int persona_open(struct home *h, const char *name, struct persona **out, struct err *err);
+/* By its whole uid. ERR_NOTFOUND also for one that is forgotten or being so. */
+int persona_open_uid(struct home *h, const uint8_t uid[VAULT_UID], struct persona **out,
+                     struct err *err);
+/* Do two names look the same to a person (letters' case and accents aside)? */
+bool persona_same_name(const char *a, const char *b);
 void persona_close(struct persona *p); /* zeroes; accepts NULL */
 int persona_each(struct home *h, int (*fn)(void *ud, const struct persona *p), void *ud,
                  struct err *err);
 int persona_rename(struct home *h, struct persona *p, const char *name, struct err *err);
+/* The same, where the caller has seen to it that the name is free. */
+int persona_rename_any(struct home *h, struct persona *p, const char *name, struct err *err);
+int persona_forget_uid(struct home *h, const uint8_t uid[VAULT_UID], struct err *err);
+int persona_consent(struct home *h, struct persona *p, const char *by, const char *to, int64_t at,
+                    struct err *err);
 /* Comma-separated names, addresses, numbers; "Ann Lee <ann@example.org>" is two; those already
  * there are left. An alias changes which messages are voice: pieces already stored are looked at
  * again, and when some became voice the persona is stale and needs persona_settle. */

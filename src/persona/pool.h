@@ -34,7 +34,7 @@ struct desk {
 struct pool;
 /* h: opened STORE_WRITE, borrowed; becomes the writer. */
 int pool_open(struct home *h, const struct pool_opts *o, struct pool **out, struct err *err);
-void pool_close(struct pool *pool);
+void pool_close(struct pool *pool); /* accepts NULL; when everything was given back */
 /* ERR_NOTFOUND: no such persona (or forgotten); ERR_BUSY after ms milliseconds. */
 int pool_take(struct pool *pool, const uint8_t uid[VAULT_UID], int ms, struct desk **out,
               struct err *err);
@@ -42,12 +42,16 @@ void pool_give(struct pool *pool, struct desk *d); /* accepts NULL */
 /* The writer, for one caller at a time. ERR_BUSY after ms milliseconds. Its transactions are the
  * caller's; none may be open when it is given back. */
 int pool_write(struct pool *pool, int ms, struct home **out, struct err *err);
-void pool_wrote(struct pool *pool, struct home *w);
+void pool_wrote(struct pool *pool, struct home *w); /* accepts NULL */
+bool pool_wanted(struct pool *pool);                /* does somebody wait for the writer? */
+/* The turns of a conversation at a desk are saved through the writer; when that is not to be had
+ * within two seconds, conversation_ask says `unsaved`. */
+void pool_keep(struct pool *pool, struct conversation *c);
 void pool_changed(struct pool *pool, const uint8_t uid[VAULT_UID]);
 /* To read without a persona's indexes: a home of the caller's own until it is given back. */
 int pool_read(struct pool *pool, struct home **out, struct err *err);
 void pool_read_done(struct pool *pool, struct home *h);
-const struct vault *pool_vault(const struct pool *pool);
+struct vault *pool_vault(const struct pool *pool);
 struct pool_load {
     uint64_t desks, busy, opened, bytes;
 };

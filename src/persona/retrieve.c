@@ -45,6 +45,7 @@ struct retriever {
     struct home *home;
     const struct persona *p;
     int64_t version; /* of the store's data when it was read */
+    bool pinned;     /* and it is not asked for again */
     struct embedding m;
     struct vectors *vectors; /* of windows: window_id */
     struct graph *graph;     /* of a large persona, or NULL */
@@ -153,7 +154,7 @@ static void unload(struct retriever *r)
     map_free(&r->title);
     arena_free(r->mem);
     arena_free(r->tmp);
-    *r = (struct retriever){ .home = r->home, .p = r->p };
+    *r = (struct retriever){ .home = r->home, .p = r->p, .pinned = r->pinned };
 }
 
 static int load(struct retriever *r, struct err *err)
@@ -199,6 +200,13 @@ void retriever_close(struct retriever *r)
     if (!r) return;
     unload(r);
     free(r);
+}
+
+void retriever_pin(struct retriever *r, bool pinned) { r->pinned = pinned; }
+
+static bool is_behind(const struct retriever *r)
+{
+    return r->version == UNREAD || (!r->pinned && r->version != store_data_version(r->home->store));
 }
 
 /* ---- one question ---- */
@@ -401,7 +409,7 @@ int retrieve(struct retriever *r, const struct query *q, struct passages *out, s
 {
     int rc = 0;
     *out = (struct passages){ 0 };
-    if (r->version != store_data_version(r->home->store) && (rc = load(r, err))) return rc;
+    if (is_behind(r) && (rc = load(r, err))) return rc;
     size_t k = q->k > 0 ? (size_t)q->k : 5, want = k * 4 > CANDIDATES ? k * 4 : CANDIDATES;
     struct hit *hit = calloc(2 * want, sizeof *hit);
     arena_reset(r->tmp);

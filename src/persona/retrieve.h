@@ -58,6 +58,8 @@ struct retriever;
 int retriever_open(struct home *h, const struct persona *p, struct retriever **out,
                    struct err *err);
 int retrieve(struct retriever *r, const struct query *q, struct passages *out, struct err *err);
+/* Pinned: what was read at open is what is asked, whatever happens to the store. */
+void retriever_pin(struct retriever *r, bool pinned);
 void passages_clear(struct passages *ps);
 void retriever_close(struct retriever *r);
 /* What the voices and tests look at. */

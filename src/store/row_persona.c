@@ -51,10 +51,18 @@ out:
 int store_persona_new(struct store *st, const char *body, size_t n, struct sealed *out,
                       struct err *err)
 {
+    uint8_t uid[VAULT_UID];
+    randombytes_buf(uid, VAULT_UID);
+    return store_persona_new_as(st, uid, body, n, out, err);
+}
+
+int store_persona_new_as(struct store *st, const uint8_t uid[VAULT_UID], const char *body, size_t n,
+                         struct sealed *out, struct err *err)
+{
     int rc = write_ready(st, err);
     memset(out, 0, sizeof *out);
     if (rc) return rc;
-    randombytes_buf(out->uid, VAULT_UID);
+    memcpy(out->uid, uid, VAULT_UID);
     if ((rc = vault_persona_new(st->v, out->uid, out->key, err))) return rc;
     rc = insert(st, out, body, n, clock_now(), err);
     if (rc) {
@@ -121,22 +129,22 @@ static int open_persona(struct store *st, sqlite3_stmt *s, struct sealed *ps, st
     return 0;
 }
 
-int store_persona_each(struct store *st, int (*fn)(void *, const struct row_persona *), void *ud,
-                       struct err *err)
+/* Steps through s and puts it back. *n: rows that fn was called for. */
+static int each_row(struct store *st, sqlite3_stmt *s,
+                    int (*fn)(void *, const struct row_persona *), void *ud, uint64_t *n,
+                    struct err *err)
 {
-    sqlite3_stmt *s = NULL;
     struct buf body = BUF_INIT(0);
     struct sealed ps = { 0 };
     struct row_persona r;
-    int rc =
-        sql_get(st, &s, err,
-                "SELECT id, uid, created_at, stale, forgetting, body FROM persona ORDER BY id", "");
-    if (rc) return rc;
+    int rc;
+    *n = 0;
     read_enter(st);
     while ((rc = sql_step(st, s, err)) > 0) {
         rc = open_persona(st, s, &ps, &r, &body, err);
         r.unreadable = row_is_damaged(rc);
         if (rc && !r.unreadable) break;
+        ++*n;
         if ((rc = fn(ud, &r))) break;
     }
     read_leave(st);
@@ -144,6 +152,30 @@ int store_persona_each(struct store *st, int (*fn)(void *, const struct row_pers
     store_sealed_clear(&ps);
     buf_free(&body);
     return rc;
+}
+
+int store_persona_each(struct store *st, int (*fn)(void *, const struct row_persona *), void *ud,
+                       struct err *err)
+{
+    sqlite3_stmt *s = NULL;
+    uint64_t n;
+    int rc =
+        sql_get(st, &s, err,
+                "SELECT id, uid, created_at, stale, forgetting, body FROM persona ORDER BY id", "");
+    return rc ? rc : each_row(st, s, fn, ud, &n, err);
+}
+
+int store_persona_get(struct store *st, const uint8_t uid[VAULT_UID],
+                      int (*fn)(void *, const struct row_persona *), void *ud, struct err *err)
+{
+    sqlite3_stmt *s = NULL;
+    uint64_t n;
+    int rc = sql_get(st, &s, err,
+                     "SELECT id, uid, created_at, stale, forgetting, body FROM persona WHERE uid=?",
+                     "b", uid, (size_t)VAULT_UID);
+    if (!rc) rc = each_row(st, s, fn, ud, &n, err);
+    else return rc;
+    return rc || n ? rc : err_set(err, ERR_NOTFOUND, "there is no such persona");
 }
 
 int store_persona_handle(struct store *st, int64_t id, struct sealed *out, struct err *err)

@@ -48,6 +48,8 @@ int store_commit(struct store *st, struct err *err);
 void store_rollback(struct store *st); /* no-op outside one */
 /* Truncate the log and give free pages back: after deletions. */
 int store_compact(struct store *st, struct err *err);
+/* Give back the memory that keeps pages of the file at hand. */
+void store_shrink(struct store *st);
 /* Changes by other processes bump this (PRAGMA data_version). */
 int64_t store_data_version(struct store *st);
 
@@ -71,6 +73,9 @@ struct row_persona {
 };
 int store_persona_new(struct store *st, const char *body, size_t n, struct sealed *out,
                       struct err *err); /* makes key and row; ps filled */
+/* The same under a uid that the caller drew from randombytes_buf. ERR_EXISTS if it is here. */
+int store_persona_new_as(struct store *st, const uint8_t uid[VAULT_UID], const char *body, size_t n,
+                         struct sealed *out, struct err *err);
 int store_persona_import(struct store *st, const uint8_t uid[VAULT_UID],
                          const uint8_t key[VAULT_KEY], const char *body, size_t n,
                          int64_t created_at, struct sealed *out,
@@ -78,6 +83,9 @@ int store_persona_import(struct store *st, const uint8_t uid[VAULT_UID],
 /* Every row, also those that do not open: see forgotten and unreadable. */
 int store_persona_each(struct store *st, int (*fn)(void *ud, const struct row_persona *r), void *ud,
                        struct err *err);
+/* One row, as _each gives it. ERR_NOTFOUND. */
+int store_persona_get(struct store *st, const uint8_t uid[VAULT_UID],
+                      int (*fn)(void *ud, const struct row_persona *r), void *ud, struct err *err);
 int store_persona_handle(struct store *st, int64_t id, struct sealed *out, struct err *err);
 int store_persona_set(struct store *st, const struct sealed *ps, const char *body, size_t n,
                       struct err *err);

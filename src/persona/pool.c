@@ -1,0 +1,481 @@
+/* The pool. One mutex guards all of it; nothing slow (opening, closing) happens under it.
+ *
+ * A `place` is what the pool knows of one persona while at least one desk of it exists or is wanted:
+ * how many there are, which version they were opened at, who waits. A slot is a desk with its
+ * bookkeeping; idle ones are in one list, the last used first, from whose end they are closed when
+ * there is more in memory than there should be. Idle slots are always of the current version, since
+ * pool_changed closes them at once (a forgotten persona's key leaves the memory then, too); a busy
+ * one that has fallen behind is closed when it comes back.
+ *
+ * Waiting is fair: a `line` hands what is free to its first waiter, and who comes meanwhile stands at
+ * its end, so nobody overtakes and nobody is woken for nothing. What is handed over is a slot, or
+ * (NULL) the right to open one, already counted in place->desks. The writer's line works the same
+ * way: `writing` stays true while it goes from hand to hand. A waiter whose time is over leaves the
+ * line under the mutex, so what it was given in the last moment is not lost.
+ *
+ * Memory: what the indexes say they hold, and a sum for the home of each desk. When a second desk of a
+ * persona would be too much, even after closing idle ones, the caller waits for the first: a large
+ * persona is answered by one thread rather than not at all. The first is opened whatever it takes.
+ *
+ * Homes to read are kept apart from the indexes (`reader`), because opening a database is a good part
+ * of the cost of a small desk. */
+#include "persona/pool.h"
+
+#include "base/clock.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define DESKS_ALL  256                 /* of all personas: each has a database open */
+#define READERS    16                  /* homes kept for the next desk or pool_read */
+#define HOME_BYTES ((size_t)256 << 10) /* of an open database whose pages were given back */
+
+struct waiter {
+    pthread_cond_t wake;
+    bool called;
+    struct slot *got;
+    struct waiter *next;
+};
+
+struct line {
+    struct waiter *first;
+};
+
+struct place {
+    uint8_t uid[VAULT_UID];
+    uint64_t version;
+    int desks;    /* open, or being opened */
+    size_t bytes; /* of the last one opened: what another would take */
+    struct line line;
+    struct place *next;
+};
+
+struct slot {
+    struct desk desk;
+    struct place *of;
+    uint64_t version;
+    size_t bytes;
+    struct slot *newer, *older; /* idle: in the list; older: also in a list of those to close */
+};
+
+struct pool {
+    struct home *writer;
+    size_t memory;
+    int desks_each;
+    pthread_mutex_t m; /* guards all below */
+    struct place *places;
+    struct slot *newest, *oldest; /* idle */
+    int desks, busy;
+    size_t bytes;
+    uint64_t opened;
+    struct home *reader[READERS];
+    int n_readers;
+    bool writing;
+    struct line writers;
+};
+
+/* ---- waiting in line ---- */
+
+/* Wakes the first of the line, giving it got. False: nobody waits. */
+static bool line_call(struct line *l, struct slot *got)
+{
+    struct waiter *w = l->first;
+    if (!w) return false;
+    l->first = w->next;
+    w->got = got;
+    w->called = true;
+    pthread_cond_signal(&w->wake);
+    return true;
+}
+
+static void line_leave(struct line *l, struct waiter *w)
+{
+    struct waiter **at = &l->first;
+    while (*at && *at != w) at = &(*at)->next;
+    if (*at) *at = w->next;
+}
+
+/* Stands at the end until it is its turn, at most ms. The mutex is held before and after. */
+static bool line_wait(struct pool *p, struct line *l, int ms, struct slot **got)
+{
+    struct waiter w = { .called = false }, **at = &l->first;
+    struct timespec until;
+    pthread_condattr_t a;
+    int late = 0;
+    if (ms <= 0) return false;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += ms / 1000;
+    until.tv_nsec += ms % 1000 * 1000000L;
+    if (until.tv_nsec >= 1000000000L) until.tv_sec++, until.tv_nsec -= 1000000000L;
+    pthread_condattr_init(&a);
+    pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
+    pthread_cond_init(&w.wake, &a);
+    pthread_condattr_destroy(&a);
+    while (*at) at = &(*at)->next;
+    *at = &w;
+    while (!w.called && !late) late = pthread_cond_timedwait(&w.wake, &p->m, &until);
+    if (!w.called) line_leave(l, &w);
+    pthread_cond_destroy(&w.wake);
+    *got = w.got;
+    return w.called;
+}
+
+/* ---- places ---- */
+
+static struct place *place_find(struct pool *p, const uint8_t uid[VAULT_UID])
+{
+    struct place *x = p->places;
+    while (x && memcmp(x->uid, uid, VAULT_UID)) x = x->next;
+    return x;
+}
+
+static struct place *place_of(struct pool *p, const uint8_t uid[VAULT_UID])
+{
+    struct place *x = place_find(p, uid);
+    if (x || !(x = calloc(1, sizeof *x))) return x;
+    memcpy(x->uid, uid, VAULT_UID);
+    x->next = p->places;
+    p->places = x;
+    return x;
+}
+
+static void place_drop_unused(struct pool *p, struct place *x)
+{
+    if (x->desks || x->line.first) return;
+    struct place **at = &p->places;
+    while (*at != x) at = &(*at)->next;
+    *at = x->next;
+    free(x);
+}
+
+/* ---- homes to read ---- */
+
+static int reader_take(struct pool *p, struct home **out, struct err *err)
+{
+    pthread_mutex_lock(&p->m);
+    *out = p->n_readers ? p->reader[--p->n_readers] : NULL;
+    pthread_mutex_unlock(&p->m);
+    return *out ? 0 : home_again(p->writer, STORE_READ, out, err);
+}
+
+static void reader_give(struct pool *p, struct home *h)
+{
+    if (!h) return;
+    pthread_mutex_lock(&p->m);
+    if (p->n_readers < READERS) {
+        p->reader[p->n_readers++] = h;
+        h = NULL;
+    }
+    pthread_mutex_unlock(&p->m);
+    home_close(h);
+}
+
+/* ---- idle slots ---- */
+
+static void idle_out(struct pool *p, struct slot *s)
+{
+    *(s->newer ? &s->newer->older : &p->newest) = s->older;
+    *(s->older ? &s->older->newer : &p->oldest) = s->newer;
+    s->newer = s->older = NULL;
+}
+
+static void idle_in(struct pool *p, struct slot *s)
+{
+    s->newer = NULL;
+    s->older = p->newest;
+    *(p->newest ? &p->newest->newer : &p->oldest) = s;
+    p->newest = s;
+}
+
+/* From the books, on to the list of those to close once the mutex is free. */
+static void slot_off(struct pool *p, struct slot *s, struct slot **dead)
+{
+    p->desks--;
+    p->bytes -= s->bytes;
+    s->of->desks--;
+    place_drop_unused(p, s->of);
+    s->of = NULL;
+    s->older = *dead;
+    *dead = s;
+}
+
+/* Closes the longest idle ones until `more` bytes and one desk more would fit; `but`: not its own. */
+static bool make_room(struct pool *p, size_t more, const struct place *but, struct slot **dead)
+{
+    struct slot *s = p->oldest;
+    while (s && (p->bytes + more > p->memory || p->desks >= DESKS_ALL)) {
+        struct slot *next = s->newer;
+        if (s->of != but) {
+            idle_out(p, s);
+            slot_off(p, s, dead);
+        }
+        s = next;
+    }
+    return p->bytes + more <= p->memory && p->desks < DESKS_ALL;
+}
+
+static void slots_close(struct pool *p, struct slot *dead)
+{
+    while (dead) {
+        struct slot *next = dead->older;
+        retriever_close(dead->desk.retriever);
+        persona_close(dead->desk.persona);
+        reader_give(p, dead->desk.home);
+        free(dead);
+        dead = next;
+    }
+}
+
+/* ---- taking and giving ---- */
+
+static int slot_open(struct pool *p, const uint8_t uid[VAULT_UID], struct slot **out,
+                     struct err *err)
+{
+    struct slot *s = calloc(1, sizeof *s);
+    *out = NULL;
+    if (!s) return err_nomem(err);
+    struct desk *d = &s->desk;
+    int rc = reader_take(p, &d->home, err);
+    if (!rc) rc = persona_open_uid(d->home, uid, &d->persona, err);
+    if (!rc) rc = retriever_open(d->home, d->persona, &d->retriever, err);
+    if (!rc) {
+        store_shrink(d->home->store);
+        retriever_pin(d->retriever, true);
+        s->bytes = retriever_bytes(d->retriever) + HOME_BYTES;
+        *out = s;
+    } else {
+        slots_close(p, s);
+    }
+    return rc;
+}
+
+/* Its desk is counted already. */
+static int open_counted(struct pool *p, struct place *x, struct slot **out, struct err *err)
+{
+    uint64_t version = x->version;
+    struct slot *dead = NULL;
+    pthread_mutex_unlock(&p->m);
+    int rc = slot_open(p, x->uid, out, err); /* x stays: it has a desk, this one */
+    pthread_mutex_lock(&p->m);
+    if (rc) {
+        p->desks--;
+        x->desks--;
+        if (x->line.first) { /* the next may be luckier, or is told the same */
+            p->desks++;
+            x->desks++;
+            line_call(&x->line, NULL);
+        }
+        place_drop_unused(p, x);
+        return rc;
+    }
+    (*out)->of = x;
+    (*out)->version = version;
+    x->bytes = (*out)->bytes;
+    p->bytes += x->bytes;
+    p->opened++;
+    make_room(p, 0, NULL, &dead);
+    pthread_mutex_unlock(&p->m);
+    slots_close(p, dead);
+    pthread_mutex_lock(&p->m);
+    return 0;
+}
+
+static bool may_open(struct pool *p, struct place *x, struct slot **dead)
+{
+    if (!x->desks) {
+        make_room(p, 0, x, dead);
+        return true;
+    }
+    return x->desks < p->desks_each && make_room(p, x->bytes, x, dead);
+}
+
+static struct slot *idle_of(const struct pool *p, const struct place *x)
+{
+    struct slot *s = p->newest;
+    while (s && s->of != x) s = s->older;
+    return s;
+}
+
+/* The mutex is held. */
+static int take(struct pool *p, struct place *x, int ms, struct slot **out, struct slot **dead,
+                struct err *err)
+{
+    if (!x->line.first) {
+        if ((*out = idle_of(p, x))) {
+            idle_out(p, *out);
+            return 0;
+        }
+        if (may_open(p, x, dead)) {
+            p->desks++;
+            x->desks++;
+            return open_counted(p, x, out, err);
+        }
+    }
+    if (!line_wait(p, &x->line, ms, out)) {
+        place_drop_unused(p, x);
+        return err_set(err, ERR_BUSY, "this persona is asked by many just now: try again soon");
+    }
+    return *out ? 0 : open_counted(p, x, out, err);
+}
+
+int pool_take(struct pool *p, const uint8_t uid[VAULT_UID], int ms, struct desk **out,
+              struct err *err)
+{
+    struct slot *s = NULL, *dead = NULL;
+    pthread_mutex_lock(&p->m);
+    struct place *x = place_of(p, uid);
+    int rc = x ? take(p, x, ms, &s, &dead, err) : err_nomem(err);
+    if (!rc) p->busy++;
+    pthread_mutex_unlock(&p->m);
+    slots_close(p, dead);
+    *out = rc ? NULL : &s->desk;
+    return rc;
+}
+
+void pool_give(struct pool *p, struct desk *d)
+{
+    struct slot *s = (struct slot *)d, *dead = NULL; /* its first member */
+    if (!s) return;
+    pthread_mutex_lock(&p->m);
+    struct place *x = s->of;
+    p->busy--;
+    if (s->version != x->version) {
+        if (x->line.first) { /* the first of them opens the next one, in its stead */
+            p->bytes -= s->bytes;
+            s->of = NULL;
+            s->older = dead;
+            dead = s;
+            line_call(&x->line, NULL);
+        } else {
+            slot_off(p, s, &dead);
+        }
+    } else if (!line_call(&x->line, s)) {
+        idle_in(p, s);
+        make_room(p, 0, NULL, &dead);
+    }
+    pthread_mutex_unlock(&p->m);
+    slots_close(p, dead);
+}
+
+void pool_changed(struct pool *p, const uint8_t uid[VAULT_UID])
+{
+    struct slot *dead = NULL, *s;
+    pthread_mutex_lock(&p->m);
+    struct place *x = place_find(p, uid);
+    if (x) {
+        x->version++;
+        x->desks++; /* it stays while its slots go */
+        while ((s = idle_of(p, x))) {
+            idle_out(p, s);
+            slot_off(p, s, &dead);
+        }
+        x->desks--;
+        place_drop_unused(p, x);
+    }
+    pthread_mutex_unlock(&p->m);
+    slots_close(p, dead);
+}
+
+/* ---- the writer ---- */
+
+int pool_write(struct pool *p, int ms, struct home **out, struct err *err)
+{
+    struct slot *none;
+    int rc = 0;
+    *out = NULL;
+    pthread_mutex_lock(&p->m);
+    if (!p->writing) p->writing = true;
+    else if (!line_wait(p, &p->writers, ms, &none))
+        rc = err_set(err, ERR_BUSY, "other changes are being written just now: try again soon");
+    pthread_mutex_unlock(&p->m);
+    if (!rc) *out = p->writer;
+    return rc;
+}
+
+void pool_wrote(struct pool *p, struct home *w)
+{
+    if (!w) return;
+    store_rollback(w->store); /* nothing, unless a caller went off in the middle */
+    pthread_mutex_lock(&p->m);
+    if (!line_call(&p->writers, NULL)) p->writing = false;
+    pthread_mutex_unlock(&p->m);
+}
+
+bool pool_wanted(struct pool *p)
+{
+    pthread_mutex_lock(&p->m);
+    bool wanted = p->writers.first != NULL;
+    pthread_mutex_unlock(&p->m);
+    return wanted;
+}
+
+#define SAVE_MS 2000 /* how long an answer that is there waits to be saved */
+
+static int keeper_take(void *ud, struct home **out, struct err *err)
+{
+    return pool_write(ud, SAVE_MS, out, err);
+}
+
+static void keeper_give(void *ud, struct home *h) { pool_wrote(ud, h); }
+
+void pool_keep(struct pool *p, struct conversation *c)
+{
+    conversation_keeper(c, keeper_take, keeper_give, p);
+}
+
+/* ---- to read ---- */
+
+int pool_read(struct pool *p, struct home **out, struct err *err)
+{
+    return reader_take(p, out, err);
+}
+
+void pool_read_done(struct pool *p, struct home *h) { reader_give(p, h); }
+
+struct vault *pool_vault(const struct pool *p) { return p->writer->vault; }
+
+/* ---- its life ---- */
+
+int pool_open(struct home *h, const struct pool_opts *o, struct pool **out, struct err *err)
+{
+    struct pool *p = calloc(1, sizeof *p);
+    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE),
+         cores = sysconf(_SC_NPROCESSORS_ONLN);
+    *out = NULL;
+    if (!p) return err_nomem(err);
+    p->writer = h;
+    p->memory = o->memory               ? o->memory
+                : pages > 0 && page > 0 ? (size_t)pages / 4 * (size_t)page
+                                        : (size_t)1 << 30;
+    p->desks_each = o->desks > 0 ? o->desks : cores > 2 ? (int)cores : 2;
+    pthread_mutex_init(&p->m, NULL);
+    *out = p;
+    return 0;
+}
+
+void pool_close(struct pool *p)
+{
+    struct slot *dead = NULL;
+    if (!p) return;
+    pthread_mutex_lock(&p->m);
+    while (p->oldest) {
+        struct slot *s = p->oldest;
+        idle_out(p, s);
+        slot_off(p, s, &dead);
+    }
+    pthread_mutex_unlock(&p->m);
+    slots_close(p, dead);
+    while (p->n_readers) home_close(p->reader[--p->n_readers]);
+    pthread_mutex_destroy(&p->m);
+    free(p);
+}
+
+void pool_load(struct pool *p, struct pool_load *out)
+{
+    pthread_mutex_lock(&p->m);
+    *out = (struct pool_load){ (uint64_t)p->desks, (uint64_t)p->busy, p->opened, p->bytes };
+    pthread_mutex_unlock(&p->m);
+}
