@@ -177,7 +177,7 @@ void setting_env(const struct setting *s, char out[64]);                  /* "LI
 /* Folder of our configuration: ${XDG_CONFIG_HOME:-~/.config}/likeness. */
 int config_dir(struct buf *out, struct err *err);
 /* value NULL: remove. Checks, then replaces the file as one step. */
-int config_set(const struct setting *s, const char *value, struct err *err);
+int config_set(const struct cli *c, const struct setting *s, const char *value, struct err *err);
 
 /* ---- secret.c: where keys and passphrases come from ---- */
 struct keeper { /* a secret with the memory it borrows */

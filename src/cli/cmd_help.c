@@ -123,7 +123,7 @@ int cmd_config(struct cli *c, struct err *err)
         else ui_printf("%s\n", now ? now : "");
         return 0;
     }
-    int rc = config_set(s, value, err);
+    int rc = config_set(c, s, value, err);
     if (rc) return rc;
     if (c->json) {
         c->out = json_pack("{s:s, s:o}", "name", s->name, "value", jtext(value));

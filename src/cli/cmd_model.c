@@ -262,14 +262,14 @@ static int remember(struct cli *c, const char *what, const char *path, struct er
     char real[4096];
     const char *value = shelf_name_ok(what) ? what : realpath(path, real);
     if (!value) return err_errno(err, "cannot find %s", path);
-    int rc = config_set(&settings[SET_MODEL], value, err);
-    return rc ? rc : config_set(&settings[SET_VOICE], "native", err);
+    int rc = config_set(c, &settings[SET_MODEL], value, err);
+    return rc ? rc : config_set(c, &settings[SET_VOICE], "native", err);
 }
 
 static int use_none(struct cli *c, struct err *err)
 {
-    int rc = config_set(&settings[SET_MODEL], NULL, err);
-    if (!rc) rc = config_set(&settings[SET_VOICE], NULL, err);
+    int rc = config_set(c, &settings[SET_MODEL], NULL, err);
+    if (!rc) rc = config_set(c, &settings[SET_VOICE], NULL, err);
     if (!rc && c->json) c->out = json_pack("{s:n, s:s}", "model", "voice", "quote");
     else if (!rc) ui_printf("No model is used; the quote voice answers.\n");
     return rc;

@@ -20,6 +20,7 @@ const struct option global_options[] = {
     { "threads", 0, "N", "threads that search together; 0: one per core", NULL },
     { "cpu", 0, "NAME", "highest instruction set to use", "auto generic avx2 avx512" },
     { "models", 0, "DIR", "folder of language models", NULL },
+    { "config", 0, "FILE", "read settings from this file instead of the user's", NULL },
     { "help", 'h', NULL, "explain the command", NULL },
     { "version", 'V', NULL, "print the version", NULL },
     END,

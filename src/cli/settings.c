@@ -1,6 +1,6 @@
 /* Settings: one table; a value comes from an option, else from the environment (LIKENESS_NAME),
- * else from the file ${XDG_CONFIG_HOME:-~/.config}/likeness/config, else it is the default. The
- * file holds lines `name = value`; empty lines and lines that begin with # are left as they are. A
+ * else from the file that --config or LIKENESS_CONFIG names or else
+ * ${XDG_CONFIG_HOME:-~/.config}/likeness/config, else it is the default. The file holds lines `name = value`; empty lines and lines that begin with # are left as they are. A
  * name or value that means nothing is an error that names the line: a setting that is silently not
  * obeyed is worse. */
 #include "cli/cli.h"
@@ -227,8 +227,15 @@ static struct span next_line(const char **p, const char *end)
     return s;
 }
 
-static int read_config(struct buf *path, struct buf *text, struct err *err)
+/* The file that --config or LIKENESS_CONFIG names has to be there; the usual one need not. */
+static int read_config(const struct cli *c, struct buf *path, struct buf *text, struct err *err)
 {
+    const char *named = arg_global(c, "config");
+    if (!named) named = getenv("LIKENESS_CONFIG");
+    if (named && *named) {
+        buf_adds(path, named);
+        return path->failed ? err_nomem(err) : io_read_file(named, 1 << 20, text, err);
+    }
     int rc = config_dir(path, err);
     if (rc) return rc;
     buf_adds(path, "/config");
@@ -239,11 +246,10 @@ static int read_config(struct buf *path, struct buf *text, struct err *err)
 static int load_file(struct cli *c, struct err *err)
 {
     struct buf path = BUF_INIT(0), text = BUF_INIT(0);
-    int rc = read_config(&path, &text, NULL), line = 0;
+    int rc = read_config(c, &path, &text, NULL), line = 0;
     /* No HOME at all is fine as long as nobody needs the file. */
     if (rc == ERR_INVAL) rc = 0;
-    else if (rc)
-        rc = err_set(err, rc, "the config file cannot be read; its folder: %s", buf_str(&path));
+    else if (rc) rc = err_set(err, rc, "the config file cannot be read: %s", buf_str(&path));
     for (const char *p = buf_str(&text), *end = p + text.n; !rc && p < end;) {
         struct span name, value;
         char n[64], v[4096], where[160];
@@ -327,14 +333,14 @@ bool set_yes(const struct cli *c, enum setting_id id)
     return c->setting[id].value && !strcmp(c->setting[id].value, "yes");
 }
 
-int config_set(const struct setting *s, const char *value, struct err *err)
+int config_set(const struct cli *c, const struct setting *s, const char *value, struct err *err)
 {
     struct buf path = BUF_INIT(0), text = BUF_INIT(0), now = BUF_INIT(0), dir = BUF_INIT(0);
     bool done = false;
     int rc = value ? check(s, value, "config", err) : 0;
     if (!rc && value && strchr(value, '\n'))
         rc = err_set(err, ERR_INVAL, "the value of %s is more than one line", s->name);
-    if (!rc) rc = read_config(&path, &text, err);
+    if (!rc) rc = read_config(c, &path, &text, err);
     for (const char *p = buf_str(&text), *end = p + text.n; !rc && p < end;) {
         struct span line = next_line(&p, end), n, v;
         bool mine = split(line, &n, &v) && span_eq(n, s->name);
@@ -345,7 +351,9 @@ int config_set(const struct setting *s, const char *value, struct err *err)
     if (value && !done) buf_printf(&now, "%s = %s\n", s->name, value);
     if (!rc && now.failed) rc = err_nomem(err);
     if (!rc && (value || done)) {
-        if (!(rc = config_dir(&dir, err))) rc = io_mkdirs(buf_str(&dir), 0700, err);
+        const char *slash = strrchr(buf_str(&path), '/');
+        if (slash > path.p) buf_add(&dir, path.p, (size_t)(slash - path.p));
+        if (dir.n) rc = io_mkdirs(buf_str(&dir), 0700, err);
         if (!rc) rc = io_write_file(buf_str(&path), buf_str(&now), now.n, 0600, err);
     }
     buf_free(&path);

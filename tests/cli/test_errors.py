@@ -273,5 +273,17 @@ def _():
             check(word not in r.err, r.tell())
 
 
+@test("a config file can be named, by option and by environment")
+def _():
+    box = Sandbox()
+    path = box.file("other/config", "k = 9\n")
+    box.run("--config", path, "config", "k").ok().has("9")
+    box.run("config", "k", env={"LIKENESS_CONFIG": path}).ok().has("9")
+    box.run("--config", path, "config", "voice", "quote").ok()
+    same(open(path, encoding="utf-8").read(), "k = 9\nvoice = quote\n", "the file named")
+    check(not os.path.exists(os.path.join(box.config, "config")), "the usual file was written")
+    box.run("--config", os.path.join(box.work, "none"), "config", "k").exits(3).says("cannot be read")
+
+
 if __name__ == "__main__":
     main()
