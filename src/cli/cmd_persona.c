@@ -110,22 +110,26 @@ static json_t *json_persona(const struct persona *p)
 {
     json_t *aliases = json_array();
     for (size_t i = 0; i < p->n_aliases; i++) json_array_append_new(aliases, jtext(p->aliases[i]));
-    return json_pack("{s:s, s:o, s:s, s:{s:o, s:o, s:o}, s:o, s:o, s:i, s:i, s:s, s:b}", "id",
+    return json_pack("{s:s, s:o, s:s, s:{s:o, s:o, s:o}, s:o, s:o, s:i, s:i, s:s, s:s, s:b}", "id",
                      p->id, "name", jtext(p->name), "kind", persona_kind_word(p->kind), "consent",
                      "by", jtext(p->consent_by), "to", jtext(p->consent_to), "at",
                      jtime(p->consent_at), "created_at", jtime(p->created_at), "aliases", aliases,
                      "chunk_tokens", p->chunk_tokens, "chunk_overlap", p->chunk_overlap, "embedder",
-                     p->embedder, "stale", p->stale);
+                     p->embedder, "tokenizer", *p->tokenizer ? p->tokenizer : "words", "stale",
+                     p->stale);
 }
 
 int cmd_new(struct cli *c, struct err *err)
 {
     struct wanted w = { 0 };
     const char *name = c->args.pos[0], *me = arg_str(c, "me");
+    const char *counter = set_str(c, SET_CHUNK_TOKENIZER);
     int64_t tokens = set_int(c, SET_CHUNK_TOKENS), overlap = set_int(c, SET_CHUNK_OVERLAP);
+    struct buf tokenizer = BUF_INIT(0);
     int rc = 0;
     if (!span_trim(span_of(name)).n)
         rc = err_set(err, ERR_INVAL, "a persona needs a name: likeness new NAME");
+    if (!rc && strcmp(counter, "words") != 0) rc = embedder_named(c, counter, &tokenizer, err);
     if (!rc) rc = want(c, name, &w, err);
     if (!rc) {
         struct persona_new n = { .name = name,
@@ -134,7 +138,8 @@ int cmd_new(struct cli *c, struct err *err)
                                  .consent_to = buf_str(&w.to),
                                  .consent_at = clock_now(),
                                  .chunk_tokens = (int)tokens,
-                                 .chunk_overlap = (int)overlap };
+                                 .chunk_overlap = (int)overlap,
+                                 .tokenizer = buf_str(&tokenizer) };
         rc = persona_create(c->home, &n, &c->persona, err);
     }
     if (!rc && me) rc = persona_alias_add(c->home, c->persona, me, err);
@@ -145,6 +150,7 @@ int cmd_new(struct cli *c, struct err *err)
         ui_printf("Consent: %s, to %s.\n", buf_str(&w.by), buf_str(&w.to));
         ui_note("Next: likeness add FILE... (a chat export, a mailbox, a folder of notes)");
     }
+    buf_free(&tokenizer);
     buf_free(&w.by);
     buf_free(&w.to);
     return rc;
@@ -304,9 +310,10 @@ static void show_text(struct cli *c, const struct persona_counts *n, const struc
     if (pr->pieces) first_sentence(profile_structure, pr, &b);
     if (b.n) row("Style", buf_str(&b));
     buf_clear(&b);
-    buf_printf(&b, "%s of %d tokens, overlap %d; embedder %s%s",
-               ui_count(n->chunks, "chunk", "chunks", s), p->chunk_tokens, p->chunk_overlap,
-               p->embedder, p->stale ? "; not up to date (likeness doctor mends that)" : "");
+    buf_printf(&b, "%s of %d tokens%s%s, overlap %d; embedder %s%s",
+               ui_count(n->chunks, "chunk", "chunks", s), p->chunk_tokens,
+               *p->tokenizer ? " of " : "", p->tokenizer, p->chunk_overlap, p->embedder,
+               p->stale ? "; not up to date (likeness doctor mends that)" : "");
     row("Index", buf_str(&b));
     buf_free(&b);
     if (pr->pieces && !arg_flag(c, "style"))

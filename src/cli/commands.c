@@ -49,6 +49,7 @@ static const struct option o_new[] = {
       NULL },
     { "chunk-tokens", 0, "N", "tokens in a chunk", NULL },
     { "chunk-overlap", 0, "N", "tokens that neighbouring chunks share", NULL },
+    { "chunk-tokenizer", 0, "MODEL", "let this model's tokenizer count; words: count words", NULL },
     { "yes", 'y', NULL, "agree for yourself (kind self) without being asked", NULL },
     END,
 };

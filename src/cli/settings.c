@@ -49,6 +49,10 @@ const struct setting settings[SETTING_COUNT] = {
     [SET_CHUNK_OVERLAP] = { "chunk_overlap", "64",
                             "tokens that neighbouring chunks share, for new personas", NULL, 0,
                             4096, false, false },
+    [SET_CHUNK_TOKENIZER] = { "chunk_tokenizer", "words",
+                              "who counts the tokens of a chunk, for new personas: words, or the "
+                              "tokenizer of a model (a name or a GGUF file)",
+                              NULL, 0, 0, true, false },
     [SET_MODELS] = { "models", NULL,
                      "folder of language models (${XDG_DATA_HOME:-~/.local/share}/likeness-models)",
                      NULL, 0, 0, true, false },

@@ -28,6 +28,8 @@ struct work {
     uint64_t n_chunks;
     int64_t from, to; /* written_at of oldest and newest piece */
     struct chunk_opts opts;
+    int32_t *ids; /* scratch of count_tokens */
+    size_t n_ids;
     struct chunker *chat;
     struct chunker *alone;        /* for documents and mails */
     struct arena *mem;            /* of the piece at hand */
@@ -172,7 +174,34 @@ static int date_source(struct work *w)
     return rc;
 }
 
-int chunk_source(struct home *h, const struct persona *p, int64_t source, uint64_t *n_chunks,
+/* ---- counting with a model's tokenizer ---- */
+
+int persona_counter(struct persona *p, struct err *err)
+{
+    struct buf path = BUF_INIT(0);
+    struct gguf *g = NULL;
+    if (!*p->tokenizer || p->counter) return 0;
+    int rc = embed_find(p->tokenizer, &path, err);
+    if (!rc) rc = gguf_open(buf_str(&path), &g, err);
+    if (!rc) rc = tokenizer_open(g, &p->counter, err);
+    gguf_close(g);
+    buf_free(&path);
+    return rc ? err_prefix(err, rc, "the model whose tokenizer counts chunks") : 0;
+}
+
+static size_t count_tokens(void *ud, const char *s, size_t n, uint32_t *off, size_t cap)
+{
+    struct work *w = ud;
+    if (cap > w->n_ids) {
+        int32_t *grown = realloc(w->ids, cap * sizeof *grown);
+        if (!grown) return SIZE_MAX;
+        w->ids = grown;
+        w->n_ids = cap;
+    }
+    return tokenizer_encode_at(w->p->counter, s, n, 0, w->ids, off, cap);
+}
+
+int chunk_source(struct home *h, struct persona *p, int64_t source, uint64_t *n_chunks,
                  struct err *err)
 {
     struct err local = { 0 };
@@ -185,8 +214,11 @@ int chunk_source(struct home *h, const struct persona *p, int64_t source, uint64
                       .err = err ? err : &local };
     w.opts = (struct chunk_opts){ .max_tokens = p->chunk_tokens,
                                   .overlap = p->chunk_overlap,
-                                  .gap_seconds = GAP };
-    int rc = store_chunks_clear(h->store, &p->seal, source, w.err);
+                                  .gap_seconds = GAP,
+                                  .tokens = *p->tokenizer ? count_tokens : NULL,
+                                  .tokens_ud = &w };
+    int rc = persona_counter(p, w.err);
+    if (!rc) rc = store_chunks_clear(h->store, &p->seal, source, w.err);
     if (rc) goto out;
     w.mem = arena_new(0);
     w.alone = w.mem ? chunker_new(&w.opts, put_chunk, &w, w.err) : NULL;
@@ -204,6 +236,7 @@ out:
     map_free(&w.reply);
     if (w.head) explicit_bzero(w.head, REPLY_MAILS * sizeof *w.head);
     free(w.head);
+    free(w.ids);
     arena_free(w.mem);
     *n_chunks = w.n_chunks;
     return rc;

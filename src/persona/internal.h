@@ -2,6 +2,8 @@
 #ifndef LK_PERSONA_INTERNAL_H
 #define LK_PERSONA_INTERNAL_H
 
+#include "model/embed.h"
+#include "model/tokenizer.h"
 #include "persona/ingest.h"
 #include "persona/pack.h"
 #include "persona/persona.h"
@@ -22,8 +24,11 @@ int speakers_of_open(struct ingest *in, const struct format *f, struct format_in
                      struct speaker **out, size_t *n_out, struct err *err);
 
 /* Cut all pieces of a source into chunks anew (inside the caller's transaction). */
-int chunk_source(struct home *h, const struct persona *p, int64_t source, uint64_t *n_chunks,
+int chunk_source(struct home *h, struct persona *p, int64_t source, uint64_t *n_chunks,
                  struct err *err);
+
+/* Opens p->counter, where p->tokenizer names one and it is not open yet. */
+int persona_counter(struct persona *p, struct err *err);
 
 /* What a chunk is embedded and searched by: its title, then its text. */
 void chunk_embed_text(const struct chunk_text *t, struct buf *out);

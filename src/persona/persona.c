@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "persona/embedding.h"
 #include "persona/internal.h"
+#include "text/chunk.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -40,6 +41,8 @@ void persona_close(struct persona *p)
     free(p->consent_by);
     free(p->consent_to);
     free(p->embedder);
+    free(p->tokenizer);
+    tokenizer_close(p->counter);
     store_sealed_clear(&p->seal);
     free(p);
 }
@@ -50,10 +53,11 @@ static int body_write(const struct persona *p, char **out, struct err *err)
 {
     json_t *al = json_array(), *j;
     for (size_t i = 0; i < p->n_aliases; i++) json_array_append_new(al, json_string(p->aliases[i]));
-    j = json_pack("{s:i, s:s, s:s, s:{s:s, s:s, s:I}, s:o, s:i, s:i, s:s}", "v", 1, "name", p->name,
-                  "kind", persona_kind_word(p->kind), "consent", "by", p->consent_by, "to",
+    j = json_pack("{s:i, s:s, s:s, s:{s:s, s:s, s:I}, s:o, s:i, s:i, s:s, s:s*}", "v", 1, "name",
+                  p->name, "kind", persona_kind_word(p->kind), "consent", "by", p->consent_by, "to",
                   p->consent_to, "at", (json_int_t)p->consent_at, "aliases", al, "chunk_tokens",
-                  p->chunk_tokens, "chunk_overlap", p->chunk_overlap, "embedder", p->embedder);
+                  p->chunk_tokens, "chunk_overlap", p->chunk_overlap, "embedder", p->embedder,
+                  "tokenizer", *p->tokenizer ? p->tokenizer : NULL);
     *out = j ? json_dumps(j, JSON_COMPACT) : NULL;
     json_decref(j);
     return *out ? 0 : err_nomem(err);
@@ -90,8 +94,10 @@ static int body_read(const char *s, size_t n, struct persona *p, struct err *err
     p->chunk_tokens = int_of(j, "chunk_tokens", 512, 16, 8192);
     p->chunk_overlap = int_of(j, "chunk_overlap", p->chunk_tokens / 8, 0, p->chunk_tokens / 2);
     p->embedder = str_dup(json_string_value(json_object_get(j, "embedder")) ?: "hash");
+    p->tokenizer = text_of(j, "tokenizer");
     p->aliases = calloc(json_array_size(al) + 1, sizeof *p->aliases);
-    if (!p->name || !p->consent_by || !p->consent_to || !p->embedder || !p->aliases)
+    if (!p->name || !p->consent_by || !p->consent_to || !p->embedder || !p->tokenizer ||
+        !p->aliases)
         rc = err_nomem(err);
     for (size_t i = 0; !rc && p->aliases && i < json_array_size(al); i++) {
         const char *a = json_string_value(json_array_get(al, i));
@@ -337,7 +343,8 @@ int persona_create(struct home *h, const struct persona_new *n, struct persona *
                          .consent_by = (char *)n->consent_by,
                          .consent_to = (char *)n->consent_to,
                          .consent_at = n->consent_at,
-                         .embedder = (char *)embedding_default() };
+                         .embedder = (char *)embedding_default(),
+                         .tokenizer = (char *)(n->tokenizer ? n->tokenizer : "") };
     char *body = NULL;
     *out = NULL;
     if (n->kind >= PERSONA_KIND_COUNT)
@@ -349,7 +356,13 @@ int persona_create(struct home *h, const struct persona_new *n, struct persona *
     if (p.chunk_tokens < 16 || p.chunk_tokens > 8192 || p.chunk_overlap > p.chunk_tokens / 2)
         return err_set(err, ERR_INVAL,
                        "chunks are 16 to 8192 tokens, the overlap at most half of that");
-    rc = name_new(h, n->name, 0, n->any_name, &p.name, err);
+    if (*p.tokenizer && p.chunk_tokens < CHUNK_COUNTED_MIN)
+        return err_set(err, ERR_INVAL,
+                       "chunks that a model's tokenizer counts have at least %d tokens",
+                       CHUNK_COUNTED_MIN);
+    rc = persona_counter(&p, err); /* is it there? */
+    tokenizer_close(p.counter);
+    if (!rc) rc = name_new(h, n->name, 0, n->any_name, &p.name, err);
     if (!rc) rc = body_write(&p, &body, err);
     if (!rc)
         rc = n->uid ? store_persona_new_as(h->store, n->uid, body, strlen(body), &p.seal, err)

@@ -35,7 +35,10 @@ struct persona {
     size_t n_aliases;
     int chunk_tokens, chunk_overlap; /* 512, 64 */
     char *embedder;                  /* "hash" */
-    bool stale; /* derived things are behind the pieces; persona_settle mends */
+    char *tokenizer; /* of the model that counts a chunk's tokens, as embed_find takes it; "": words
+                      * and marks are counted */
+    struct tokenizer *counter; /* the same, once it was needed */
+    bool stale;                /* derived things are behind the pieces; persona_settle mends */
 };
 
 struct persona_new {
@@ -44,6 +47,7 @@ struct persona_new {
     const char *consent_by, *consent_to;
     int64_t consent_at;
     int chunk_tokens, chunk_overlap; /* 0, -1: defaults */
+    const char *tokenizer;           /* see struct persona; NULL: "" */
     bool any_name;                   /* whoever makes it has seen to it that the name is free */
     const uint8_t *uid;              /* VAULT_UID random bytes; NULL: drawn here */
 };

@@ -3,6 +3,7 @@ are tiny ones with random weights (tests/model/tiny), so what they say means not
 streams, repeats with a seed, is matched to sources, and stops."""
 import json
 import os
+import shutil
 import signal
 import struct
 import sys
@@ -168,5 +169,24 @@ def _():
         box.run("doctor", "--reembed", name, timeout=300).ok().has("new vectors")
         box.run("ask", "Do you like geese?", "--voice", "quote").ok()
 
+
+@test("a model's tokenizer counts the tokens of chunks when it is asked to")
+def _():
+    box = Sandbox()
+    box.run("init").ok()
+    text = " ".join(f"Sentence number {i} is about the extraordinarily complicated harbour." for i in range(60))
+    note = box.file("note.txt", text)
+    counter = os.path.join(box.work, "counter.gguf")
+    shutil.copy(os.path.join(TINY, "llama.gguf"), counter)
+    for name, more in ("Words", []), ("Tokens", ["--chunk-tokenizer", counter]):
+        box.run("new", name, "--kind", "self", "--yes", "--chunk-tokens", "256", "--chunk-overlap", "0", *more).ok()
+        box.run("add", note, "-p", name).ok()
+    chunks = {n: box.run("show", n, "--json").ok().json()["persona"]["counts"]["chunks"] for n in ("Words", "Tokens")}
+    check(chunks["Tokens"] > 2 * chunks["Words"], f"chunks: {chunks}")
+    box.run("show", "Tokens").ok().has("counter.gguf")
+    box.run("new", "Small", "--kind", "self", "--yes", "--chunk-tokens", "100", "--chunk-overlap", "0",
+            "--chunk-tokenizer", counter).exits(2).says("256")
+    os.remove(counter)
+    box.run("add", box.file("more.txt", "A new note."), "-p", "Tokens").exits(3).says("counts chunks")
 
 main()
