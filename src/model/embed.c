@@ -27,6 +27,10 @@ void embed_set_finder(int (*find)(void *, const char *, struct buf *, struct err
     finder.ud = ud;
 }
 
+static const struct embed_kind *remote;
+
+void embed_set_remote(const struct embed_kind *kind) { remote = kind; }
+
 int embed_find(const char *what, struct buf *out, struct err *err)
 {
     if (!str_starts(what, "model:")) return buf_adds(out, what) ? err_nomem(err) : 0;
@@ -38,6 +42,7 @@ int embed_find(const char *what, struct buf *out, struct err *err)
 const struct embed_kind *embed_kind_by_name(const char *name)
 {
     if (!name) return NULL;
+    if (str_starts(name, "remote:")) return remote;
     if (str_starts(name, "model:") || strchr(name, '/') || str_ends(name, ".gguf"))
         return &embed_model;
     for (size_t i = 0; embed_kinds[i]; i++)

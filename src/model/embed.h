@@ -7,8 +7,8 @@
  *     embed_close(e);
  *
  * Names: "hash", "static" (the table shipped with the program), "model:NAME" (a model of the shelf,
- * see embed_set_finder), or the path of a GGUF file: an encoder or a table. Vectors of equal
- * version and state compare.
+ * see embed_set_finder), the path of a GGUF file: an encoder or a table, or "remote:MODEL" where
+ * embed_set_remote has said who asks. Vectors of equal version and state compare.
  *
  * An embedder may learn from the corpus before use (the hash embedder: document frequencies):
  *     embed_learn(e, text, n) for each passage; embed_learned(e) says how many it has seen;
@@ -86,6 +86,9 @@ bool embed_is_embedder(const struct gguf *g);
 /* Where "model:NAME" is: find appends the path of the file to out. Set once, before threads. */
 void embed_set_finder(int (*find)(void *ud, const char *name, struct buf *out, struct err *err),
                       void *ud);
+/* Who makes the vectors of "remote:MODEL": this room has no network. NULL: nobody. Set once, before
+ * threads. */
+void embed_set_remote(const struct embed_kind *kind);
 /* For kinds: path of "model:NAME" by the finder, of anything else the thing itself. */
 int embed_find(const char *what, struct buf *out, struct err *err);
 

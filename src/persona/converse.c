@@ -12,11 +12,13 @@
 #include "persona/question.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define SAID_MAX        64
 #define TURNS_IN_PROMPT 8
+#define SUBJECT_BYTES   400 /* of an answer that was given elsewhere */
 
 struct turn {
     char *question, *answer;
@@ -174,7 +176,8 @@ int conversation_open(struct retriever *r, const char *voice, int64_t id, bool s
     c->save = save;
     c->id = id;
     if (!(c->voice = voice_by_name(voice ? voice : "quote")))
-        rc = err_set(err, ERR_INVAL, "there is no voice of that name; there are quote and native");
+        rc = err_set(err, ERR_INVAL,
+                     "there is no voice of that name; there are quote, native and remote");
     if (!rc) rc = profile_of(h, p, &c->profile, err);
     if (!rc) rc = load_template(c, 0, err);
     if (!rc) rc = load_template(c, 1, err);
@@ -213,6 +216,20 @@ void conversation_keeper(struct conversation *c, int (*take)(void *, struct home
     c->take = take;
     c->give = give;
     c->keeper = ud;
+}
+
+int conversation_recall(struct conversation *c, const char *question, const char *answer,
+                        struct err *err)
+{
+    if (!utf8_valid(question, strlen(question)) || !utf8_valid(answer, strlen(answer)))
+        return err_set(err, ERR_INVAL, "a turn is not valid UTF-8");
+    char begins[SUBJECT_BYTES + 1];
+    size_t n = utf8_cut(answer, strlen(answer), SUBJECT_BYTES);
+    snprintf(begins, sizeof begins, "%.*s", (int)n, answer);
+    int rc =
+        remember(c, question, answer) || remember_subject(c, question, begins) ? err_nomem(err) : 0;
+    explicit_bzero(begins, sizeof begins);
+    return rc;
 }
 
 void conversation_making(struct conversation *c, const struct voice_making *m) { c->making = *m; }
@@ -258,12 +275,15 @@ static json_t *made_json(const struct answer *a)
         [ENGINE_CANCELLED] = "cancelled", [ENGINE_FAILED] = "failed",
     };
     const struct engine_result *r = &a->made.result;
-    return json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:f, s:f, s:I, s:I}", "model", a->made.model,
-                     "stop", stop[r->stop], "prompt_tokens", r->prompt_tokens, "reused_tokens",
-                     r->reused_tokens, "output_tokens", r->output_tokens, "dropped_parts",
-                     r->dropped_parts, "first_token_seconds", r->first, "tokens_per_second",
-                     r->tokens_per_second, "unsupported", (json_int_t)a->made.unsupported,
-                     "refused", (json_int_t)a->made.refused);
+    json_t *remote =
+        a->made.host ? json_pack("{s:s, s:b}", "host", a->made.host, "leaves_machine", a->made.left)
+                     : NULL;
+    return json_pack(
+        "{s:s, s:s, s:i, s:i, s:i, s:i, s:f, s:f, s:I, s:I, s:o*}", "model", a->made.model, "stop",
+        stop[r->stop], "prompt_tokens", r->prompt_tokens, "reused_tokens", r->reused_tokens,
+        "output_tokens", r->output_tokens, "dropped_parts", r->dropped_parts, "first_token_seconds",
+        r->first, "tokens_per_second", r->tokens_per_second, "unsupported",
+        (json_int_t)a->made.unsupported, "refused", (json_int_t)a->made.refused, "remote", remote);
 }
 
 struct json_t *answer_json(const struct answer *a, const char *question)
@@ -355,7 +375,7 @@ int conversation_ask(struct conversation *c, const char *question, const struct 
     if (!utf8_valid(question, strlen(question)))
         return err_set(err, ERR_INVAL, "the question is not valid UTF-8");
     in.query = q ? *q : query_default(question);
-    if (c->making.model && !(turns = turns_before(c))) return err_nomem(err);
+    if ((c->making.model || c->making.remote) && !(turns = turns_before(c))) return err_nomem(err);
     in.turns = turns;
     in.n_turns = turns ? c->n_turns : 0;
     int rc = c->voice->answer(&in, a, err);

@@ -21,6 +21,10 @@ int conversation_open(struct retriever *r, const char *voice, int64_t id, bool s
  * (may be NULL) says so. */
 int conversation_ask(struct conversation *c, const char *question, const struct query *q,
                      struct answer *a, bool *unsaved, struct err *err);
+/* A turn that was had elsewhere, before the next question: for clients that bring the conversation with
+ * them. Not saved. */
+int conversation_recall(struct conversation *c, const char *question, const char *answer,
+                        struct err *err);
 /* How a model-made voice answers the turns from now on: copied, what it points to is borrowed. */
 void conversation_making(struct conversation *c, const struct voice_making *m);
 /* Turns are saved in the home that take hands out (0, or an error: the turn is not saved), and not in

@@ -244,18 +244,24 @@ static const float *vector_of(void *ud, int64_t id)
     return x ? vectors_get(r->vectors, window_id(id, x->best)) : NULL;
 }
 
-/* Question and, for a follow-up, the turns before it: one unit vector. */
-static int query_vector(struct retriever *r, const struct query *q, float *v)
+/* Question and, for a follow-up, the turns before it: one unit vector. A search by words goes on
+ * without one, all 0, when the embedder cannot be asked. */
+static int query_vector(struct retriever *r, const struct query *q, float *v, struct err *err)
 {
-    int dim = r->m.e->dim;
-    int rc = embed_query(r->m.e, q->text, strlen(q->text), v);
-    if (rc || !q->before || !*q->before) return rc;
-    float *b = arena_alloc(r->tmp, (size_t)dim * sizeof *b);
-    if (!b) return ERR_NOMEM;
-    if ((rc = embed_query(r->m.e, q->before, strlen(q->before), b))) return rc;
-    kernels.axpy_f32(v, BEFORE_WEIGHT, b, (size_t)dim);
-    float norm = sqrtf(kernels.dot_f32(v, v, (size_t)dim));
-    for (int i = 0; norm > 0 && i < dim; i++) v[i] /= norm;
+    size_t dim = (size_t)r->m.e->dim, n = q->before && *q->before ? 2 : 1;
+    struct span text[] = { span_of(q->text), span_of(q->before) };
+    float *both = arena_alloc(r->tmp, n * dim * sizeof *both);
+    int rc = both ? embed_texts(r->m.e, EMBED_QUERY, text, n, both, err) : err_nomem(err);
+    if (rc && rc != ERR_NOMEM && q->mode == QUERY_KEYWORD) {
+        memset(v, 0, dim * sizeof *v);
+        return 0;
+    }
+    if (rc) return rc;
+    memcpy(v, both, dim * sizeof *v);
+    if (n == 1) return 0;
+    kernels.axpy_f32(v, BEFORE_WEIGHT, both + dim, dim);
+    float norm = sqrtf(kernels.dot_f32(v, v, dim));
+    for (size_t i = 0; norm > 0 && i < dim; i++) v[i] /= norm;
     return 0;
 }
 
@@ -415,7 +421,7 @@ int retrieve(struct retriever *r, const struct query *q, struct passages *out, s
     arena_reset(r->tmp);
     float *v = arena_alloc(r->tmp, (size_t)r->m.e->dim * sizeof *v);
     if (!hit || !v || !(out->mem = arena_new(0))) rc = err_nomem(err);
-    if (!rc && (!v || query_vector(r, q, v))) rc = err_nomem(err);
+    if (!rc && v) rc = query_vector(r, q, v, err);
     size_t n = rc ? 0 : rank(r, q, v, want, hit, 2 * want, err, &rc);
     if (!rc && q->diversity > 0)
         n = fuse_mmr(hit, n, k, 1 - q->diversity, r->m.e->dim, vector_of, r);

@@ -5,9 +5,9 @@
 
 #include <string.h>
 
-extern const struct voice voice_quote, voice_native;
+extern const struct voice voice_quote, voice_native, voice_remote;
 
-const struct voice *const voices[] = { &voice_quote, &voice_native, NULL };
+const struct voice *const voices[] = { &voice_quote, &voice_native, &voice_remote, NULL };
 
 const struct voice *voice_by_name(const char *name)
 {

@@ -1,7 +1,7 @@
 /* Voices: what turns a question and retrieved passages into an answer in the first person.
  *
  * `quote` needs no model: it answers with the person's own sentences. `native` lets a language
- * model in this process write the answer (native.h). An answer is a list of parts; each is a
+ * model in this process write the answer (native.h), `remote` one behind a server (remote.h). An answer is a list of parts; each is a
  * quotation, a connecting phrase, or a sentence that a model made, which rests on a source or is
  * marked as resting on none: so that a reader can always see which words are the person's, and what
  * the others are worth. */
@@ -45,6 +45,8 @@ struct answer {
     double seconds; /* retrieval and composing */
     struct generation {
         const char *model; /* name of the model that made it; NULL: none did */
+        const char *host;  /* that it was asked for it; NULL: in this process */
+        bool left;         /* host is another machine: question and passages went there */
         struct engine_result result;
         size_t unsupported; /* sentences that no passage supports */
         size_t refused;     /* of these, left out (strict) */
@@ -71,7 +73,11 @@ struct voice_turn { /* a turn before, oldest first */
 /* How a model is to answer; zeroed means: as the voice likes. */
 struct voice_making {
     struct native *model; /* NULL: voices that need one refuse */
+    struct remote *remote;
     const struct sampler_opts *sampling;
+    const char *const *stop; /* the answer ends before any of these */
+    int n_stop;
+    const char *wish; /* of the asker, about the manner of the answer; NULL: none */
     int max_tokens;   /* 0: 512 */
     bool strict;      /* leave out sentences that no passage supports */
     uint64_t account; /* whose turn it costs */

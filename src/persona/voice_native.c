@@ -1,337 +1,55 @@
-/* The native voice: a language model in this process writes the answer from what was retrieved.
- *
- *  1. Retrieval brings the passages (five, as DESIGN says); nothing found: the quote voice's phrase
- *     for that, and the model is not asked.
- *  2. The prompt is a conversation (prompt.h): system text, then each turn with the passages it
- *     got, then this question with its own. So a new turn begins with the very tokens of the last
- *     one, and the engine goes on from there. What may go when the context overflows, oldest first:
- *     passages of earlier turns, then earlier turns, then passages of this one. Never the
- *     instructions.
- *  3. As text comes, sentences are split off and matched to what they rest on (ground.h). One that
- *     claims what no passage says is marked; with `strict` it is never said.
- *
- * The fence word is the persona's (prompt_fence), so that the system text is the same every
- * time. */
-#include "persona/ground.h"
+/* The native voice: a language model in this process writes the answer (maker.c). */
+#include "persona/maker.h"
 #include "persona/native.h"
-#include "persona/prompt.h"
-#include "persona/question.h"
-#include "persona/quote.h"
-#include "persona/voice.h"
 
-#include "base/arena.h"
-#include "base/str.h"
-#include "text/sentence.h"
+#define READ_MS 100
 
-#include <stdlib.h>
-#include <string.h>
-
-#define TURNS_MAX    64 /* of a conversation that are given to the model */
-#define READ_MS      100
-#define PARTS_A_TURN 4 /* before, examples, after; answer */
-
-struct making {
-    const struct voice_in *in;
-    struct answer *out;
-    struct passages ps;
-    struct grounder *ground;
-    struct sentences *it;
-    struct buf text; /* what the model said */
-    size_t done;     /* bytes of it that became parts */
-    size_t cap_parts, cap_cites;
-    struct buf said; /* what the reader got */
-    bool stopped;
-    struct err *err;
-};
-
-/* ---- the prompt ---- */
-
-static void add_part(struct template_part *p, size_t *n, enum template_role role, const char *s,
-                     size_t len, bool more, int drop)
-{
-    if (!len) return;
-    p[(*n)++] = (struct template_part){ role, s, len, more, drop };
-}
-
-/* A message whose retrieved text may go before the rest of it. */
-static void add_message(struct template_part *p, size_t *n, const char *user, size_t from,
-                        size_t to, int drop_examples, int drop_rest)
-{
-    size_t len = strlen(user), first = *n;
-    add_part(p, n, TEMPLATE_USER, user, from, false, drop_rest);
-    add_part(p, n, TEMPLATE_USER, user + from, to - from, *n > first, drop_examples);
-    add_part(p, n, TEMPLATE_USER, user + to, len - to, *n > first, drop_rest);
-}
-
-/* The whole conversation; parts has room. Drops: 1 .. n turns' examples, then n turns, then
- * ours. */
-static size_t make_parts(const struct voice_in *in, const struct prompt *pr,
-                         struct template_part *parts)
-{
-    size_t n = 0, skip = in->n_turns > TURNS_MAX ? in->n_turns - TURNS_MAX : 0;
-    int turns = (int)(in->n_turns - skip);
-    add_part(parts, &n, TEMPLATE_SYSTEM, pr->system, strlen(pr->system), false, 0);
-    for (int i = 0; i < turns; i++) {
-        const struct voice_turn *t = &in->turns[skip + (size_t)i];
-        const char *user = t->user ? t->user : t->question;
-        add_message(parts, &n, user, t->user ? t->examples_from : 0, t->user ? t->examples_to : 0,
-                    i + 1, turns + i + 1);
-        add_part(parts, &n, TEMPLATE_ASSISTANT, t->answer, strlen(t->answer), false, turns + i + 1);
-    }
-    add_message(parts, &n, pr->user, pr->examples_from, pr->examples_to, 2 * turns + 1, 0);
-    return n;
-}
-
-static const char *title_of(void *ud, int64_t source) { return retriever_title(ud, source); }
-
-static int build_prompt(struct making *m, struct prompt *pr)
-{
-    const struct voice_in *in = m->in;
-    int ctx = engine_ctx(native_engine(in->making.model));
-    int answer = in->making.max_tokens ? in->making.max_tokens : 512;
-    char fence[33];
-    prompt_fence(retriever_persona(in->retriever), fence);
-    struct prompt_in p = { .persona = retriever_persona(in->retriever),
-                           .profile = in->profile,
-                           .passages = &m->ps,
-                           .question = in->question,
-                           .system_template = in->system_template,
-                           .user_template = in->user_template,
-                           .context_tokens = ctx,
-                           .answer_tokens = answer < ctx / 2 ? answer : ctx / 2,
-                           .now = in->now,
-                           .fence = fence,
-                           .title = title_of,
-                           .title_ud = in->retriever };
-    return prompt_build(&p, pr, m->err);
-}
-
-/* ---- what the sentences rest on ---- */
-
-/* Room for one more of size bytes at the end of *list, which holds n. */
-static bool grow(struct arena *mem, void *list, size_t n, size_t *cap, size_t size)
-{
-    void **at = list;
-    if (n < *cap) return true;
-    size_t more = *cap ? *cap * 2 : 16;
-    void *p = arena_alloc(mem, more * size);
-    if (!p) return false;
-    if (n) memcpy(p, *at, n * size);
-    *at = p;
-    *cap = more;
-    return true;
-}
-
-/* The index of the cited sentence, added when it is new; -1 when memory is short. */
-static int cite(struct making *m, const struct ground *w)
-{
-    struct answer *a = m->out;
-    const struct passage *p = &m->ps.p[w->passage];
-    const struct chunk_seg *seg = &p->text.seg[w->seg];
-    for (size_t i = 0; i < a->n_cites; i++)
-        if (a->cite[i].piece == seg->piece && strlen(a->cite[i].sentence) == w->n &&
-            !memcmp(a->cite[i].sentence, w->text, w->n))
-            return (int)i;
-    if (!grow(a->mem, &a->cite, a->n_cites, &m->cap_cites, sizeof *a->cite)) return -1;
-    const char *title =
-        *p->text.title ? p->text.title : retriever_title(m->in->retriever, p->source);
-    struct answer_cite *c = &a->cite[a->n_cites];
-    *c = (struct answer_cite){ .source = p->source,
-                               .chunk = p->chunk,
-                               .piece = seg->piece,
-                               .written_at = seg->written_at,
-                               .similarity = p->similarity,
-                               .support = w->support,
-                               .title = arena_strdup(a->mem, title),
-                               .sentence = arena_strndup(a->mem, w->text, w->n),
-                               .question = "" };
-    return c->title && c->sentence ? (int)a->n_cites++ : -1;
-}
-
-static void tell(struct making *m, const char *s, size_t n)
-{
-    if (m->in->making.said && m->in->making.said(m->in->making.ud, s, n)) m->stopped = true;
-}
-
-/* One sentence of the answer, with the space before it: [from, to) of text, the words at `at`. */
-static int add_sentence(struct making *m, size_t from, size_t at, size_t to)
-{
-    struct answer *a = m->out;
-    const char *s = m->text.p;
-    struct ground w = ground_sentence(m->ground, s + at, to - at);
-    bool bad = w.claims && w.support < GROUND_ENOUGH, strict = m->in->making.strict;
-    a->made.unsupported += bad;
-    if (bad && strict) {
-        a->made.refused++;
-        return 0;
-    }
-    if (!grow(a->mem, &a->part, a->n_parts, &m->cap_parts, sizeof *a->part)) return ERR_NOMEM;
-    int c = w.claims && !bad ? cite(m, &w) : -1;
-    if (w.claims && !bad && c < 0) return ERR_NOMEM;
-    struct answer_part *p = &a->part[a->n_parts];
-    *p = (struct answer_part){
-        .text = arena_strndup(a->mem, s + at, to - at), .made = true, .unsupported = bad, .cite = c
-    };
-    if (!p->text) return ERR_NOMEM;
-    a->n_parts++;
-    if (buf_add(&m->said, s + from, to - from)) return ERR_NOMEM;
-    if (strict) tell(m, s + from, to - from);
-    return 0;
-}
-
-/* Sentences that are whole become parts; `all`: the rest too. The last one may go on yet. */
-static int take_sentences(struct making *m, bool all)
-{
-    size_t from, to, n = m->text.n - m->done, last = 0, last_at = 0, last_to = 0;
-    bool any = false;
-    int rc = 0;
-    if (!n) return 0;
-    const char *s = m->text.p + m->done;
-    if (!all && !memchr(s, '.', n) && !memchr(s, '!', n) && !memchr(s, '?', n) &&
-        !memchr(s, '\n', n))
-        return 0;
-    if (sentences_text(m->it, s, n)) return ERR_NOMEM;
-    while (!rc && sentences_next(m->it, &from, &to)) {
-        if (any) rc = add_sentence(m, m->done + last, m->done + last_at, m->done + last_to);
-        last = any ? last_to : 0;
-        last_at = from, last_to = to;
-        any = true;
-    }
-    if (!rc && any && all)
-        rc = add_sentence(m, m->done + last, m->done + last_at, m->done + last_to);
-    if (any) m->done += all ? n : last;
-    return rc;
-}
-
-/* ---- making ---- */
-
-static int read_answer(struct making *m, struct engine_job *j)
+static int read_answer(struct maker *m, struct engine_job *j)
 {
     struct buf piece = BUF_INIT(1 << 20);
     int rc = 0, more = 1;
-    while (more && !rc) {
+    while (more) {
         buf_clear(&piece);
         more = engine_read(j, &piece, READ_MS);
-        if (piece.failed || buf_add(&m->text, buf_str(&piece), piece.n)) rc = ERR_NOMEM;
-        if (!m->in->making.strict || !piece.n) tell(m, buf_str(&piece), piece.n);
-        if (!rc && piece.n) rc = take_sentences(m, false);
-        if (m->stopped) engine_cancel(j);
+        if (!rc) rc = maker_text(m, buf_str(&piece), piece.n);
+        if (rc) engine_cancel(j);
     }
-    if (rc) engine_cancel(j);
-    else rc = take_sentences(m, true);
     buf_free(&piece);
-    return rc ? err_nomem(m->err) : 0;
+    return rc == ERR_CANCEL ? 0 : rc;
 }
 
-static int ask_model(struct making *m, const struct prompt *pr)
+static int ask(const struct voice_in *in, const struct template_part *parts, size_t n,
+               struct maker *m, struct engine_result *r, struct err *err)
 {
-    const struct voice_making *how = &m->in->making;
-    struct engine *e = native_engine(how->model);
-    size_t turns = m->in->n_turns < TURNS_MAX ? m->in->n_turns : TURNS_MAX;
-    struct template_part *parts = calloc(PARTS_A_TURN * (turns + 1) + 1, sizeof *parts);
+    const struct voice_making *how = &in->making;
     struct engine_job *j = NULL;
-    if (!parts) return err_nomem(m->err);
-    struct engine_ask ask = { .parts = parts,
-                              .n_parts = make_parts(m->in, pr, parts),
-                              .sampling = how->sampling ? *how->sampling : SAMPLER_DEFAULTS,
-                              .max_tokens = how->max_tokens,
-                              .account = how->account };
-    int rc = engine_submit(e, &ask, &j, m->err);
+    struct engine_ask a = { .parts = parts,
+                            .n_parts = n,
+                            .sampling = how->sampling ? *how->sampling : SAMPLER_DEFAULTS,
+                            .stop = how->stop,
+                            .n_stop = how->n_stop,
+                            .max_tokens = how->max_tokens,
+                            .account = how->account };
+    int rc = engine_submit(native_engine(how->model), &a, &j, err);
     if (!rc) rc = read_answer(m, j);
     if (!rc) {
-        const struct engine_result *r = engine_result(j);
-        m->out->made.result = *r;
-        if (r->stop == ENGINE_FAILED) rc = err_set(m->err, r->err.code, "%s", r->err.msg);
-        else if (r->stop == ENGINE_CANCELLED && !m->text.n)
-            rc = err_set(m->err, ERR_CANCEL, "stopped");
+        *r = *engine_result(j);
+        if (r->stop == ENGINE_FAILED) rc = err_set(err, r->err.code, "%s", r->err.msg);
     }
     engine_job_free(j);
-    free(parts);
     return rc;
-}
-
-/* Nothing was found, or nothing of what was made may be said: the words for that. */
-static int say_unknown(struct making *m)
-{
-    struct answer *a = m->out;
-    struct buf b = BUF_INIT(4096);
-    a->kind = ANSWER_NONE;
-    manner_unknown(m->in->profile, m->in->question, &b);
-    a->part = arena_alloc(a->mem, sizeof *a->part);
-    a->text = arena_strndup(a->mem, buf_str(&b), b.n);
-    int rc = b.failed || !a->part || !a->text ? err_nomem(m->err) : 0;
-    if (!rc) {
-        a->part[0] = (struct answer_part){ .text = a->text, .cite = -1 };
-        a->n_parts = 1;
-        a->n_cites = 0;
-        tell(m, a->text, strlen(a->text));
-    }
-    buf_free(&b);
-    return rc;
-}
-
-static int finish(struct making *m)
-{
-    struct answer *a = m->out;
-    struct span s = span_trim((struct span){ m->said.p, m->said.n });
-    bool claims = false;
-    for (size_t i = 0; i < a->n_parts; i++) claims |= a->part[i].cite >= 0;
-    if (!s.n || (m->in->making.strict && a->made.refused && !claims)) return say_unknown(m);
-    a->kind = claims ? ANSWER_FOUND : ANSWER_NONE;
-    a->text = arena_strndup(a->mem, s.p, s.n);
-    return a->text ? 0 : err_nomem(m->err);
-}
-
-static int keep_given(struct making *m, const struct prompt *pr)
-{
-    struct answer *a = m->out;
-    a->given.user = arena_strdup(a->mem, pr->user);
-    a->given.examples_from = pr->examples_from;
-    a->given.examples_to = pr->examples_to;
-    a->made.model = arena_strdup(a->mem, native_name(m->in->making.model));
-    return a->given.user && a->made.model ? 0 : err_nomem(m->err);
-}
-
-static int find_passages(struct making *m)
-{
-    struct query q = m->in->query;
-    q.text = m->in->question;
-    q.before = question_leans(m->in->question) ? m->in->before : NULL;
-    return retrieve(m->in->retriever, &q, &m->ps, m->err);
 }
 
 static int native_answer(const struct voice_in *in, struct answer *out, struct err *err)
 {
-    struct making m = { .in = in, .out = out, .err = err };
-    struct prompt pr = { 0 };
-    double start = clock_mono();
-    if (!in->making.model)
+    struct native *model = in->making.model;
+    if (!model)
         return err_set(
             err, ERR_INVAL,
             "the native voice needs a language model: `likeness model use MODEL` chooses "
             "one, `likeness model catalogue` lists some");
-    *out = (struct answer){ .mem = arena_new(0), .text = "" };
-    m.it = sentences_new(err);
-    int rc = out->mem && m.it ? find_passages(&m) : err_nomem(err);
-    if (!rc && !m.ps.n) {
-        rc = say_unknown(&m);
-        goto out;
-    }
-    if (!rc) rc = ground_new(in->retriever, &m.ps, in->question, &m.ground, err);
-    if (!rc) rc = build_prompt(&m, &pr);
-    if (!rc) rc = ask_model(&m, &pr);
-    if (!rc) rc = keep_given(&m, &pr);
-    if (!rc) rc = finish(&m);
-out:
-    prompt_clear(&pr);
-    ground_free(m.ground);
-    sentences_free(m.it);
-    passages_clear(&m.ps);
-    buf_free(&m.text);
-    buf_free(&m.said);
-    if (rc) answer_clear(out);
-    out->seconds = clock_mono() - start;
-    return rc;
+    struct maker_back back = { native_name(model), engine_ctx(native_engine(model)), ask };
+    return maker_answer(in, &back, out, err);
 }
 
 const struct voice voice_native = { "native",
