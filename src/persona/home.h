@@ -17,6 +17,14 @@ struct home {
     bool shared; /* the vault is another home's */
 };
 
+/* Where changes go when the home at hand is to read only: take hands out one to write, or says why
+ * not; give gets it back. */
+struct home_writer {
+    int (*take)(void *ud, struct home **out, struct err *err);
+    void (*give)(void *ud, struct home *h);
+    void *ud;
+};
+
 /* Make folder, keys and an empty store. ERR_EXISTS when a home is there; after any other error
  * nothing is left behind that was not there before. */
 int home_create(const char *path, const struct secret *s, struct err *err);

@@ -81,6 +81,14 @@ int ingest_speakers(struct ingest *in, const char *const *paths, size_t n, struc
 /* Bring all that is derived up to date: vectors (re-learning the embedder when the corpus grew by a
  * quarter or more), key phrases, topics, profile. One transaction. */
 int persona_settle(struct home *h, struct persona *p, const struct progress *pr, struct err *err);
+/* The same for a persona that others may add texts to meanwhile: reads in h, takes the writer for short
+ * moments only, and may leave p->stale set, when there is more to settle by now. A reader sees vectors
+ * of new chunks early, everything else in one step. Nobody else settles this persona or deletes from
+ * it meanwhile. */
+int persona_settle_by(struct home *h, struct persona *p, const struct home_writer *by,
+                      const struct progress *pr, struct err *err);
+int persona_reembed_by(struct home *h, struct persona *p, const char *embedder,
+                       const struct home_writer *by, const struct progress *pr, struct err *err);
 /* Make vectors anew with another embedder; searches use the old ones until it is done. */
 int persona_reembed(struct home *h, struct persona *p, const char *embedder,
                     const struct progress *pr, struct err *err);

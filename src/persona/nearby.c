@@ -102,13 +102,6 @@ static int drop_parts(struct parts *s)
     return rc;
 }
 
-static int save(struct parts *s, struct graph *g, const struct vectors *ix)
-{
-    int rc = graph_tune(g, ix, NEARBY_RECALL, NULL, s->err);
-    if (!rc) rc = graph_save(g, put_part, s, s->err);
-    return rc ? rc : drop_parts(s);
-}
-
 /* ---- settling ---- */
 
 static int count_vectors(void *ud, int64_t chunk, const float *v, int count)
@@ -136,34 +129,64 @@ static int is_large(struct home *h, const struct persona *p, int64_t embedder, i
     return rc;
 }
 
-int nearby_settle(struct home *h, const struct persona *p, int64_t embedder, int dim, bool anew,
-                  const struct progress *pr, struct err *err)
+/* What is to be stored: a graph and the vectors that it is about, or nothing to keep. */
+struct nearby_made {
+    struct graph *g;
+    struct vectors *ix;
+    bool drop;
+};
+
+void nearby_made_free(struct nearby_made *m)
+{
+    if (!m) return;
+    graph_free(m->g);
+    vectors_free(m->ix);
+    free(m);
+}
+
+static int make(struct home *h, const struct persona *p, bool anew, const struct progress *pr,
+                struct nearby_made *m, int dim, bool *change, struct err *err)
+{
+    struct parts s = { .store = h->store, .ps = &p->seal }; /* what cannot be read is built anew */
+    size_t missing = 0;
+    int rc = 0;
+    if (!anew && graph_load(m->ix, get_part, &s, &m->g, &missing, NULL) == ERR_NOMEM)
+        rc = err_nomem(err);
+    size_t left_out = m->g ? graph_info(m->g).left_out : 0, n = vectors_count(m->ix);
+    if (m->g && (left_out * 5 > n || missing * 2 > n)) {
+        graph_free(m->g);
+        m->g = NULL;
+    }
+    *change = !m->g || (missing + left_out) * 100 > n;
+    if (!rc && !m->g && !(m->g = graph_new(dim, err))) rc = ERR_NOMEM;
+    if (!rc && *change) rc = graph_update(m->g, m->ix, pr, err);
+    if (!rc && *change) rc = graph_tune(m->g, m->ix, NEARBY_RECALL, NULL, err);
+    return rc;
+}
+
+int nearby_make(struct home *h, const struct persona *p, int64_t embedder, int dim, bool anew,
+                const struct progress *pr, struct nearby_made **out, struct err *err)
+{
+    struct nearby_made *m = calloc(1, sizeof *m);
+    bool large, change = true;
+    *out = NULL;
+    if (!m) return err_nomem(err);
+    int rc = is_large(h, p, embedder, dim, &large, err);
+    m->drop = !large;
+    if (!rc && large) rc = nearby_vectors(h, p, embedder, dim, &m->ix, err);
+    if (!rc && large) rc = make(h, p, anew, pr, m, dim, &change, err);
+    if (rc || !change) nearby_made_free(m);
+    else *out = m;
+    return rc;
+}
+
+int nearby_put(struct home *h, const struct persona *p, struct nearby_made *m, struct err *err)
 {
     struct parts s = { .store = h->store, .ps = &p->seal, .err = err };
-    struct vectors *ix = NULL;
-    struct graph *g = NULL;
-    size_t missing = 0;
-    bool large;
-    int rc = is_large(h, p, embedder, dim, &large, err);
-    if (!rc && !large) rc = drop_parts(&s);
-    if (rc || !large) return rc;
-    rc = nearby_vectors(h, p, embedder, dim, &ix, err);
-    s.err = NULL; /* what is stored and cannot be read is built anew */
-    if (!rc && !anew && graph_load(ix, get_part, &s, &g, &missing, NULL) == ERR_NOMEM)
-        rc = err_nomem(err);
-    s.err = err;
-    size_t left_out = g ? graph_info(g).left_out : 0, n = rc ? 0 : vectors_count(ix);
-    if (g && (left_out * 5 > n || missing * 2 > n)) {
-        graph_free(g);
-        g = NULL;
-    }
-    bool change = !g || (missing + left_out) * 100 > n;
-    if (!rc && !g && !(g = graph_new(dim, err))) rc = ERR_NOMEM;
-    if (!rc && change) rc = graph_update(g, ix, pr, err);
-    if (!rc && change) rc = save(&s, g, ix);
-    graph_free(g);
-    vectors_free(ix);
-    return rc;
+    int rc = 0;
+    if (!m) return 0;
+    if (!m->drop) rc = graph_save(m->g, put_part, &s, err);
+    return rc ? rc : drop_parts(&s);
 }
 
 /* ---- searching ---- */
@@ -223,12 +246,15 @@ int nearby_look(struct home *h, const struct persona *p, struct nearby_look *out
 int nearby_repair(struct home *h, const struct persona *p, const struct progress *pr,
                   struct err *err)
 {
+    struct nearby_made *made = NULL;
     struct row_embedder e = { 0 };
     int rc = store_embedder_each(h->store, &p->seal, current_embedder, &e, err);
     if (rc || !e.id) return rc;
     if ((rc = store_begin(h->store, err))) return rc;
-    rc = nearby_settle(h, p, e.id, e.dim, true, pr, err);
+    rc = nearby_make(h, p, e.id, e.dim, true, pr, &made, err);
+    if (!rc) rc = nearby_put(h, p, made, err);
     if (!rc) rc = store_commit(h->store, err);
     if (rc) store_rollback(h->store);
+    nearby_made_free(made);
     return rc;
 }

@@ -1,7 +1,8 @@
 /* The index of a large persona: from GRAPH_FROM vectors on, a graph (index/graph.h) finds the
  * nearest ones. It is kept in sealed documents "graph.0", "graph.1", ... beside the vectors.
  *
- *     nearby_settle(h, p, embedder, dim, &progress, err);    in settle's transaction
+ *     nearby_make(h, p, embedder, dim, false, &progress, &made, err);    may take long
+ *     nearby_put(h, p, made, err);                           in settle's last transaction
  *     nearby_load(h, p, vectors, &g, err);                   g NULL: scan all
  *     n = nearby_search(g, vectors, q, k, keep, ud, hits);
  *
@@ -17,10 +18,15 @@
 /* How many vectors a persona has at least that gets a graph: 200,000, or what LIKENESS_GRAPH_FROM
  * says, for tests. */
 size_t nearby_from(void);
-/* Brings the stored index up to date with the vectors of an embedder: builds it, adds to it, or
- * takes it away. anew: also when it is good. Inside the caller's transaction. */
-int nearby_settle(struct home *h, const struct persona *p, int64_t embedder, int dim, bool anew,
-                  const struct progress *pr, struct err *err);
+/* Brings the index up to date with the vectors of an embedder: builds it, adds to it, or finds that
+ * there is to be none; *out NULL when the stored one is good as it is. anew: builds it in any case.
+ * h is only read. */
+struct nearby_made;
+int nearby_make(struct home *h, const struct persona *p, int64_t embedder, int dim, bool anew,
+                const struct progress *pr, struct nearby_made **out, struct err *err);
+/* Stores it, inside the caller's transaction. m NULL: nothing. */
+int nearby_put(struct home *h, const struct persona *p, struct nearby_made *m, struct err *err);
+void nearby_made_free(struct nearby_made *m);
 /* *out NULL, and 0: there is none, or it no longer fits; then all vectors are to be scanned. */
 int nearby_load(struct home *h, const struct persona *p, const struct vectors *ix,
                 struct graph **out, struct err *err);

@@ -1,5 +1,5 @@
-/* Settling: everything that is derived from the pieces is brought up to date in one transaction, so
- * a reader sees the old state or the new one.
+/* Settling: everything that is derived from the pieces is brought up to date, so that a reader sees
+ * the old state or the new one.
  *
  *  1. Sources whose chunks were dropped (a new alias, an interrupted change) are cut anew.
  *  2. The embedder, and how rare words are. When the corpus has grown or shrunk by a quarter since
@@ -11,63 +11,58 @@
  *     of the chunks that were embedded. A few sentences of the corpus, put to it as questions, say
  *     what a cosine means here (embedding.c).
  *  4. Topics: clustered anew with the embedder, else new chunks join the nearest topic.
- *  5. The profile, counted over all voice pieces. */
-#include "base/map.h"
+ *  5. The profile, counted over all voice pieces.
+ *
+ * With the only writer in hand all of this is one transaction. Where many share it (persona_settle_by),
+ * what takes long is done while others write, and what is stored goes in steps that are each
+ * harmless: vectors of an embedder that is not the current one yet are seen by nobody, a chunk
+ * gets its phrases and vector a little before the others; and the last step, in one transaction, is
+ * the switch, with topics and profile. If it does not come to that, the persona is stale as before,
+ * and the next settling takes the unfinished embedder away. Meanwhile texts may be added (they wait
+ * for the next settling: the persona then stays stale) and chunks may be cut anew (then those that
+ * were known here are gone, and passed over). */
 #include "base/str.h"
-#include "kernels/kernels.h"
-#include "persona/embedding.h"
-#include "persona/internal.h"
 #include "persona/nearby.h"
 #include "persona/profile.h"
-#include "persona/topics.h"
+#include "persona/settle_impl.h"
 #include "persona/windows.h"
-#include "text/token.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK_PHRASES 6
-#define SAMPLE_MAX    20000 /* chunks that topics are clustered from */
-#define BATCH         32    /* chunks embedded together */
-#define KEEP_FROM     500   /* chunks: what a cosine means was asked of enough of them */
-#define ASKED_MAX     64    /* chunks of which a sentence becomes a question for the scale */
-#define ASKED_WINDOWS 8     /* of each of them */
+#define KEEP_FROM 500 /* chunks: what a cosine means was asked of enough of them */
+#define HOLD      0.1 /* seconds: how long others wait for a settling at most */
 
-struct settle {
-    struct home *home;
-    struct persona *p;
-    const struct progress *pr;
-    struct err *err;
-    struct embedding m;
-    bool relearn;
-    bool kept;     /* relearn, but vectors that are there hold: the embedder learns nothing */
-    bool reembed;  /* p->embedder is new and to be saved */
-    struct known { /* all chunks */
-        int64_t id;
-        int32_t topic;
-    } * chunk;
-    size_t n, cap;
-    struct map has_vector;
-    struct arena *mem;
-    struct topics topics;
-    struct topic_item *item; /* when clustering: one per sampled chunk */
-    float *vectors;
-    struct phrase *phrases;
-    size_t n_items, stride;
-    struct sentences *cut;
-    struct asked { /* for the scale */
-        struct buf text;
-        struct span question[ASKED_MAX]; /* p: offset in text, until all are there */
-        size_t n;
-        float *v; /* windows of those chunks */
-        uint32_t of[ASKED_MAX * ASKED_WINDOWS];
-        size_t n_v;
-    } asked;
-    uint64_t done, todo;
-};
+/* ---- 0. writing ---- */
 
-static const struct sealed *ps_of(const struct settle *s) { return &s->p->seal; }
+int settle_write(struct settle *s)
+{
+    if (s->to) return 0;
+    int rc = s->by->take(s->by->ud, &s->to, s->err);
+    if (rc) return rc;
+    s->since = clock_mono();
+    if ((rc = store_begin(s->to->store, s->err))) {
+        s->by->give(s->by->ud, s->to);
+        s->to = NULL;
+    }
+    return rc;
+}
+
+int settle_wrote(struct settle *s, int rc)
+{
+    if (!s->by || !s->to) return rc;
+    if (!rc) rc = store_commit(s->to->store, s->err);
+    else store_rollback(s->to->store);
+    s->by->give(s->by->ud, s->to);
+    s->to = NULL;
+    return rc;
+}
+
+int settle_writes_on(struct settle *s, int rc)
+{
+    bool slow = s->m.e != s->m.quick;
+    return !rc && !slow && clock_mono() - s->since < HOLD ? 0 : settle_wrote(s, rc);
+}
 
 /* ---- 1. chunks ---- */
 
@@ -98,7 +93,8 @@ static int chunk_missing(struct settle *s)
     uint64_t n;
     int rc = store_source_each(s->home->store, ps_of(s), 0, find_unchunked, &m, s->err);
     for (size_t i = 0; i < m.n && !rc; i++) {
-        rc = chunk_source(s->home, s->p, m.id[i], &n, s->err);
+        rc = settle_write(s);
+        if (!rc) rc = settle_wrote(s, chunk_source(s->to, s->p, m.id[i], &n, s->err));
         if (!rc) rc = progress_tick(s->pr, "chunk", i + 1, m.n, "sources");
     }
     free(m.id);
@@ -118,6 +114,7 @@ static int keep_id(void *ud, const struct row_chunk *r)
         s->cap = cap;
     }
     s->chunk[s->n++] = (struct known){ r->id, r->topic };
+    if (r->id > s->last) s->last = r->id;
     return 0;
 }
 
@@ -152,14 +149,15 @@ static int learn_chunk(void *ud, const struct row_chunk *r)
     return rc;
 }
 
-static int save_embedder(struct settle *s)
+int settle_save_embedder(struct settle *s)
 {
     struct buf body = BUF_INIT(0);
     struct row_embedder r = { .id = s->m.id, .dim = s->m.e->dim, .current = s->kept };
     int rc = embedding_pack(&s->m, &body) ? err_nomem(s->err) : 0;
     r.body = buf_str(&body);
     r.body_n = body.n;
-    if (!rc) rc = store_embedder_put(s->home->store, ps_of(s), &r, s->err);
+    if (!rc && !(rc = settle_write(s)))
+        rc = settle_wrote(s, store_embedder_put(s->to->store, ps_of(s), &r, s->err));
     s->m.id = r.id;
     buf_free(&body);
     return rc;
@@ -173,6 +171,28 @@ static int no_topics(struct settle *s)
         topics_clear(&s->topics), rc = 1;
     buf_free(&doc);
     return rc || (s->m.e && s->topics.n && s->topics.dim != s->m.e->dim);
+}
+
+struct unfinished {
+    int64_t current;
+    bool others;
+};
+
+static int find_unfinished(void *ud, const struct row_embedder *r)
+{
+    struct unfinished *u = ud;
+    if (r->current) u->current = r->id;
+    else u->others = true;
+    return 0;
+}
+
+/* What an earlier settling left behind that did not come to its end. */
+static int drop_unfinished(struct settle *s)
+{
+    struct unfinished u = { 0 };
+    int rc = store_embedder_each(s->home->store, ps_of(s), find_unfinished, &u, s->err);
+    if (rc || !u.others || !u.current || (rc = settle_write(s))) return rc;
+    return settle_wrote(s, store_embedder_switch(s->to->store, ps_of(s), u.current, s->err));
 }
 
 static int ready_embedder(struct settle *s)
@@ -197,286 +217,10 @@ static int ready_embedder(struct settle *s)
     if (rc) return rc;
     s->todo = s->n;
     rc = store_chunk_each(st, ps_of(s), 0, learn_chunk, s, s->err);
-    return rc ? rc : save_embedder(s);
-}
-
-/* ---- 3. vectors and phrases ---- */
-
-static float idf_of(void *ud, uint64_t stem) { return embed_idf(ud, stem); }
-
-/* What a chunk is embedded by: its title, then its text. */
-void chunk_embed_text(const struct chunk_text *t, struct buf *out)
-{
-    if (t->title && *t->title) buf_printf(out, "%s\n", t->title);
-    chunk_plain(t, false, out);
-}
-
-/* Chunks that are embedded together. */
-struct batch {
-    struct settle *s;
-    size_t at[BATCH];        /* index in s->chunk */
-    size_t first[BATCH + 1]; /* window of each */
-    size_t n, n_windows;
-    struct phrase phrase[BATCH][CHUNK_PHRASES];
-    size_t n_phrase[BATCH];
-    struct buf text; /* of all windows, one after the other */
-    size_t *end;     /* of each in text */
-    struct span *part;
-    float *v;
-    struct buf body; /* of the chunk at hand */
-    struct row_chunk row;
-};
-
-/* Every stride-th chunk gives its longest sentence that could be a question. */
-static void keep_question(struct settle *s, const char *text, size_t n)
-{
-    struct asked *a = &s->asked;
-    size_t from, to, best = 0;
-    struct span q = { 0 };
-    if (a->n == ASKED_MAX) return;
-    bool cut = sentences_text(s->cut, text, n) == 0;
-    while (cut && sentences_next(s->cut, &from, &to)) {
-        size_t tokens = tokens_count(text + from, to - from);
-        if (tokens <= best || tokens > 16) continue;
-        best = tokens;
-        q = (struct span){ text + from, to - from };
-    }
-    a->question[a->n++] = (struct span){ NULL, q.n };
-    buf_add(&a->text, q.p, q.n);
-}
-
-static bool asks(const struct settle *s, size_t at)
-{
-    size_t stride = s->n / ASKED_MAX + 1;
-    return s->relearn && !s->kept && at % stride == 0;
-}
-
-static int add_windows(struct batch *b, const char *title, const char *text, size_t n)
-{
-    struct window w[WINDOWS_MAX];
-    size_t tokens = b->s->m.e == b->s->m.words ? 0 : WINDOW_TOKENS;
-    size_t k = windows_of(b->s->cut, text, n, tokens, w);
-    for (size_t i = 0; i < k; i++) {
-        if (title && *title) buf_printf(&b->text, "%s\n", title);
-        buf_add(&b->text, text + w[i].from, w[i].to - w[i].from);
-        b->end[b->n_windows++] = b->text.n;
-    }
-    return b->text.failed;
-}
-
-static bool has_vectors(const struct settle *s, size_t at)
-{
-    return map_get(&s->has_vector, (uint64_t)s->chunk[at].id) != NULL;
-}
-
-/* One chunk joins the batch: its windows, unless it has vectors, and what is stored with it. */
-static int derive_chunk(void *ud, const struct row_chunk *r)
-{
-    struct batch *b = ud;
-    struct settle *s = b->s;
-    struct chunk_text t;
-    struct buf all = BUF_INIT(0), own = BUF_INIT(0);
-    arena_reset(s->mem);
-    int rc = unpack_chunk(r->body, r->body_n, s->mem, &t, s->err);
-    if (rc) goto out;
-    chunk_plain(&t, false, &all);
-    chunk_plain(&t, true, &own);
-    t.phrase = b->phrase[b->n];
-    t.n_phrase = b->n_phrase[b->n] =
-        phrases_of(buf_str(&own), own.n, idf_of, s->m.words, b->phrase[b->n], CHUNK_PHRASES);
-    buf_clear(&b->body);
-    if (all.failed || own.failed || pack_chunk(&b->body, &t) ||
-        (!has_vectors(s, b->at[b->n]) && add_windows(b, t.title, buf_str(&all), all.n))) {
-        rc = err_nomem(s->err);
-        goto out;
-    }
-    if (asks(s, b->at[b->n])) keep_question(s, buf_str(&own), own.n);
-    b->row = *r;
-    b->row.body = buf_str(&b->body);
-    b->row.body_n = b->body.n;
-out:
-    buf_free(&all);
-    buf_free(&own);
-    return rc;
-}
-
-/* What a chunk's windows have in common: their mean, of length 1. */
-static void mean_of(const float *v, size_t n, size_t dim, float *out)
-{
-    memset(out, 0, dim * sizeof *out);
-    for (size_t i = 0; i < n; i++) kernels.axpy_f32(out, 1, v + i * dim, dim);
-    float norm = sqrtf(kernels.dot_f32(out, out, dim));
-    for (size_t i = 0; i < dim; i++) out[i] = norm > 1e-20f ? out[i] / norm : 0;
-}
-
-static void keep_windows(struct settle *s, size_t question, const float *v, size_t n)
-{
-    struct asked *a = &s->asked;
-    size_t dim = (size_t)s->m.e->dim;
-    for (size_t i = 0; i < n && i < ASKED_WINDOWS; i++) {
-        memcpy(a->v + a->n_v * dim, v + i * dim, dim * sizeof *v);
-        a->of[a->n_v++] = (uint32_t)question;
-    }
-}
-
-/* Topics are clustered from every stride-th chunk. */
-static void keep_sample(struct settle *s, size_t at, const float *v, const struct phrase *ph,
-                        size_t n_ph)
-{
-    size_t i = at / s->stride, dim = (size_t)s->m.e->dim;
-    if (at % s->stride != 0 || i >= SAMPLE_MAX) return;
-    if (v) memcpy(s->vectors + i * dim, v, dim * sizeof *v);
-    memcpy(s->phrases + i * CHUNK_PHRASES, ph, n_ph * sizeof *ph);
-    s->item[i] =
-        (struct topic_item){ s->vectors + i * dim, s->phrases + i * CHUNK_PHRASES, n_ph, -1 };
-    s->n_items = i + 1;
-}
-
-/* The mean of vectors that hold, for the sample. */
-static int sample_vector(void *ud, int64_t chunk, const float *v, int n)
-{
-    struct settle *s = ud;
-    const uint64_t *at = map_get(&s->has_vector, (uint64_t)chunk);
-    size_t dim = (size_t)s->m.e->dim;
-    if (!at || !*at || (*at - 1) % s->stride || (size_t)n % dim) return 0;
-    mean_of(v, (size_t)n / dim, dim, s->vectors + (*at - 1) / s->stride * dim);
-    return 0;
-}
-
-static int sample_kept(struct settle *s)
-{
-    for (size_t i = 0; s->kept && i < s->n; i++) {
-        if (!has_vectors(s, i)) continue;
-        uint64_t *at = map_slot(&s->has_vector, (uint64_t)s->chunk[i].id);
-        if (!at) return err_nomem(s->err);
-        *at = i + 1;
-    }
-    if (!s->kept) return 0;
-    return store_vector_each(s->home->store, ps_of(s), s->m.id, sample_vector, s, s->err);
-}
-
-static int store_batch(struct batch *b, size_t asked)
-{
-    struct settle *s = b->s;
-    struct store *st = s->home->store;
-    size_t dim = (size_t)s->m.e->dim;
-    float mean[EMBED_DIM_MAX];
-    int rc = 0;
-    for (size_t i = 0; i < b->n && !rc; i++) {
-        struct known *k = &s->chunk[b->at[i]];
-        const float *v = b->v + b->first[i] * dim;
-        size_t n = b->first[i + 1] - b->first[i];
-        if (!n) { /* it has them */
-            keep_sample(s, b->at[i], NULL, b->phrase[i], b->n_phrase[i]);
-            continue;
-        }
-        mean_of(v, n, dim, mean);
-        if (asks(s, b->at[i]) && asked < s->asked.n) keep_windows(s, asked++, v, n);
-        if (s->relearn) keep_sample(s, b->at[i], mean, b->phrase[i], b->n_phrase[i]);
-        else {
-            k->topic = topics_assign(&s->topics, mean);
-            rc = store_chunk_topic(st, ps_of(s), k->id, k->topic, s->err);
-        }
-        if (!rc) rc = store_vectors_put(st, ps_of(s), s->m.id, k->id, v, (int)dim, n, s->err);
-    }
-    return rc;
-}
-
-static int embed_batch(struct batch *b, size_t asked)
-{
-    struct settle *s = b->s;
-    size_t dim = (size_t)s->m.e->dim, from = 0;
-    b->first[b->n] = b->n_windows;
-    for (size_t i = 0; i < b->n_windows; from = b->end[i++])
-        b->part[i] = (struct span){ buf_str(&b->text) + from, b->end[i] - from };
-    free(b->v);
-    if (!(b->v = malloc((b->n_windows + 1) * dim * sizeof *b->v))) return err_nomem(s->err);
-    int rc = embed_texts(s->m.e, EMBED_PASSAGE, b->part, b->n_windows, b->v, s->err);
-    if (!rc) rc = store_batch(b, asked);
-    b->n = b->n_windows = 0;
-    buf_clear(&b->text);
-    return rc;
-}
-
-static int derive_batches(struct settle *s, struct batch *b)
-{
-    size_t asked = 0;
-    int rc = 0;
-    for (size_t i = 0; i <= s->n && !rc; i++) {
-        if (b->n == BATCH || (i == s->n && b->n)) {
-            rc = embed_batch(b, asked);
-            asked = s->asked.n;
-            if (!rc) rc = progress_tick(s->pr, "embed", i, s->n, "passages");
-        }
-        if (i == s->n || rc) break;
-        if (!s->relearn && has_vectors(s, i)) continue;
-        b->at[b->n] = i;
-        b->first[b->n] = b->n_windows;
-        rc = store_chunk_get(s->home->store, ps_of(s), s->chunk[i].id, derive_chunk, b, s->err);
-        if (!rc) rc = store_chunk_put(s->home->store, ps_of(s), &b->row, s->err);
-        b->n++;
-    }
-    return rc;
-}
-
-static int derive_all(struct settle *s)
-{
-    struct batch *b = calloc(1, sizeof *b);
-    int rc = b ? 0 : err_nomem(s->err);
-    if (rc || !b) return rc;
-    b->s = s;
-    b->text = b->body = BUF_INIT(0);
-    b->end = calloc(BATCH * WINDOWS_MAX, sizeof *b->end);
-    b->part = calloc(BATCH * WINDOWS_MAX, sizeof *b->part);
-    rc = b->end && b->part ? sample_kept(s) : err_nomem(s->err);
-    if (!rc) rc = derive_batches(s, b);
-    buf_free(&b->text);
-    buf_free(&b->body);
-    free(b->end);
-    free(b->part);
-    free(b->v);
-    free(b);
-    return rc;
-}
-
-/* The questions put to the windows of the other chunks, and to each other as sentences are. */
-static int settle_scale(struct settle *s)
-{
-    struct asked *a = &s->asked;
-    struct embedder *quick = s->m.quick;
-    uint32_t of[ASKED_MAX];
-    size_t at = 0;
-    if (!s->relearn || s->kept || a->text.failed) return a->text.failed ? err_nomem(s->err) : 0;
-    for (size_t i = 0; i < a->n; at += a->question[i++].n) {
-        a->question[i].p = buf_str(&a->text) + at;
-        of[i] = (uint32_t)i;
-    }
-    float *v = malloc((a->n + 1) * (size_t)quick->dim * sizeof *v);
-    int rc =
-        v ? embed_texts(quick, EMBED_PASSAGE, a->question, a->n, v, s->err) : err_nomem(s->err);
-    if (!rc)
-        rc = embedding_calibrate(s->m.e, a->question, a->n, a->v, a->of, a->n_v, &s->m.scale,
-                                 s->err);
-    if (!rc) rc = embedding_calibrate(quick, a->question, a->n, v, of, a->n, &s->m.near, s->err);
-    free(v);
-    return rc ? rc : save_embedder(s);
+    return rc ? rc : settle_save_embedder(s);
 }
 
 /* ---- 4. topics ---- */
-
-static int ready_sample(struct settle *s)
-{
-    size_t dim = (size_t)s->m.e->dim;
-    if (!(s->cut = sentences_new(s->err))) return s->err->code;
-    if (!s->relearn) return 0;
-    s->asked.v = malloc(ASKED_MAX * ASKED_WINDOWS * dim * sizeof *s->asked.v);
-    s->stride = s->n > SAMPLE_MAX ? (s->n + SAMPLE_MAX - 1) / SAMPLE_MAX : 1;
-    size_t most = s->n / s->stride + 1;
-    s->item = calloc(most, sizeof *s->item);
-    s->vectors = malloc(most * dim * sizeof *s->vectors);
-    s->phrases = malloc(most * CHUNK_PHRASES * sizeof *s->phrases);
-    return s->item && s->vectors && s->phrases && s->asked.v ? 0 : err_nomem(s->err);
-}
 
 static int assign_vector(void *ud, int64_t chunk, const float *v, int n)
 {
@@ -484,22 +228,30 @@ static int assign_vector(void *ud, int64_t chunk, const float *v, int n)
     int dim = s->m.e->dim;
     float mean[EMBED_DIM_MAX];
     if (n % dim) return 0;
-    mean_of(v, (size_t)(n / dim), (size_t)dim, mean);
+    settle_mean(v, (size_t)(n / dim), (size_t)dim, mean);
     int32_t topic = topics_assign(&s->topics, mean);
     if (topic >= 0) s->topics.t[topic].chunks++;
-    return store_chunk_topic(s->home->store, ps_of(s), chunk, topic, s->err);
+    int rc = store_chunk_topic(s->to->store, ps_of(s), chunk, topic, s->err);
+    return is_gone(s, rc) ? 0 : rc;
 }
 
 static int cluster(struct settle *s)
 {
-    struct store *st = s->home->store;
     int rc = progress_tick(s->pr, "topics", 0, 0, "");
-    if (!rc) rc = topics_cluster(s->item, s->n_items, s->m.e->dim, &s->topics, s->err);
-    for (size_t t = 0; !rc && s->stride > 1 && t < s->topics.n; t++) s->topics.t[t].chunks = 0;
-    if (!rc && s->stride > 1) /* the sample made them; all chunks join them */
-        return store_vector_each(st, ps_of(s), s->m.id, assign_vector, s, s->err);
-    for (size_t i = 0; i < s->n_items && !rc; i++)
+    return rc ? rc : topics_cluster(s->item, s->n_items, s->m.e->dim, &s->topics, s->err);
+}
+
+/* Every chunk's topic; those of a sample made them, and then all chunks join them. */
+static int store_topics(struct settle *s)
+{
+    struct store *st = s->to->store;
+    int rc = 0;
+    for (size_t t = 0; s->stride > 1 && t < s->topics.n; t++) s->topics.t[t].chunks = 0;
+    if (s->stride > 1) return store_vector_each(st, ps_of(s), s->m.id, assign_vector, s, s->err);
+    for (size_t i = 0; i < s->n_items && !rc; i++) {
         rc = store_chunk_topic(st, ps_of(s), s->chunk[i].id, s->item[i].topic, s->err);
+        if (is_gone(s, rc)) rc = 0;
+    }
     return rc;
 }
 
@@ -516,13 +268,13 @@ static bool recount(struct settle *s)
     return changed;
 }
 
-static int settle_topics(struct settle *s)
+static int put_topics(struct settle *s)
 {
     struct buf doc = BUF_INIT(0);
-    int rc = s->relearn ? cluster(s) : 0;
+    int rc = s->relearn ? store_topics(s) : 0;
     if (rc || (!s->relearn && !recount(s))) return rc;
     rc = topics_save(&s->topics, &doc, s->err);
-    if (!rc) rc = store_doc_put(s->home->store, ps_of(s), "topics", buf_str(&doc), doc.n, s->err);
+    if (!rc) rc = store_doc_put(s->to->store, ps_of(s), "topics", buf_str(&doc), doc.n, s->err);
     buf_free(&doc);
     return rc;
 }
@@ -548,85 +300,142 @@ static int count_voice(void *ud, const struct row_piece *r)
     return rc;
 }
 
-static int settle_profile(struct settle *s)
+static int count_profile(struct settle *s)
 {
-    struct buf doc = BUF_INIT(0);
     struct counting k = { s, profile_counter_new(s->err), 0 };
     int rc =
         k.c ? store_piece_each(s->home->store, ps_of(s), 0, PIECE_BY_SEQ, count_voice, &k, s->err)
             : ERR_NOMEM;
-    if (!rc) rc = profile_finish(k.c, &doc, s->err);
-    if (!rc) rc = store_doc_put(s->home->store, ps_of(s), "profile", buf_str(&doc), doc.n, s->err);
+    if (!rc) rc = profile_finish(k.c, &s->profile, s->err);
     profile_counter_free(k.c);
-    buf_free(&doc);
     return rc;
 }
 
 /* ---- all of it ---- */
 
-static int settle_steps(struct settle *s)
+/* The name of its embedder, in the record as it is now. */
+static int put_embedder(struct settle *s)
 {
-    int rc = chunk_missing(s);
-    if (!rc) rc = ready_embedder(s);
-    if (!rc) rc = ready_sample(s);
-    if (!rc) rc = derive_all(s);
-    if (!rc) rc = settle_scale(s);
-    if (!rc && s->relearn) rc = store_embedder_switch(s->home->store, ps_of(s), s->m.id, s->err);
-    if (!rc) rc = settle_topics(s);
-    if (!rc) rc = settle_profile(s);
-    if (!rc) rc = nearby_settle(s->home, s->p, s->m.id, s->m.e->dim, false, s->pr, s->err);
-    if (!rc && s->reembed) rc = persona_save(s->home, s->p, s->err);
-    if (!rc) rc = store_persona_stale(s->home->store, ps_of(s), false, s->err);
+    struct persona *now;
+    int rc = persona_load(s->to, ps_of(s)->id, &now, s->err);
+    if (rc) return rc;
+    char *old = now->embedder;
+    now->embedder = s->p->embedder;
+    rc = persona_save(s->to, now, s->err);
+    now->embedder = old;
+    persona_close(now);
     return rc;
 }
 
-static int settle(struct home *h, struct persona *p, bool reembed, const struct progress *pr,
-                  struct err *err)
+/* All is well, unless something came in that was not yet there at the beginning. */
+static int put_settled(struct settle *s)
+{
+    int64_t last = 0;
+    int rc = store_chunk_last(s->to->store, ps_of(s), &last, s->err);
+    bool more = !rc && last > s->last;
+    if (!rc && !more) rc = store_persona_stale(s->to->store, ps_of(s), false, s->err);
+    if (!rc) s->p->stale = more;
+    return rc;
+}
+
+static int settle_last(struct settle *s, struct nearby_made *near)
+{
+    struct store *st = s->to->store;
+    int rc = s->relearn ? store_embedder_switch(st, ps_of(s), s->m.id, s->err) : 0;
+    if (!rc) rc = put_topics(s);
+    if (!rc)
+        rc = store_doc_put(st, ps_of(s), "profile", buf_str(&s->profile), s->profile.n, s->err);
+    if (!rc) rc = nearby_put(s->to, s->p, near, s->err);
+    if (!rc && s->reembed) rc = put_embedder(s);
+    return rc ? rc : put_settled(s);
+}
+
+static int settle_steps(struct settle *s)
+{
+    struct nearby_made *near = NULL;
+    int rc = drop_unfinished(s);
+    if (!rc) rc = chunk_missing(s);
+    if (!rc) rc = ready_embedder(s);
+    if (!rc) rc = settle_ready_sample(s);
+    if (!rc) rc = settle_derive(s);
+    if (!rc) rc = settle_scale(s);
+    if (!rc && s->relearn) rc = cluster(s);
+    if (!rc) rc = count_profile(s);
+    if (!rc) rc = nearby_make(s->home, s->p, s->m.id, s->m.e->dim, false, s->pr, &near, s->err);
+    if (!rc) rc = settle_write(s);
+    if (!rc) rc = settle_wrote(s, settle_last(s, near));
+    nearby_made_free(near);
+    return rc;
+}
+
+static void settle_clear(struct settle *s)
+{
+    embedding_close(&s->m);
+    sentences_free(s->cut);
+    buf_free(&s->asked.text);
+    buf_free(&s->profile);
+    free(s->asked.v);
+    topics_clear(&s->topics);
+    map_free(&s->has_vector);
+    arena_free(s->mem);
+    free(s->chunk);
+    free(s->item);
+    free(s->vectors);
+    free(s->phrases);
+}
+
+static int settle(struct home *h, struct persona *p, bool reembed, const struct home_writer *by,
+                  const struct progress *pr, struct err *err)
 {
     struct err local = { 0 };
     struct settle s = { .home = h,
+                        .to = by ? NULL : h,
+                        .by = by,
                         .p = p,
                         .pr = pr,
                         .err = err ? err : &local,
                         .relearn = reembed,
                         .reembed = reembed,
                         .stride = 1 };
-    int rc = store_begin(h->store, s.err);
+    bool was_stale = p->stale;
+    int rc = by ? 0 : store_begin(h->store, s.err);
     if (rc) return rc;
     s.mem = arena_new(0);
     rc = s.mem ? settle_steps(&s) : err_nomem(s.err);
-    if (!rc) rc = store_commit(h->store, s.err);
-    if (rc) store_rollback(h->store);
-    else p->stale = false;
+    if (!by && !rc) rc = store_commit(h->store, s.err);
+    if (!by && rc) store_rollback(h->store);
+    if (rc) p->stale = was_stale;
     if (rc == ERR_CANCEL)
         err_set(s.err, rc, "stopped: what was added is there; `likeness doctor` finishes the rest");
-    embedding_close(&s.m);
-    sentences_free(s.cut);
-    buf_free(&s.asked.text);
-    free(s.asked.v);
-    topics_clear(&s.topics);
-    map_free(&s.has_vector);
-    arena_free(s.mem);
-    free(s.chunk);
-    free(s.item);
-    free(s.vectors);
-    free(s.phrases);
+    settle_clear(&s);
     return rc;
+}
+
+int persona_settle_by(struct home *h, struct persona *p, const struct home_writer *by,
+                      const struct progress *pr, struct err *err)
+{
+    return settle(h, p, false, by, pr, err);
 }
 
 int persona_settle(struct home *h, struct persona *p, const struct progress *pr, struct err *err)
 {
-    return settle(h, p, false, pr, err);
+    return settle(h, p, false, NULL, pr, err);
+}
+
+int persona_reembed_by(struct home *h, struct persona *p, const char *embedder,
+                       const struct home_writer *by, const struct progress *pr, struct err *err)
+{
+    char *name = str_dup(embedder), *old = p->embedder;
+    if (!name) return err_nomem(err);
+    p->embedder = name;
+    int rc = settle(h, p, true, by, pr, err);
+    if (rc) p->embedder = old, old = name;
+    free(old);
+    return rc;
 }
 
 int persona_reembed(struct home *h, struct persona *p, const char *embedder,
                     const struct progress *pr, struct err *err)
 {
-    char *name = str_dup(embedder), *old = p->embedder;
-    if (!name) return err_nomem(err);
-    p->embedder = name;
-    int rc = settle(h, p, true, pr, err);
-    if (rc) p->embedder = old, old = name;
-    free(old);
-    return rc;
+    return persona_reembed_by(h, p, embedder, NULL, pr, err);
 }

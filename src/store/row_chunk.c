@@ -120,6 +120,13 @@ int store_chunk_each(struct store *st, const struct sealed *ps, int64_t source,
     return rc ? rc : chunks_over(st, ps, s, &n, fn, ud, err);
 }
 
+int store_chunk_last(struct store *st, const struct sealed *ps, int64_t *id, struct err *err)
+{
+    *id = 0;
+    return sql_int(st, id, err, "SELECT coalesce(max(id), 0) FROM chunk WHERE persona=?", "i",
+                   ps->id);
+}
+
 int store_chunk_topic(struct store *st, const struct sealed *ps, int64_t id, int32_t topic,
                       struct err *err)
 {

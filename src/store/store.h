@@ -153,6 +153,8 @@ int store_chunk_get(struct store *st, const struct sealed *ps, int64_t id,
                     struct err *err); /* ERR_NOTFOUND */
 int store_chunk_each(struct store *st, const struct sealed *ps, int64_t source /* 0: all */,
                      int (*fn)(void *ud, const struct row_chunk *r), void *ud, struct err *err);
+/* The highest id of a chunk, 0 when there is none. */
+int store_chunk_last(struct store *st, const struct sealed *ps, int64_t *id, struct err *err);
 int store_chunk_topic(struct store *st, const struct sealed *ps, int64_t id, int32_t topic,
                       struct err *err);
 /* Remove the chunks (and vectors) of a source, e.g. before re-chunking. Turns are left. */
