@@ -35,19 +35,24 @@ enum {
 /* ---- where a body goes as it comes ---- */
 struct request;
 struct sink {
-    /* Network thread, before the first byte, the client being allowed: what is expected? Must not
-     * wait for long. An error is the reply. */
+    /* Worker, after call_admit, before the first byte: what is expected? May ask the store. An error
+     * is the reply. */
     int (*begin)(struct request *q, struct err *err);
-    /* Network thread. After an error the rest of the body is read over. */
+    /* Network thread. After an error the rest of the body is read over. SINK_WORK: all of it was
+     * taken, and now the connection is to be suspended until a worker has run `work`. */
     int (*take)(struct request *q, const char *p, size_t n, struct err *err);
     /* Worker: all of it is here; sets call.body (not yet checked), call.upload. May wait. */
     int (*end)(struct request *q, struct err *err);
     /* Once begin was called, whatever happened: frees q->sunk. Any thread. */
     void (*drop)(struct request *q);
+    /* Worker: what was taken goes to the disk. Its errors count as those of take. NULL: never asked
+     * for. The request was admitted: it waits for a worker however many do. */
+    int (*work)(struct request *q, struct err *err);
 };
+#define SINK_WORK 1
 extern const struct sink sink_none;   /* call.c: no body is taken */
 extern const struct sink sink_plain;  /* call.c: JSON or a form, into q->body */
-extern const struct sink sink_upload; /* upload.c: multipart/form-data, into the spool */
+extern const struct sink sink_upload; /* upload.c: files, into the spool; sets q->texts */
 
 /* ---- a request ---- */
 struct work { /* an errand for a worker */
@@ -66,7 +71,8 @@ struct request {
     const struct sink *sink;
     void *sunk; /* the sink's own */
     struct buf body;
-    bool has_body, begun, ran, kept;
+    bool has_body, begun;
+    bool texts;                              /* values of the body are strings: a form */
     uint64_t length;                         /* Content-Length; UINT64_MAX: chunked */
     uint64_t taken;                          /* bytes of the body so far */
     _Atomic uint64_t written;                /* bytes of the reply's body, for the log */
@@ -91,6 +97,10 @@ void request_drop(struct request *q);
 void request_answer(struct request *q, unsigned status, struct MHD_Response *r);
 /* Content-Type and friends, call.header[], CORS, the request's id. */
 void reply_headers(struct request *q, struct MHD_Response *r, const char *type);
+void safe_headers(struct MHD_Response *r, const char *type); /* those without a request */
+struct MHD_Response *reply_make(struct request *q);          /* of what the handler left */
+struct MHD_Response *reply_error(struct request *q, unsigned status, const struct err *err);
+struct MHD_Response *reply_preflight(struct request *q, const char *allow); /* OPTIONS */
 /* {"error": {...}} in the form the route wants; caller decrefs. */
 json_t *error_json(const struct route *r, int status, const struct err *err);
 /* The JSON of an error or a reply, compact; floats with nine digits. */
@@ -103,6 +113,21 @@ int call_admit(struct call *c, const char *token, struct err *err);
  * set, or an error. Used for each message of a socket as well. */
 int call_perform(struct call *c, struct err *err);
 
+
+/* ---- connections (links.c) ---- */
+struct links;
+int links_open(struct server *s, struct links **out, struct err *err);
+void links_close(struct links *l); /* after the daemon has ended */
+/* A new connection; NULL: it is refused. */
+struct link *link_new(struct links *l, int fd, const struct sockaddr *from);
+void link_free(struct links *l, struct link *k); /* before its descriptor is closed */
+const char *link_address(const struct link *k);
+int64_t links_now(const struct links *l);          /* seconds, monotonic, of the last tick */
+void link_until(struct link *k, int64_t seconds);  /* it is cut then; 0: never */
+void link_linger(struct link *k); /* the client is still sending what nobody will read */
+/* Has the other end closed? Only while the connection is suspended. */
+bool link_gone(const struct link *k);
+
 /* ---- checks ---- */
 /* Is `doc` an object as `fields` say? texts: values are strings as in a form or a query, and are made
  * what the fields want, in place. loose: more fields are passed over. ERR_INVAL names the field. */
@@ -111,6 +136,9 @@ int fields_check(const struct field *fields, json_t *doc, bool texts, bool loose
 int json_read(const char *p, size_t n, json_t **out, struct err *err);
 /* a=b&c=d into an object of strings; + is a space. Refuses what is no UTF-8, NUL, a name twice. */
 int form_read(const char *p, size_t n, json_t **out, struct err *err);
+/* One pair of it, pluses being spaces already. */
+int form_add(json_t *doc, const char *key, size_t kn, const char *value, size_t vn,
+             struct err *err);
 /* Percent-decoding, in place; false for broken escapes, %00 and what is no UTF-8. */
 bool percent_decode(char *s, size_t *n);
 
@@ -188,7 +216,19 @@ struct server {
     struct arena *mem;
     struct health *health; /* routes_health.c: replies made before */
     uint64_t seed;
+    _Atomic uint64_t serial; /* of request ids */
 };
+/* request.c: MHD's callbacks; cls is the server. */
+enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const char *url,
+                           const char *method, const char *version, const char *data, size_t *size,
+                           void **con);
+void on_completed(void *cls, struct MHD_Connection *mhd, void **con,
+                  enum MHD_RequestTerminationCode how);
+/* routes_health.c */
+int health_open(struct server *s, struct err *err);
+void health_close(struct server *s);
+/* The reply made before, for the pages that are asked all the time; NULL: none. */
+struct MHD_Response *health_reply(struct server *s, const struct route *r, unsigned *status);
 
 /* stream.c: all streams of a server. stop: every kept stream is told `gone`, and ends. */
 int streams_open(struct server *s, struct err *err);
