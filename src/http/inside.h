@@ -85,6 +85,7 @@ struct request {
      * is done with the connection. Must not wait. */
     void (*left)(void *ud);
     void *left_ud;
+    struct stream *stream;     /* of call_events; the handler's thread's own */
     atomic_bool over;          /* MHD is done with it */
     const char *(*headers)[2]; /* of the request, copied into call.mem */
     size_t n_headers;
@@ -234,6 +235,9 @@ struct MHD_Response *health_reply(struct server *s, const struct route *r, unsig
 int streams_open(struct server *s, struct err *err);
 void streams_stop(struct server *s);
 void streams_close(struct server *s); /* after the daemon has ended */
+/* Worker, when q->stream is set and the handler has returned rc: an error is sent as an event, and the
+ * stream ends unless it was kept. The reply was given already: no request_answer. */
+void stream_over(struct request *q, int rc, const struct err *err);
 /* socket.c. An upgrade: the reply to a GET of a ROUTE_SOCKET route, after call_admit, on a worker. The
  * socket holds the request; messages are run by workers, each as a struct call of its own. */
 int sockets_open(struct server *s, struct err *err);
