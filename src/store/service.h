@@ -31,6 +31,9 @@
 struct service;
 int service_open(const char *home, struct vault *v, struct service **out, struct err *err);
 void service_close(struct service *sv); /* accepts NULL */
+/* Tests move time: what is due, expired or leased is told by this; NULL: clock_now. */
+void service_clock(struct service *sv, int64_t (*now)(void));
+int64_t service_now(struct service *sv);
 struct vault *service_vault(struct service *sv);
 const char *service_home(struct service *sv);
 /* Opens every sealed row; say as in store_check. */
@@ -154,7 +157,8 @@ struct row_job {
     char stage[16]; /* progress: word, done, total, unit */
     uint64_t done, total;
     char unit[16];
-    const char *args; /* JSON, sealed */
+    int64_t version;  /* of service_jobs_version, when it last changed */
+    const char *args; /* JSON, sealed; "" once the job is over: it may hold a passphrase */
     size_t args_n;
     const char
         *result; /* JSON, sealed: {...} or {"error": {"code", "message"}}; "" until the end */
@@ -173,11 +177,13 @@ int service_job_each(struct service *sv, int64_t account, const uint8_t *persona
                      void *ud, struct err *err);
 /* Take the next job for `worker` (random, not 0): due, not of a persona with a running job, of the
  * accounts with fewest running ones first (fairness), then priority, then age. A running job whose
- * lease is over counts as waiting, after backoff. *id 0: nothing to do; *wait_s says until when
- * (at most 60). kinds: comma-separated names this worker knows. */
+ * lease is over counts as waiting, after backoff. attempts then counts this one; a job that was to be
+ * cancelled is given out too, with `cancel` set, for its end to be told. *id 0: nothing to do;
+ * *wait_s says until when (at most 60). kinds: comma-separated names this worker knows. */
 int service_job_claim(struct service *sv, const char *kinds, int64_t worker, int lease_s,
                       int64_t *id, int *wait_s, struct err *err);
-/* Progress and a longer lease. *cancel: stop now. ERR_NOTFOUND: the lease was lost. */
+/* Progress (stage NULL: none) and a longer lease. *cancel: stop now. ERR_NOTFOUND: the lease was
+ * lost. */
 int service_job_beat(struct service *sv, int64_t id, int64_t worker, int lease_s, const char *stage,
                      uint64_t done, uint64_t total, const char *unit, bool *cancel,
                      struct err *err);
@@ -185,11 +191,20 @@ int service_job_beat(struct service *sv, int64_t id, int64_t worker, int lease_s
  * WAITING: again at run_at. */
 int service_job_end(struct service *sv, int64_t id, int64_t worker, enum job_state state,
                     int64_t run_at, const char *result, size_t n, struct err *err);
-/* Waiting: it is cancelled at once. Running: it is asked to stop. Over: nothing. */
-int service_job_cancel(struct service *sv, int64_t id, struct err *err);
+/* Back to waiting, as if this attempt had not begun: the worker has to stop. ERR_NOTFOUND. */
+int service_job_release(struct service *sv, int64_t id, int64_t worker, struct err *err);
+/* Waiting: it is cancelled at once (*at_once, may be NULL). Running: it is asked to stop. Over:
+ * nothing. ERR_NOTFOUND. */
+int service_job_cancel(struct service *sv, int64_t id, bool *at_once, struct err *err);
+/* Every lease is over: by whom holds the home's write lock, when it begins, as no worker can be left
+ * then. Without it, what a killed process had taken is taken up when its lease runs out. */
+int service_jobs_recover(struct service *sv, struct err *err);
 int service_jobs_tidy(struct service *sv, int64_t before, struct err *err); /* ended ones */
 /* Bumps with every change of a job by anybody: to see whether to look again. Cheap. */
 int64_t service_jobs_version(struct service *sv);
+/* The jobs that changed after `since`, in that order. */
+int service_jobs_since(struct service *sv, int64_t since,
+                       int (*fn)(void *ud, const struct row_job *r), void *ud, struct err *err);
 int service_job_counts(struct service *sv, uint64_t by_state[5], struct err *err);
 
 /* ---- audit: who read or changed which persona ---- */
@@ -203,8 +218,10 @@ struct row_audit {
     size_t body_n;
 };
 /* Kept in memory and written together within a second, and at service_close; a change is written
- * before it is acknowledged when `now` is set. */
+ * before it is acknowledged when `now` is set. On a full disk as many as 65,536 wait in memory; then
+ * ERR_FULL: a reader may go on, a change may not. at 0: now. */
 int service_audit_put(struct service *sv, const struct row_audit *r, bool now, struct err *err);
+/* Newest first. persona NULL: any. before 0, or the id to start below; at most limit. */
 int service_audit_each(struct service *sv, const uint8_t *persona, int64_t account /* -1: any */,
                        int64_t before, int limit, int (*fn)(void *ud, const struct row_audit *r),
                        void *ud, struct err *err);
