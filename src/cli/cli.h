@@ -120,6 +120,10 @@ enum setting_id {
     SET_RATE_LOGIN,
     SET_ACCESS_SECONDS,
     SET_IDLE_SECONDS,
+    SET_REMOTE_URL,
+    SET_REMOTE_MODEL,
+    SET_REMOTE_EMBED,
+    SET_REMOTE_PLAIN,
     SETTING_COUNT
 };
 struct setting_value {
@@ -134,8 +138,9 @@ struct cli {
     bool json, quiet;
     struct home *home;
     struct persona *persona;
-    json_t *out; /* what --json prints; main decrefs */
-    int status;  /* exit status when the handler returns 0; 0 */
+    struct remote *remote; /* NULL: the settings name none */
+    json_t *out;           /* what --json prints; main decrefs */
+    int status;            /* exit status when the handler returns 0; 0 */
 };
 
 /* ---- args.c ---- */
@@ -256,7 +261,8 @@ void print_why(const struct answer *a);
 /* ---- making.c: answers that a language model makes ---- */
 struct making {
     struct cli *c;
-    struct native *model; /* NULL: the voice needs none */
+    struct native *model;  /* NULL: the voice needs none */
+    struct remote *remote; /* the same; borrowed */
     struct sampler_opts sampling;
     int max_tokens;
     bool stream, streamed;
@@ -273,6 +279,10 @@ struct voice_making making_of(struct making *m); /* borrows m */
 /* Around a question: Ctrl-C stops the answer; text streams; then what is to be known of it. */
 void making_begin(struct making *m);
 void making_end(struct making *m, const struct answer *a); /* a NULL: it failed */
+
+/* ---- cmd_remote.c ---- */
+/* c->remote, when the settings name a server; and embedders `remote:MODEL` ask it. No network. */
+int cli_open_remote(struct cli *c, struct err *err);
 
 /* ---- hints.c: what to do next ---- */
 #define HINT_BYTES 128
@@ -332,6 +342,10 @@ int model_made(struct cli *c, const char *name, const char *path, struct err *er
 /* cmd_model_embed.c: what the user calls an embedder, as embed_open takes it. */
 int embedder_named(struct cli *c, const char *what, struct buf *out, struct err *err);
 int model_bench_embed(struct cli *c, struct err *err);
+int cmd_remote_show(struct cli *c, struct err *err);
+int cmd_remote_use(struct cli *c, struct err *err);
+int cmd_remote_set_key(struct cli *c, struct err *err);
+int cmd_remote_forget_key(struct cli *c, struct err *err);
 int cmd_version(struct cli *c, struct err *err);
 int cmd_help(struct cli *c, struct err *err);
 

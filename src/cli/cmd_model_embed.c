@@ -50,7 +50,7 @@ int embedder_named(struct cli *c, const char *what, struct buf *out, struct err 
     int rc = 0;
     buf_clear(out);
     if (k && !strcmp(k->name, what)) buf_adds(out, what);
-    else if (str_starts(what, "model:")) buf_adds(out, what);
+    else if (str_starts(what, "model:") || str_starts(what, "remote:")) buf_adds(out, what);
     else if (!(rc = shelf_find(dir ? dir : ".", what, &path, err)))
         buf_printf(out, "%s%s", shelf_name_ok(what) ? "model:" : "", what);
     buf_free(&path);

@@ -83,8 +83,9 @@ static const struct option o_add[] = {
     }
 
 #define VOICE_OPTIONS                                                                              \
-    { "voice", 0, "VOICE", "which voice answers: quote, native", "quote native" },                 \
+    { "voice", 0, "VOICE", "which voice answers: quote, native, remote", "quote native remote" },  \
         { "model", 0, "MODEL", "language model of the native voice", NULL },                       \
+        { "remote-model", 0, "MODEL", "model of the remote voice", NULL },                         \
         { "temperature", 0, "X", "how freely it chooses words; 0: the likeliest always", NULL },   \
         { "max-tokens", 0, "N", "tokens in its answer", NULL },                                    \
         { "seed", 0, "N", "makes its answer repeatable", NULL },                                   \
@@ -113,7 +114,7 @@ static const struct option o_sources[] = {
 };
 static const struct option o_prompt[] = {
     FILTERS,
-    { "voice", 0, "VOICE", "the voice it is for", "quote native" },
+    { "voice", 0, "VOICE", "the voice it is for", "quote native remote" },
     { "template", 0, "WHICH", "show or change a template: system or user", "system user" },
     { "set", 0, "FILE", "take the template from FILE (- is standard input)", NULL },
     { "reset", 0, NULL, "go back to the built-in template", NULL },
@@ -199,6 +200,14 @@ static const struct option o_model_rm[] = {
 };
 static const struct option o_model_use[] = {
     { "none", 0, NULL, "use no model any more: the quote voice answers", NULL },
+    END,
+};
+static const struct option o_remote_use[] = {
+    { "none", 0, NULL, "ask no server any more: the quote voice answers", NULL },
+    END,
+};
+static const struct option o_remote_key[] = {
+    { "file", 0, "FILE", "take the key from the first line of this file", NULL },
     END,
 };
 static const struct option o_model_bench[] = {
@@ -345,6 +354,21 @@ const struct command commands[] = {
       "embedder is such a table. Takes from minutes to an hour.",
       o_model_distill, 1, 1, NEEDS_NOTHING, cmd_model_distill,
       "likeness model distill all-minilm-l6-v2 --corpus texts.txt --held others.txt" },
+    { "remote use", "answer with a model behind a server from now on", "[URL [MODEL]]",
+      "URL is the address of a server that speaks the OpenAI API, up to and with /v1: Ollama, "
+      "llama-server, vLLM, another Likeness, a hosted one. Sets remote_url, remote_model, and "
+      "voice "
+      "to remote. When it is another machine, questions and the passages found for them go there.",
+      o_remote_use, 0, 2, NEEDS_NOTHING, cmd_remote_use,
+      "likeness remote use http://127.0.0.1:11434/v1 llama3.2\nlikeness remote use --none" },
+    { "remote show", "show the server's settings, and try it", "", "Lists the models that it has.",
+      o_none, 0, 0, NEEDS_READ, cmd_remote_show, "likeness remote show" },
+    { "remote set-key", "keep the key of the server, sealed, in the home", "",
+      "Asks for the key on the terminal, or takes it from a file. LIKENESS_REMOTE_KEY, when it is "
+      "set, goes before the kept one.",
+      o_remote_key, 0, 0, NEEDS_READ, cmd_remote_set_key, "likeness remote set-key" },
+    { "remote forget-key", "remove the key of the server from the home", "", "", o_none, 0, 0,
+      NEEDS_READ, cmd_remote_forget_key, "likeness remote forget-key" },
     { "passphrase", "change how the home is locked", "",
       "Asks for the new passphrase, or makes a new key file. Nothing that is stored is sealed "
       "anew, so it takes a moment only. A copy of the home made earlier still opens with the old "

@@ -9,6 +9,7 @@
 
 #include "base/threads.h"
 #include "kernels/kernels.h"
+#include "persona/remote.h"
 
 #include <locale.h>
 #include <signal.h>
@@ -85,6 +86,7 @@ int main(int argc, char **argv)
     if (c.json && (rc || c.out)) report_json(&c, rc, &err);
     else if (rc) ui_error(err.msg);
     persona_close(c.persona);
+    remote_close(c.remote);
     home_close(c.home);
     json_decref(c.out);
     settings_free(&c);

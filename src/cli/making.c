@@ -60,6 +60,7 @@ int making_open(struct cli *c, struct making *m, struct err *err)
 {
     *m = (struct making){ .c = c, .stream = !c->json && ui_stdout_terminal() };
     m->max_tokens = cli_sampling(c, &m->sampling);
+    if (!strcmp(set_str(c, SET_VOICE), "remote")) m->remote = c->remote;
     return strcmp(set_str(c, SET_VOICE), "native") ? 0 : cli_open_model(c, &m->model, err);
 }
 
@@ -79,6 +80,7 @@ static int on_text(void *ud, const char *s, size_t n)
 struct voice_making making_of(struct making *m)
 {
     return (struct voice_making){ .model = m->model,
+                                  .remote = m->remote,
                                   .sampling = &m->sampling,
                                   .max_tokens = m->max_tokens,
                                   .strict = arg_flag(m->c, "strict"),
@@ -89,14 +91,14 @@ struct voice_making making_of(struct making *m)
 void making_begin(struct making *m)
 {
     m->streamed = false;
-    if (m->model) ui_catch_interrupt(true);
+    if (m->model || m->remote) ui_catch_interrupt(true);
 }
 
 /* The answer, unless it stands there already; then what is to be known of it. */
 void making_end(struct making *m, const struct answer *a)
 {
     char n[64];
-    if (m->model) {
+    if (m->model || m->remote) {
         ui_interrupted(true);
         ui_catch_interrupt(false);
     }

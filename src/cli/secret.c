@@ -201,7 +201,7 @@ int cli_open_home(struct cli *c, enum store_mode mode, struct err *err)
         if (!again) break;
         ui_note("That is not the passphrase.");
     }
-    return rc;
+    return rc ? rc : cli_open_remote(c, err);
 }
 
 int cli_open_persona(struct cli *c, const char *name, struct err *err)

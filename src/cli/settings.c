@@ -123,6 +123,20 @@ const struct setting settings[SETTING_COUNT] = {
     [SET_IDLE_SECONDS] = { "idle_seconds", "60",
                            "seconds after which a connection without a request is closed", NULL, 1,
                            86400, false, false },
+    [SET_REMOTE_URL] = { "remote_url", NULL,
+                         "server of the remote voice, up to and with /v1: any that speaks the "
+                         "OpenAI API",
+                         NULL, 0, 0, false, false },
+    [SET_REMOTE_MODEL] = { "remote_model", NULL,
+                           "model that the remote voice asks for; unset: the first that the server "
+                           "lists",
+                           NULL, 0, 0, false, false },
+    [SET_REMOTE_EMBED] = { "remote_embed", NULL,
+                           "model for vectors that the embedder `remote:` asks for", NULL, 0, 0,
+                           false, false },
+    [SET_REMOTE_PLAIN] = { "remote_plain", "no",
+                           "ask other machines without TLS, too: where the network is your own",
+                           "yes no", 0, 0, false, false },
 };
 
 static bool in_words(const char *words, const char *v)

@@ -48,6 +48,8 @@ int remote_open(const struct remote_opts *o, struct remote **out, struct err *er
     r->quiet_seconds = o->quiet_seconds ? o->quiet_seconds : QUIET;
     r->tries = o->tries;
     r->context = o->context ? o->context : CONTEXT;
+    r->leaving = o->leaving;
+    r->ud = o->ud;
     r->url = str_dup(o->url);
     r->model = str_dup(o->model);
     r->embed = str_dup(o->embed);
@@ -69,11 +71,20 @@ int remote_context(const struct remote *r) { return r->context; }
 
 /* ---- asking ---- */
 
+static void say_leaving(struct remote *r)
+{
+    pthread_mutex_lock(&r->lock);
+    if (r->leaving && !r->local) r->leaving(r->ud, r->host);
+    r->leaving = NULL;
+    pthread_mutex_unlock(&r->lock);
+}
+
 int remote_call(struct remote *r, const char *path, json_t *body, struct client_call *c,
                 struct buf *reply, struct err *err)
 {
     struct buf url = BUF_INIT(8192);
     char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+    if (body) say_leaving(r);
     buf_printf(&url, "%s%s", r->url, path);
     c->url = buf_str(&url);
     c->body = text;

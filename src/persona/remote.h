@@ -24,6 +24,9 @@ struct remote_opts {
     int quiet_seconds; /* without a byte; 0: 300 */
     int tries;         /* 0: 3 */
     int context;       /* tokens of prompt and answer; 0: 8192 */
+    /* Called once, before text goes to another machine for the first time. NULL: nobody is told. */
+    void (*leaving)(void *ud, const char *host);
+    void *ud;
 };
 
 struct remote;

@@ -13,7 +13,9 @@ struct remote {
     char host[256];
     bool local, plain;
     int quiet_seconds, tries, context;
-    pthread_mutex_t lock; /* around model, when the server is asked for it */
+    void (*leaving)(void *ud, const char *host); /* NULL when nobody is to be told (any more) */
+    void *ud;
+    pthread_mutex_t lock; /* around model, when the server is asked for it, and leaving */
 };
 
 /* POST (body NULL: GET) to url + path; c: what else is to be set. */
