@@ -60,7 +60,7 @@ struct work { /* an errand for a worker */
     struct work *next;
 };
 
-struct link; /* a TCP connection: server.c */
+struct link; /* a TCP connection: links.c */
 struct request {
     struct call call; /* first; call.internal is the request */
     struct work work;
@@ -78,7 +78,10 @@ struct request {
     _Atomic uint64_t written;                /* bytes of the reply's body, for the log */
     struct err err;                          /* why it is refused: begin, take */
     unsigned status;                         /* of the reply */
-    int phase;                               /* server.c */
+    int phase;                               /* request.c */
+    bool admitting;                          /* request.c: the first call is made again */
+    size_t index;                            /* of the route; SIZE_MAX: none */
+    double t_body, t_errand;                 /* when the body began; when a worker got some of it */
     double t0;                               /* clock_mono when its head was here */
     _Atomic(struct MHD_Response *) response; /* to be queued */
     /* Set by a stream or a socket before request_answer: called once, on a network thread, when MHD
@@ -93,6 +96,9 @@ struct request {
 static inline struct request *request_of(const struct call *c) { return c->internal; }
 void request_hold(struct request *q);
 void request_drop(struct request *q);
+/* Another request of the same client for the same route: one message of a socket. It has one
+ * reference, no connection; who, persona, level are the first one's. */
+struct request *request_again(struct request *first);
 /* Worker, once for each request: the reply. Takes r (which may be NULL: the connection is closed).
  * The connection goes on; mhd and link are no longer the caller's. */
 void request_answer(struct request *q, unsigned status, struct MHD_Response *r);
@@ -114,7 +120,6 @@ int call_admit(struct call *c, const char *token, struct err *err);
  * set, or an error. Used for each message of a socket as well. */
 int call_perform(struct call *c, struct err *err);
 
-
 /* ---- connections (links.c) ---- */
 struct links;
 int links_open(struct server *s, struct links **out, struct err *err);
@@ -123,8 +128,8 @@ void links_close(struct links *l); /* after the daemon has ended */
 struct link *link_new(struct links *l, int fd, const struct sockaddr *from);
 void link_free(struct links *l, struct link *k); /* before its descriptor is closed */
 const char *link_address(const struct link *k);
-int64_t links_now(const struct links *l);          /* seconds, monotonic, of the last tick */
-void link_until(struct link *k, int64_t seconds);  /* it is cut then; 0: never */
+int64_t links_now(const struct links *l);         /* seconds, monotonic, of the last tick */
+void link_until(struct link *k, int64_t seconds); /* it is cut then; 0: never */
 void link_linger(struct link *k); /* the client is still sending what nobody will read */
 /* Has the other end closed? Only while the connection is suspended. */
 bool link_gone(const struct link *k);
@@ -168,6 +173,8 @@ struct workers;
 int workers_open(int threads, int queue, struct workers **out, struct err *err);
 /* ERR_BUSY: the queue is full. */
 int workers_put(struct workers *w, enum lane lane, struct work *item);
+/* For what was admitted long ago: waits in the queue even when that is full. */
+void workers_must(struct workers *w, enum lane lane, struct work *item);
 /* The calling worker will be long (a stream): another takes its place, up to a limit. */
 void workers_long(struct workers *w);
 size_t workers_waiting(struct workers *w);
@@ -210,10 +217,11 @@ struct server {
     struct MHD_Daemon *daemon;
     struct streams *streams;
     struct sockets *sockets;
-    struct links *links;        /* server.c: all connections, and who cuts slow ones */
+    struct links *links;        /* all connections, and who cuts slow ones */
     atomic_bool stopping;       /* /readyz says 503; nothing long is begun */
     atomic_bool closing;        /* time is up: call_gone, stream_gone, socket_gone say yes */
     _Atomic uint64_t in_flight; /* requests that are not over */
+    _Atomic uint64_t errands;   /* requests that a worker has, or will have */
     struct arena *mem;
     struct health *health; /* routes_health.c: replies made before */
     uint64_t seed;
@@ -228,8 +236,9 @@ void on_completed(void *cls, struct MHD_Connection *mhd, void **con,
 /* routes_health.c */
 int health_open(struct server *s, struct err *err);
 void health_close(struct server *s);
-/* The reply made before, for the pages that are asked all the time; NULL: none. */
-struct MHD_Response *health_reply(struct server *s, const struct route *r, unsigned *status);
+/* Pages that are asked all the time have replies made before. 0: the route is none of them. */
+int health_page(const struct route *r);
+enum MHD_Result health_queue(struct server *s, int page, struct MHD_Connection *mhd);
 
 /* stream.c: all streams of a server. stop: every kept stream is told `gone`, and ends. */
 int streams_open(struct server *s, struct err *err);
@@ -242,6 +251,8 @@ void stream_over(struct request *q, int rc, const struct err *err);
  * socket holds the request; messages are run by workers, each as a struct call of its own. */
 int sockets_open(struct server *s, struct err *err);
 int socket_upgrade(struct request *q, struct MHD_Response **out, struct err *err);
+/* The token among the subprotocols; NULL: none. */
+const char *socket_token(const char *protocols, char *out, size_t n);
 void sockets_stop(struct server *s); /* closes all with 1001 */
 void sockets_close(struct server *s);
 
