@@ -57,7 +57,8 @@ static const struct option o_add[] = {
     { "me", 'm', "LIST", "names, addresses and numbers the persona writes under; once is enough",
       NULL },
     { "as", 0, "FORMAT", "read the files in this format instead of recognising it",
-      "text markdown html mbox eml whatsapp telegram csv jsonl" },
+      "text markdown html mbox eml whatsapp telegram csv jsonl meta discord chatgpt claude x "
+      "mastodon keep dayone" },
     { "map", 0, "MAP", "columns of CSV or JSONL: text=body,author=from,date=when,title=subject",
       NULL },
     { "by", 0, "AUTHOR", "author of texts that name none", NULL },

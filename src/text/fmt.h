@@ -17,7 +17,8 @@
 #include <stdint.h>
 
 extern const struct format format_whatsapp, format_telegram, format_mbox, format_eml, format_html,
-    format_markdown, format_jsonl, format_csv, format_plain;
+    format_markdown, format_jsonl, format_csv, format_plain, format_meta, format_discord,
+    format_chatgpt, format_claude, format_x, format_mastodon, format_keep, format_dayone;
 
 /* ---- lines ---- */
 
