@@ -17,27 +17,38 @@ struct block {
 };
 
 struct arena {
-    struct block *head; /* newest first */
-    size_t total, max;
+    struct block *head;       /* newest first */
+    size_t total, max, block; /* block: ordinary size of one */
 };
 
 struct arena *arena_new(size_t max)
 {
     struct arena *a = calloc(1, sizeof *a);
-    if (a) a->max = max ? max : (size_t)4 << 30;
+    if (!a) return NULL;
+    a->max = max ? max : (size_t)4 << 30;
+    a->block = BLOCK_SIZE;
     return a;
 }
 
+struct arena *arena_small(size_t block)
+{
+    struct arena *a = arena_new(0);
+    if (a) a->block = block;
+    return a;
+}
+
+size_t arena_bytes(const struct arena *a) { return sizeof *a + a->total; }
+
 static struct block *block_add(struct arena *a, size_t n)
 {
-    size_t cap = n > BLOCK_SIZE ? n : BLOCK_SIZE;
+    size_t cap = n > a->block ? n : a->block;
     if (cap > a->max - a->total) return NULL;
     struct block *b = malloc(sizeof *b + cap);
     if (!b) return NULL;
     b->used = 0;
     b->cap = cap;
     /* A block made for one large thing goes behind the head, which may still have room. */
-    if (a->head && n > BLOCK_SIZE) {
+    if (a->head && n > a->block) {
         b->next = a->head->next;
         a->head->next = b;
     } else {
@@ -94,7 +105,7 @@ void arena_reset(struct arena *a)
     for (struct block *b = a->head, *next; b; b = next) {
         next = b->next;
         explicit_bzero(b->data, b->used);
-        if (!keep && b->cap == BLOCK_SIZE) {
+        if (!keep && b->cap == a->block) {
             keep = b;
             continue;
         }

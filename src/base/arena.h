@@ -11,6 +11,9 @@
 struct arena;
 
 struct arena *arena_new(size_t max); /* max bytes in all, 0: 4 GiB; NULL when out of memory */
+/* In blocks of this many bytes, for many arenas that live long and hold little. */
+struct arena *arena_small(size_t block);
+size_t arena_bytes(const struct arena *a);                     /* taken from the system */
 void *arena_alloc(struct arena *a, size_t n);                  /* zeroed, 16-byte aligned; NULL */
 char *arena_strndup(struct arena *a, const char *s, size_t n); /* s NULL -> "" */
 char *arena_strdup(struct arena *a, const char *s);            /* s NULL -> NULL */

@@ -21,15 +21,12 @@
  * counts little, and least where it is asked what somebody likes: a cosine alone cannot tell that
  * nothing is known, as dogs are near to cats.
  *
- * Everything else that costs (kind of answer, stance) is worked out only for the BEST by the rest
- * of the score, and only settles close calls. */
+ * Everything else that costs (traits.c: kind of answer, stance) is worked out only for the BEST by
+ * the rest of the score, and only settles close calls. */
 #include "persona/quote.h"
 
-#include "base/str.h"
 #include "kernels/kernels.h"
-#include "text/token.h"
 
-#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,133 +37,44 @@
 
 /* ---- the kind of answer ---- */
 
-static bool holds_any(const char *folded, const char *const *list)
-{
-    for (; *list; list++)
-        if (strstr(folded, *list)) return true;
-    return false;
-}
-
-static bool holds_digit(const char *s)
-{
-    for (; *s; s++)
-        if (isdigit((unsigned char)*s)) return true;
-    return false;
-}
-
-static const char *const because[] = {
-    " because",     " since ",      " so that",      " reason",    "that's why",
-    "which is why", " in order to", " for the sake", " so i ",     "makes me",
-    "made me",      " as it ",      " if you ",      "can't bear", "couldn't bear",
-    "what i love",  "what i hate",  " why",          " sooner ",   NULL
-};
-static const char *const when[] = { " ago",     "yesterday", "last year", "last week", "morning",
-                                    "january",  "february",  " march ",   "april",     " june",
-                                    " july",    "august",    "september", "october",   "november",
-                                    "december", "in 19",     "in 20",     "years old", "when i was",
-                                    NULL };
-static const char *const numbers[] = { " one ",   " two ",   " three ",  " four ",  " five ",
-                                       " six ",   " seven ", " eight ",  " nine ",  " ten ",
-                                       " eleven", " twelve", "teen ",    "twenty",  "thirty",
-                                       "forty",   "fifty",   "sixty",    "seventy", "eighty",
-                                       "ninety",  "hundred", "thousand", " half",   "dozen",
-                                       " none",   NULL };
-static const char *const often[] = { " every ", " each ",  " once",   " twice",  " times",
-                                     " daily",  " weekly", " always", " never",  " whenever",
-                                     " most ",  "days",    "sundays", "mondays", NULL };
-static const char *const view[] = { " i think",   " i love",     " i like",      " i hate",
-                                    " i believe", " i don't",    " i never",     " i will",
-                                    " i'd ",      " i'm ",       " i was wrong", " should",
-                                    " i prefer",  " i can't",    " i trust",     " i want",
-                                    " i won't",   " i wouldn't", " best ",       " worst ",
-                                    " better ",   NULL };
-static const char *const place[] = { " in ",    " at ",  " near ",   " by the ",
-                                     " street", " road", " on the ", NULL };
-static const char *const rule[] = { " you ",   " your ", " always ", " never ",
-                                    " first ", " then ", " if ",     NULL };
-
-/* Does it begin like an instruction: "Oil your chain", "Never quote"? */
-static bool imperative(const struct sentence *s)
-{
-    struct tokens t = tokens_of(s->text, s->n);
-    if (!tokens_next(&t) || !t.is_word) return false;
-    struct token_word w = token_word(s->text + t.start, t.end - t.start);
-    if (!strcmp(w.fold, "don't") || !strcmp(w.fold, "never") || !strcmp(w.fold, "always"))
-        return true;
-    if (w.stop || str_ends(w.fold, "s") || str_ends(w.fold, "ed") || str_ends(w.fold, "ing"))
-        return false;
-    if (!tokens_next(&t) || !t.is_word) return false;
-    w = token_word(s->text + t.start, t.end - t.start);
-    return !strcmp(w.fold, "the") || !strcmp(w.fold, "your") || !strcmp(w.fold, "it") ||
-           !strcmp(w.fold, "a") || !strcmp(w.fold, "them") || !strcmp(w.fold, "for");
-}
-
-/* A capital inside the sentence, or a word of kin. */
-static bool names_someone(const struct sentence *s)
-{
-    for (size_t i = 1; i + 1 < s->n; i++)
-        if (s->text[i - 1] == ' ' && isupper((unsigned char)s->text[i]) &&
-            islower((unsigned char)s->text[i + 1]))
-            return true;
-    return false;
-}
-
 /* A view: a word that tells one, or a leaning; best in the first person. */
-static float view_fit(const struct sentence *s, const char *folded)
+static float view_fit(const struct sentence *s)
 {
-    bool first_person = strstr(folded, " i ") || strstr(folded, " i'") || strstr(folded, " my ") ||
-                        strstr(folded, " we ");
-    float fit = first_person ? 0.3f : 0;
-    if (holds_any(folded, view)) fit = 0.7f;
-    if (fabsf(s->stance) >= 0.5f) fit = fmaxf(fit, first_person ? 0.9f : 0.7f);
+    const struct traits *t = s->traits;
+    float fit = t->first_person ? 0.3f : 0;
+    if (t->view) fit = 0.7f;
+    if (fabsf(s->stance) >= 0.5f) fit = fmaxf(fit, t->first_person ? 0.9f : 0.7f);
     return fit;
 }
 
-static float kind_fit(const struct question *q, const struct sentence *s, const char *folded)
+static float kind_fit(const struct question *q, const struct sentence *s)
 {
+    const struct traits *t = s->traits;
     float fit = 0;
     switch (q->kind) {
-    case ASKS_WHY: fit = holds_any(folded, because); break;
-    case ASKS_WHEN: fit = holds_any(folded, when) || holds_digit(folded); break;
+    case ASKS_WHY: fit = t->because; break;
+    case ASKS_WHEN: fit = t->when || t->digit; break;
     case ASKS_HOW_MANY:
-        fit = holds_digit(folded) || holds_any(folded, numbers) ? 0.8f : 0;
-        if (holds_any(folded, often)) fit = fmaxf(fit, 0.6f) + 0.2f;
+        fit = t->digit || t->number ? 0.8f : 0;
+        if (t->often) fit = fmaxf(fit, 0.6f) + 0.2f;
         break;
-    case ASKS_WHO: fit = names_someone(s) ? 0.6f : 0; break;
-    case ASKS_WHERE: fit = holds_any(folded, place) ? 0.4f : 0; break;
+    case ASKS_WHO: fit = t->names ? 0.6f : 0; break;
+    case ASKS_WHERE: fit = t->place ? 0.4f : 0; break;
     case ASKS_HOW:
-        if (q->method) fit = imperative(s) ? 0.9f : holds_any(folded, rule) ? 0.5f : 0;
+        if (q->method) fit = t->imperative ? 0.9f : t->rule ? 0.5f : 0;
         break;
     default: break;
     }
-    if (q->opinion) fit = fmaxf(fit, view_fit(s, folded));
+    if (q->opinion) fit = fmaxf(fit, view_fit(s));
     return fit;
-}
-
-/* Is it fit to be quoted on its own? 0..1. */
-static float fitness(const struct sentence *s, const char *folded)
-{
-    float f = 1;
-    if (s->n && s->text[s->n - 1] == '?') f *= 0.4f;
-    if (s->n_words < 3) f *= 0.45f;
-    else if (s->n_words < 5) f *= 0.85f;
-    if (s->n_words > 60) f *= 0.75f;
-    size_t commas = 0;
-    for (size_t i = 0; i < s->n; i++) commas += s->text[i] == ',';
-    if (commas > 2 && commas * 3 >= s->n_words) f *= 0.6f; /* a bare list */
-    if (strstr(folded, "http://") || strstr(folded, "https://")) f *= 0.4f;
-    if (str_starts(folded, " dear ") || str_starts(folded, " hi ") || str_starts(folded, " hello "))
-        f *= 0.4f;
-    return f;
 }
 
 /* ---- earlier turns ---- */
 
 static bool was_said(const struct voice_in *in, const struct sentence *s)
 {
-    uint64_t h = s ? hash64(s->text, s->n, 0) : 0;
     for (size_t i = 0; s && i < in->n_said; i++)
-        if (in->said[i].sentence == h) return true;
+        if (in->said[i].sentence == s->hash) return true;
     return false;
 }
 
@@ -223,21 +131,23 @@ static int by_score(const void *a, const void *b)
                                    : x->offset > y->offset;
 }
 
-/* What costs more: once for each of the best. */
-static int look_closer(const struct voice_in *in, const struct question *q, struct sentence *s,
-                       struct buf *folded)
+/* What costs more: once for each of the best, and the most of it once for every sentence. */
+static int look_closer(const struct voice_in *in, const struct question *q, struct asking *a,
+                       struct readings *rs, struct sentence *s)
 {
-    buf_clear(folded);
-    buf_addc(folded, ' ');
-    utf8_fold(folded, s->text, s->n);
-    const char *f = buf_str(folded);
-    if (folded->failed) return ERR_NOMEM;
-    stance_read(q, s->text, s->n, &s->stance, &s->explicit_change);
-    s->fit = kind_fit(q, s, f);
+    struct arena *mem = s->reading->mem;
+    if (!s->traits->known) {
+        size_t before = arena_bytes(mem);
+        if (traits_read(readings_words(rs), s->text, s->n, s->n_words, mem, s->traits))
+            return ERR_NOMEM;
+        readings_grew(rs, arena_bytes(mem) - before);
+    }
+    stance_of(&s->traits->leaning, a, &s->stance, &s->explicit_change);
+    s->fit = kind_fit(q, s);
     /* A few words that are all in the question have a high cosine and say nothing. */
     s->score += s->meant * fminf(1, (float)s->n_words / 6) +
                 (0.07f + 0.15f * (q->bare ? 1 : s->cover)) * s->fit;
-    s->score *= fitness(s, f);
+    s->score *= s->traits->fitness;
     s->score += said_effect(in, q, s);
     s->support = support(q, s);
     return 0;
@@ -257,11 +167,10 @@ static int compare_all(const struct voice_in *in, struct arena *mem, struct sent
     const struct embedding *m = retriever_embedding(in->retriever);
     const struct weights *w = m->quick->kind->learns ? &words_only : &meaning;
     size_t dim = (size_t)m->quick->dim;
-    float *q = arena_alloc(mem, 2 * dim * sizeof *q), *v = q ? q + dim : NULL;
-    int rc = v ? embed_query(m->quick, in->question, strlen(in->question), q) : ERR_NOMEM;
+    float *q = arena_alloc(mem, dim * sizeof *q);
+    int rc = q ? embed_query(m->quick, in->question, strlen(in->question), q) : ERR_NOMEM;
     for (size_t i = 0; i < n && !rc; i++) {
-        if ((rc = embed_text(m->quick, all[i]->text, all[i]->n, v))) break;
-        float cosine = kernels.dot_f32(q, v, dim);
+        float cosine = kernels.dot_f32(q, all[i]->vector, dim);
         all[i]->cosine = scale_level(&m->near, cosine);
         all[i]->near = w->near * all[i]->cosine;
         all[i]->beyond = w->beyond * scale_beyond(&m->near, cosine);
@@ -274,14 +183,27 @@ static int compare_all(const struct voice_in *in, struct arena *mem, struct sent
     return rc ? err_nomem(err) : 0;
 }
 
+/* The best k of all, best first; equals stay in reading order. */
+static void select_best(struct sentence **all, size_t n, size_t k)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct sentence *s = all[i];
+        if (kept == k && by_score(&s, &all[k - 1]) >= 0) continue;
+        size_t at = kept < k ? kept++ : k - 1;
+        for (; at && by_score(&s, &all[at - 1]) < 0; at--) all[at] = all[at - 1];
+        all[at] = s;
+    }
+}
+
 int evidence_rank(const struct voice_in *in, const struct question *q, const struct passages *ps,
                   struct arena *mem, struct candidates *c, struct err *err)
 {
-    struct buf folded = BUF_INIT(1 << 20);
+    struct readings *rs = retriever_readings(in->retriever, err);
     size_t n = 0;
     int rc = 0;
     struct sentence **all = arena_alloc(mem, (c->n + 1) * sizeof(struct sentence *));
-    if (!all) return err_nomem(err);
+    if (!all || !rs) return err_nomem(err);
     for (size_t i = 0; i < c->n; i++) {
         struct sentence *s = &c->all[i];
         if (s->twice || s->heading || !s->n_words) continue;
@@ -291,14 +213,14 @@ int evidence_rank(const struct voice_in *in, const struct question *q, const str
     for (size_t i = 0; i < n; i++)
         all[i]->score = base_score(all[i], &ps->p[all[i]->passage]) + all[i]->meant +
                         (q->bare ? said_effect(in, q, all[i]) : 0);
-    qsort(all, n, sizeof *all, by_score);
     c->best = all;
     c->n_best = n < BEST ? n : BEST;
+    select_best(all, n, c->n_best);
     for (size_t i = 0; i < c->n_best && !rc; i++) {
         all[i]->score = base_score(all[i], &ps->p[all[i]->passage]);
-        if (look_closer(in, q, all[i], &folded)) rc = err_nomem(err);
+        if (look_closer(in, q, &c->asking, rs, all[i])) rc = err_nomem(err);
     }
+    if (!rc && c->asking.failed) rc = err_nomem(err);
     qsort(all, c->n_best, sizeof *all, by_score);
-    buf_free(&folded);
     return rc;
 }

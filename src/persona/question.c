@@ -177,6 +177,7 @@ static void add_term(struct question *q, const char *word, size_t n, bool before
     t->form[t->n_forms++] = (struct term_form){ w.key, 1 };
     t->light = w.fold_n < w.stem_n + 4 && AMONG(light_words, t->stem); /* "kind", not "kindness" */
     t->name = name && !t->light;
+    t->start = t->name ? 0 : word_start(t->stem, t->stem_n);
     size_t m = t->name ? 0 : synonyms_of(t->stem, t->stem_n, syn, TERM_FORMS - 1);
     for (size_t i = 0; i < m; i++) t->form[t->n_forms++] = (struct term_form){ syn[i], SYNONYM };
     t->weight = idf_of(words, t, &t->seen) * (t->light ? LIGHT : 1.0f) * (before ? BEFORE : 1.0f);
@@ -249,7 +250,8 @@ static void weigh(struct question *q)
         struct question_term *t = &q->term[i];
         t->weight = sum > 0 ? t->weight / sum : 0;
         if (!t->light) q->heavy += t->weight;
-        for (size_t k = 0; k < t->n_forms; k++) q->sieve |= 1ull << (t->form[k].stem & 63);
+        for (size_t k = 0; k < t->n_forms; k++)
+            q->sieve[t->form[k].stem >> 6 & 15] |= 1ull << (t->form[k].stem & 63);
     }
 }
 
@@ -309,33 +311,47 @@ void question_read(const char *text, const char *before, const struct bm25 *word
 
 /* ---- matching ---- */
 
-/* Near forms that the stemmer keeps apart: "gardener" and "gardening". */
-static float near(const struct question_term *t, const char *stem, size_t n)
+uint64_t word_start(const char *stem, size_t n)
 {
-    size_t k = 0, most = n > t->stem_n ? n : t->stem_n;
-    if (n < 5 || t->stem_n < 5 || t->name || memcmp(stem, t->stem, 5)) return 0;
-    while (k < n && k < t->stem_n && stem[k] == t->stem[k]) k++;
+    uint64_t start = 0;
+    for (size_t i = 0; n >= 5 && i < 5; i++) start = start << 8 | (unsigned char)stem[i];
+    return start;
+}
+
+/* Near forms that the stemmer keeps apart: "gardener" and "gardening". */
+static float near(const struct question_term *t, const struct word_form *w)
+{
+    size_t k = 0, most = w->stem_n > t->stem_n ? w->stem_n : t->stem_n;
+    while (k < w->stem_n && k < t->stem_n && w->stem[k] == t->stem[k]) k++;
     return k * 10 >= most * 7 ? 0.6f : 0;
 }
 
-void question_match(const struct question *q, const struct token_word *w, float *match)
+bool question_meets(const struct question *q, const struct word_form *w, float *match)
 {
-    bool maybe = q->sieve >> (w->key & 63) & 1;
+    bool maybe = q->sieve[w->key >> 6 & 15] >> (w->key & 63) & 1;
     float here[QUESTION_TERMS], most = 0;
     size_t best = q->n;
     for (size_t i = 0; i < q->n; i++) {
         const struct question_term *t = &q->term[i];
-        here[i] = near(t, w->stem, w->stem_n);
+        here[i] = t->start && t->start == w->start ? near(t, w) : 0;
         for (size_t k = 0; maybe && k < t->n_forms; k++)
             if (t->form[k].stem == w->key && t->form[k].weight > here[i])
                 here[i] = t->form[k].weight;
-        if (here[i] == 1 && t->fold != hash64(w->fold, w->fold_n, 0)) here[i] = OTHER_FORM;
+        if (here[i] == 1 && t->fold != w->fold) here[i] = OTHER_FORM;
         if (here[i] > most) most = here[i], best = i;
     }
     for (size_t i = 0; most > 0 && i < q->n; i++) {
         float m = i == best ? here[i] : 0.4f * here[i];
         if (m > match[i]) match[i] = m;
     }
+    return most > 0;
+}
+
+void question_match(const struct question *q, const struct token_word *w, float *match)
+{
+    struct word_form form = { w->key, hash64(w->fold, w->fold_n, 0), word_start(w->stem, w->stem_n),
+                              w->stem, w->stem_n };
+    question_meets(q, &form, match);
 }
 
 float question_cover(const struct question *q, const float *match)

@@ -34,6 +34,7 @@ struct term_form { /* a word that stands for the term: itself, or a synonym */
 struct question_term {
     char stem[40];
     size_t stem_n;
+    uint64_t start; /* word_start of the stem; 0: no near form will do */
     struct term_form form[TERM_FORMS];
     size_t n_forms;
     float weight;  /* of the term in the question; all sum to 1 */
@@ -62,16 +63,26 @@ struct question {
     size_t n;
     struct question_pair pair[QUESTION_PAIRS];
     size_t n_pairs;
-    float heavy;    /* weight of the terms that are not light */
-    uint64_t sieve; /* a bit for each form: most words of a text are no form of any term */
+    float heavy;        /* weight of the terms that are not light */
+    uint64_t sieve[16]; /* a bit for each form: most words of a text are no form of any term */
 };
 
 /* before: the last turn's question, and after a line break what answered it; or NULL. words: the
  * corpus, for weights. */
 void question_read(const char *text, const char *before, const struct bm25 *words,
                    struct question *out);
+/* What matching looks at of a word. */
+struct word_form {
+    uint64_t key, fold; /* hash64 of the stem and of the folded word */
+    uint64_t start;     /* word_start of the stem */
+    const char *stem;
+    size_t stem_n;
+};
+/* The first five bytes of a stem as one number; 0 when it is shorter. */
+uint64_t word_start(const char *stem, size_t n);
 /* Raises match[i] to how well a word stands for term i: 0..1. One word is not taken for two terms
- * in full. */
+ * in full. False: it stands for none. */
+bool question_meets(const struct question *q, const struct word_form *w, float *match);
 void question_match(const struct question *q, const struct token_word *w, float *match);
 /* "you" -> "i", "your" -> "my": the hash of a folded word as the person would say it themselves. */
 uint64_t question_turn(const char *folded, size_t n);

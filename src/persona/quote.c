@@ -60,9 +60,8 @@ static bool adds_something(const struct composing *c, const struct sentence *s)
 
 static bool was_said(const struct composing *c, const struct sentence *s)
 {
-    uint64_t h = hash64(s->text, s->n, 0);
     for (size_t i = 0; i < c->in->n_said; i++)
-        if (c->in->said[i].sentence == h) return true;
+        if (c->in->said[i].sentence == s->hash) return true;
     return false;
 }
 
@@ -305,7 +304,7 @@ static const struct sentence *last_said(const struct composing *c)
         for (size_t i = 0; i < c->c.n; i++) {
             const struct sentence *s = &c->c.all[i];
             if (s->piece == c->in->said[k].piece && s->written_at != CLOCK_NONE &&
-                hash64(s->text, s->n, 0) == c->in->said[k].sentence)
+                s->hash == c->in->said[k].sentence)
                 return s;
         }
     return NULL;
@@ -338,6 +337,7 @@ static int quote_answer(const struct voice_in *in, struct answer *out, struct er
     struct bm25_term extra[QUESTION_TERMS * 2];
     struct query q = in->query;
     struct arena *work = arena_new(0);
+    struct readings *rs = NULL;
     double start = clock_mono();
     *out = (struct answer){ .mem = arena_new(0), .text = "" };
     int rc = out->mem && work ? 0 : err_nomem(err);
@@ -349,8 +349,11 @@ static int quote_answer(const struct voice_in *in, struct answer *out, struct er
     q.diversity = 0;
     q.extra = extra;
     q.n_extra = question_expand(&c.q, extra, QUESTION_TERMS * 2);
+    q.bare = true;
     if (!rc) rc = retrieve(in->retriever, &q, &c.ps, err);
-    if (!rc) rc = sentences_read(in, &c.q, &c.ps, work, &c.c, err);
+    if (!rc && !(rs = retriever_readings(in->retriever, err))) rc = ERR_NOMEM;
+    if (!rc) readings_begin(rs);
+    if (!rc) rc = sentences_read(rs, &c.q, &c.ps, work, &c.c, err);
     if (!rc) rc = evidence_rank(in, &c.q, &c.ps, work, &c.c, err);
     if (!rc && compose(&c)) rc = err_nomem(err);
     passages_clear(&c.ps);

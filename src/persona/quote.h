@@ -2,7 +2,8 @@
  * leans.
  *
  *     struct candidates c;
- *     sentences_read(in, &q, &passages, mem, &c, err);         every own sentence, matched
+ *     readings_begin(rs);
+ *     sentences_read(rs, &q, &passages, mem, &c, err);         every own sentence, matched
  *     evidence_rank(in, &q, &passages, mem, &c, err);          scored; c.best[0] is the best
  *     if (c.n_best && c.best[0]->support >= EVIDENCE_ENOUGH) it answers
  *     stance_changed(&q, &c, &newer, &older)                   did they change their mind? */
@@ -11,24 +12,59 @@
 
 #include "base/arena.h"
 #include "persona/question.h"
+#include "persona/reading.h"
 #include "persona/voice.h"
 
 #define EVIDENCE_ENOUGH 0.5f
 #define SENTENCE_STEMS  40
 
+/* Which way a sentence leans, as far as that does not depend on the question. */
+struct leaning {
+    struct clause_leaning {
+        float lean;
+        bool of_me; /* speaks of the person, so it counts whatever it is about */
+        size_t to;  /* byte of the folded sentence where it ends */
+        struct word_list words;
+        struct word_list head; /* of its first few, those that can be what it is about */
+    } * clause;
+    size_t n;        /* 0: no view */
+    float told;      /* 0..1: says itself that a view changed */
+    size_t reported; /* byte where it tells what was thought or said once; SIZE_MAX: nowhere */
+};
+
+/* What answers it could be to any question; learnt when a sentence is first among the best. */
+struct traits {
+    bool known;
+    bool because, when, digit, number, often, names, place, imperative, rule, view, first_person;
+    float fitness; /* to be quoted on its own, 0..1 */
+    struct leaning leaning;
+};
+
 struct sentence {
-    const char *text; /* in the passages' memory, n bytes, no list mark */
+    /* what reading.c knows: the same for every question */
+    const char *text; /* in its reading, n bytes, no list mark */
     size_t n;
     size_t passage, seg,
         order; /* where it stands: passage, segment, sentence number in the segment */
     int64_t piece, written_at;
     size_t offset;     /* byte offset in the piece */
     const char *asked; /* what somebody asked just before, or "" */
+    const struct around *around;
+    bool heading, item, opens; /* a heading; a list item; the first of its paragraph */
+    bool follows;              /* the one before it in the reading, in the same run */
+    struct word **word;        /* all its words */
+    size_t n_words;
+    const uint64_t *stems; /* of content words, for overlap */
+    size_t n_stems;
+    const float *vector; /* by the quick embedder; NULL: there is nothing to embed */
+    uint64_t hash;       /* hash64 of its bytes, seed 0 */
+    struct traits *traits;
+    const struct reading *reading;
+    /* what this question makes of it */
     struct sentence *prev,
-        *next; /* in reading order, in the same run of own words; NULL at its ends */
-    bool heading, item, opens;   /* a heading; a list item; the first of its paragraph */
-    bool near_said;              /* beside what an earlier turn quoted, or in the same piece */
-    bool twice;                  /* the same words stand elsewhere and are ranked there */
+        *next;      /* in reading order, in the same run of own words; NULL at its ends */
+    bool near_said; /* beside what an earlier turn quoted, or in the same piece */
+    bool twice;     /* the same words stand elsewhere and are ranked there */
     float match[QUESTION_TERMS]; /* of its own words */
     float own, own_heavy;     /* coverage of the question by its own words; without light terms */
     float cover, cover_heavy; /* with its surroundings: sentence before, question asked, title */
@@ -43,19 +79,19 @@ struct sentence {
     float support;         /* 0..1: the evidence that it answers at all */
     float stance;          /* -1 .. 1, 0: no view */
     float explicit_change; /* 0 .. 1: says itself that a view changed */
-    uint64_t stems[SENTENCE_STEMS]; /* of content words, for overlap */
-    size_t n_stems, n_words;
 };
 
 struct candidates {
     struct sentence *all; /* in reading order, passage by passage */
     size_t n;
+    struct asking asking;
     struct sentence **best; /* the best few, best first */
     size_t n_best;
 };
 
-/* mem owns the result. Passages must outlive it. */
-int sentences_read(const struct voice_in *in, const struct question *q, const struct passages *ps,
+/* mem owns the result; what it points to holds until the readings begin again. A passage that is no
+ * more has no sentences. Fills in the titles of the passages. */
+int sentences_read(struct readings *rs, const struct question *q, struct passages *ps,
                    struct arena *mem, struct candidates *out, struct err *err);
 /* Share of the smaller one's content stems that both have. */
 float sentences_overlap(const struct sentence *a, const struct sentence *b);
@@ -64,8 +100,17 @@ float sentences_overlap(const struct sentence *a, const struct sentence *b);
 int evidence_rank(const struct voice_in *in, const struct question *q, const struct passages *ps,
                   struct arena *mem, struct candidates *c, struct err *err);
 
-/* Stance towards the question's subject, by everyday words and negation; q NULL: of the whole
+/* What s could be quoted for; mem owns what it points to. 0 or ERR_NOMEM. */
+int traits_read(struct words *ws, const char *s, size_t n, size_t n_words, struct arena *mem,
+                struct traits *out);
+
+/* folded: a space, then the folded sentence s. 0 or ERR_NOMEM. */
+int leaning_read(struct words *ws, const char *s, size_t n, const struct buf *folded,
+                 struct arena *mem, struct leaning *out);
+/* Stance towards the subject of what is asked, by everyday words and negation; a NULL: of the whole
  * sentence. */
+void stance_of(const struct leaning *l, struct asking *a, float *stance, float *explicit_change);
+/* Both at once, for a sentence that is not kept; q NULL: of the whole sentence. */
 void stance_read(const struct question *q, const char *s, size_t n, float *stance,
                  float *explicit_change);
 /* The pair among the best that shows a change of mind: newer and older view of the same subject.

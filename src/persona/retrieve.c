@@ -18,6 +18,7 @@
 #include "persona/internal.h"
 #include "persona/nearby.h"
 #include "persona/question.h"
+#include "persona/reading.h"
 #include "persona/windows.h"
 
 #include <jansson.h>
@@ -52,9 +53,10 @@ struct retriever {
     struct bm25 *words;
     struct fact *fact;
     size_t n, cap;
-    struct map by_chunk; /* chunk -> index in fact + 1 */
-    struct map title;    /* source -> pointer into mem */
-    bool windowed;       /* some chunk has several vectors */
+    struct map by_chunk;       /* chunk -> index in fact + 1 */
+    struct map title;          /* source -> pointer into mem */
+    struct readings *readings; /* made when first asked for */
+    bool windowed;             /* some chunk has several vectors */
     struct arena *mem;
     struct arena *tmp;
     struct err *err; /* during opening */
@@ -145,6 +147,7 @@ static int read_vector(void *ud, int64_t chunk, const float *v, int count)
 
 static void unload(struct retriever *r)
 {
+    readings_free(r->readings);
     embedding_close(&r->m);
     graph_free(r->graph);
     vectors_free(r->vectors);
@@ -404,7 +407,8 @@ static int fill(struct retriever *r, const struct query *q, const float *v, cons
         *p = (struct passage){ x->chunk, x->source,    x->written_at, x->topic,
                                sim[i],   hit[i].score, { 0 } };
         struct opened o = { p, out->mem, err };
-        rc = store_chunk_get(r->home->store, &r->p->seal, x->chunk, open_text, &o, err);
+        if (!q->bare)
+            rc = store_chunk_get(r->home->store, &r->p->seal, x->chunk, open_text, &o, err);
         if (rc == ERR_NOTFOUND) rc = 0; /* deleted since: the next question reads anew */
         else out->n++;
     }
@@ -448,7 +452,15 @@ const struct persona *retriever_persona(const struct retriever *r) { return r->p
 size_t retriever_bytes(const struct retriever *r)
 {
     size_t graph = r->graph ? graph_info(r->graph).bytes : 0;
-    return graph + vectors_bytes(r->vectors) + bm25_bytes(r->words) + r->cap * sizeof *r->fact;
+    size_t read = r->readings ? readings_bytes(r->readings) : 0;
+    return graph + vectors_bytes(r->vectors) + bm25_bytes(r->words) + r->cap * sizeof *r->fact +
+           read;
+}
+
+struct readings *retriever_readings(struct retriever *r, struct err *err)
+{
+    if (!r->readings) r->readings = readings_new(r->home, r->p, r->m.quick, err);
+    return r->readings;
 }
 
 const char *retriever_title(const struct retriever *r, int64_t source)

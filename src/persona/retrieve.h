@@ -33,6 +33,7 @@ struct query {
     bool adaptive;   /* cosine > floor, at most k; fewer than 3: the best k */
     float floor;     /* a cosine; 0: that of the persona's embedder (struct scale) */
     float diversity; /* 0: relevance only .. 1; 0.1 */
+    bool bare;       /* passages come without their texts */
     enum query_mode mode;
     int64_t from, to; /* written_at in [from, to); CLOCK_NONE: open. Undated only when both open */
     int64_t source;   /* 0: any */
@@ -55,6 +56,7 @@ struct passages {
 };
 
 struct retriever;
+struct readings;
 int retriever_open(struct home *h, const struct persona *p, struct retriever **out,
                    struct err *err);
 int retrieve(struct retriever *r, const struct query *q, struct passages *out, struct err *err);
@@ -66,7 +68,9 @@ void retriever_close(struct retriever *r);
 const struct bm25 *retriever_words(const struct retriever *r);
 struct embedder *retriever_embedder(const struct retriever *r);
 const struct embedding *retriever_embedding(const struct retriever *r);
-size_t retriever_bytes(const struct retriever *r); /* memory held by the indexes */
+size_t retriever_bytes(const struct retriever *r); /* memory held */
+/* Of its passages, as the quote voice reads them; NULL when out of memory. */
+struct readings *retriever_readings(struct retriever *r, struct err *err);
 struct home *retriever_home(const struct retriever *r);
 const struct persona *retriever_persona(const struct retriever *r);
 /* Titles of sources, kept in memory: "" if unknown. */

@@ -26,6 +26,7 @@
 #define OTHER_NEAR 0.5f  /* for the other */
 #define SUPERSEDED 0.4f  /* against a newer view that was itself given up later */
 #define CLAUSES    12
+#define HEAD       4 /* words */
 
 static const struct {
     const char *words;
@@ -138,7 +139,7 @@ static float change_marks(const char *folded)
 
 struct clause {
     size_t from, to; /* bytes of the folded sentence */
-    float subject;   /* how much of the question's subject it holds */
+    size_t cut;      /* where the words end that it is about */
 };
 
 static bool joins(const char *w, size_t n, const char *rest)
@@ -156,28 +157,21 @@ static bool joins(const char *w, size_t n, const char *rest)
 }
 
 /* Cuts the folded sentence s into clauses. */
-static size_t clauses_of(const struct question *q, const char *s, size_t n, struct clause *out)
+static size_t clauses_of(const char *s, size_t n, struct clause *out)
 {
     struct tokens t = tokens_of(s, n);
     size_t k = 0;
-    float match[QUESTION_TERMS] = { 0 };
-    out[0] = (struct clause){ 0, n, 0 };
+    out[0] = (struct clause){ 0, n, n };
     while (tokens_next(&t)) {
         bool mark = !t.is_word && t.end - t.start == 1 && strchr(",;:.!()", s[t.start]);
         bool dash = !t.is_word && t.end - t.start == 3 && !memcmp(s + t.start, "\xe2\x80", 2);
-        if (mark || dash || (t.is_word && joins(s + t.start, t.end - t.start, s + t.end))) {
-            if (q) out[k].subject = question_cover_heavy(q, match);
-            if (k + 1 == CLAUSES) return k + 1;
-            out[k].to = t.start;
-            out[++k] = (struct clause){ t.start, n, 0 };
-            memset(match, 0, sizeof match);
+        if (!mark && !dash && (!t.is_word || !joins(s + t.start, t.end - t.start, s + t.end)))
             continue;
-        }
-        if (!q || !t.is_word) continue;
-        struct token_word w = token_word(s + t.start, t.end - t.start);
-        if (!w.stop) question_match(q, &w, match);
+        out[k].cut = t.start;
+        if (k + 1 == CLAUSES) return k + 1;
+        out[k].to = t.start;
+        out[++k] = (struct clause){ t.start, n, n };
     }
-    if (q) out[k].subject = question_cover_heavy(q, match);
     return k + 1;
 }
 
@@ -185,29 +179,29 @@ static size_t clauses_of(const struct question *q, const char *s, size_t n, stru
 static int idiom_at(const char *s)
 {
     for (size_t i = 0; i < sizeof idioms / sizeof idioms[0]; i++) {
+        if (idioms[i].words[0] != *s) continue;
         size_t n = strlen(idioms[i].words);
         if (!strncmp(s, idioms[i].words, n) && (!s[n] || strchr(" ,.;:!?)", s[n]))) return (int)i;
     }
     return -1;
 }
 
-static bool is_subject(const struct question *q, const char *word, size_t n)
-{
-    struct token_word w = token_word(word, n);
-    float match[QUESTION_TERMS] = { 0 };
-    if (!w.stop) question_match(q, &w, match);
-    return question_cover_heavy(q, match) > 0;
-}
+/* The few words that open a clause and may be what it is about. */
+struct head {
+    struct span word[HEAD];
+    size_t n;
+};
 
-/* Leaning of one clause. */
-static float clause_leaning(const struct question *q, const char *s, const struct clause *c)
+/* Leaning of one clause, and whether it is of the person themselves. */
+static float clause_lean(const char *s, const struct clause *c, bool *of_me, struct head *head)
 {
     struct tokens t = tokens_of(s + c->from, c->to - c->from);
     const char *base = s + c->from;
     float sum = 0;
-    int since = 99, reach = 2, words = 0, subject_at = 0, leaning = 0, negations = 0;
+    int since = 99, reach = 2, words = 0, leaning = 0, negations = 0;
     bool first_person = false, about_me = false;
     size_t skip = 0;
+    head->n = 0;
     while (tokens_next(&t)) {
         if (!t.is_word || t.start < skip) continue;
         const char *w = base + t.start;
@@ -225,7 +219,7 @@ static float clause_leaning(const struct question *q, const char *s, const struc
             continue;
         }
         since++;
-        if (q && !subject_at && is_subject(q, w, n)) subject_at = words;
+        if (words <= HEAD) head->word[head->n++] = (struct span){ w, n };
         for (size_t i = 0; since == 1 && i < sizeof thinking / sizeof thinking[0]; i++)
             if (strlen(thinking[i]) == n && !memcmp(w, thinking[i], n)) reach = 14;
         if (!p) continue;
@@ -233,40 +227,105 @@ static float clause_leaning(const struct question *q, const char *s, const struc
         leaning++;
     }
     if (!leaning) sum = negations ? -0.7f : first_person ? 0.35f : 0;
-    /* Neither the person nor the subject at its head: what leans here is something else. */
-    return first_person || about_me || !q || (subject_at && subject_at <= 4) ? sum : 0.4f * sum;
+    *of_me = first_person || about_me;
+    return sum;
+}
+
+static int read_clause(struct words *ws, const char *s, const struct clause *c, struct arena *mem,
+                       struct clause_leaning *out)
+{
+    struct head head;
+    *out = (struct clause_leaning){ .to = c->to };
+    out->lean = clause_lean(s, c, &out->of_me, &head);
+    out->head.w = arena_alloc(mem, HEAD * sizeof(struct word *));
+    int rc = out->head.w ? words_of(ws, s + c->from, c->cut - c->from, true, mem, &out->words)
+                         : ERR_NOMEM;
+    for (size_t i = 0; i < head.n && !rc; i++) {
+        struct word_list one;
+        rc = words_of(ws, head.word[i].p, head.word[i].n, true, mem, &one);
+        if (!rc && one.n) out->head.w[out->head.n++] = one.w[0];
+    }
+    return rc;
+}
+
+int leaning_read(struct words *ws, const char *s, size_t n, const struct buf *folded,
+                 struct arena *mem, struct leaning *out)
+{
+    struct clause c[CLAUSES];
+    const char *f = buf_str(folded);
+    *out = (struct leaning){ .reported = SIZE_MAX };
+    if (!n || s[n - 1] == '?') return 0;
+    size_t k = clauses_of(f, folded->n, c);
+    int rc = (out->clause = arena_alloc(mem, k * sizeof *out->clause)) ? 0 : ERR_NOMEM;
+    for (; out->n < k && !rc; out->n++)
+        rc = read_clause(ws, f, &c[out->n], mem, &out->clause[out->n]);
+    out->told = change_marks(f);
+    for (size_t i = 0; i < sizeof reported / sizeof reported[0]; i++) {
+        const char *at = strstr(f, reported[i]);
+        if (at && (size_t)(at - f) < out->reported) out->reported = (size_t)(at - f);
+    }
+    return rc;
+}
+
+/* ---- towards what is asked ---- */
+
+static bool opens_with_subject(const struct clause_leaning *c, struct asking *a)
+{
+    for (size_t i = 0; i < c->head.n; i++) {
+        const float *match = asking_match(a, c->head.w[i]);
+        if (match && question_cover_heavy(a->q, match) > 0) return true;
+    }
+    return false;
+}
+
+/* How much of the question's subject a clause holds. */
+static float subject_of(const struct clause_leaning *c, struct asking *a)
+{
+    float match[QUESTION_TERMS] = { 0 };
+    asking_match_all(a, &c->words, match);
+    return question_cover_heavy(a->q, match);
+}
+
+void stance_of(const struct leaning *l, struct asking *a, float *stance, float *explicit_change)
+{
+    float sum = 0, own = 0, most = 0;
+    size_t best = 0;
+    *stance = *explicit_change = 0;
+    if (!l->n) return;
+    for (size_t i = 0; i < l->n; i++) {
+        const struct clause_leaning *c = &l->clause[i];
+        /* Neither the person nor the subject at its head: what leans here is something else. */
+        float lean = c->of_me || !a || opens_with_subject(c, a) ? c->lean : 0.4f * c->lean;
+        float subject = a ? subject_of(c, a) : 0;
+        sum += fabsf(lean) > 0.4f ? lean : 0;
+        if (subject > most || !i) best = i, most = subject, own = lean;
+    }
+    /* The subject's clause decides; where it has no leaning the whole sentence counts, for less. */
+    if (most <= 0 || !a) own = l->n == 1 ? own : sum;
+    else if (fabsf(own) < 0.4f && sum != 0) own = fmaxf(-0.4f, fminf(0.4f, sum));
+    *stance = tanhf(own);
+    *explicit_change = l->told;
+    if (l->told >= 0.75f && l->reported < l->clause[best].to && own < 0.4f) *stance = 0;
 }
 
 void stance_read(const struct question *q, const char *s, size_t n, float *stance,
                  float *explicit_change)
 {
-    struct clause c[CLAUSES];
+    struct arena *mem = arena_new(0);
+    struct words *ws = words_new(NULL);
     struct buf b = BUF_INIT(1 << 20);
+    struct leaning l = { 0 };
+    struct asking a;
     *stance = *explicit_change = 0;
     buf_addc(&b, ' ');
     utf8_fold(&b, s, n);
-    const char *f = buf_str(&b);
-    if (b.failed || !n || s[n - 1] == '?') {
-        buf_free(&b);
-        return;
-    }
-    size_t k = clauses_of(q, f, b.n, c), best = 0;
-    float sum = 0, own = 0;
-    for (size_t i = 0; i < k; i++) {
-        float l = clause_leaning(q, f, &c[i]);
-        sum += fabsf(l) > 0.4f ? l : 0;
-        if (c[i].subject > c[best].subject || !i) best = i, own = l;
-    }
-    /* The subject's clause decides; where it has no leaning the whole sentence counts, for less. */
-    if (c[best].subject <= 0 || !q) own = k == 1 ? own : sum;
-    else if (fabsf(own) < 0.4f && sum != 0) own = fmaxf(-0.4f, fminf(0.4f, sum));
-    *stance = tanhf(own);
-    *explicit_change = change_marks(f);
-    for (size_t i = 0; i < sizeof reported / sizeof reported[0] && *explicit_change >= 0.75f; i++) {
-        const char *at = strstr(f, reported[i]);
-        if (at && (size_t)(at - f) < c[best].to && own < 0.4f) *stance = 0;
+    if (mem && ws && !b.failed && !leaning_read(ws, s, n, &b, mem, &l)) {
+        asking_begin(&a, ws, q, mem);
+        stance_of(&l, q ? &a : NULL, stance, explicit_change);
     }
     buf_free(&b);
+    words_free(ws);
+    arena_free(mem);
 }
 
 /* ---- a pair ---- */
