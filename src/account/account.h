@@ -7,13 +7,13 @@
  *     account_may(as, &who, persona_uid, &level, err);  what may they do with this persona?
  *     account_refresh(as, t.refresh, &t2, err);         t.refresh is used up; again: all is revoked
  *
- * Passwords: Argon2id (libsodium, INTERACTIVE), at most `hashers` at a time, the rest wait in line and
- * are turned away (ERR_BUSY) when the line is long. Unknown addresses cost the same time as wrong
- * passwords and get the same words. Access tokens: JWT, HS256 pinned, 15 minutes (RFC 7519; exp, nbf,
- * iss, aud are checked here); refresh tokens: 32 random bytes, stored as digests, rotated (RFC 9700,
- * 4.14.2). Keys of programs: "lk-" and 32 random bytes in base64url, stored as digests. All functions
- * may be called from any thread; the slow ones (create, login, password) only from threads that may
- * wait. */
+ * Passwords: Argon2id (libsodium, INTERACTIVE), at most `hashers` at a time, the rest wait in line
+ * and are turned away (ERR_BUSY) when the line is long. Unknown addresses cost the same time as
+ * wrong passwords and get the same words. Access tokens: JWT, HS256 pinned, 15 minutes (RFC 7519;
+ * exp, nbf, iss, aud are checked here); refresh tokens: 32 random bytes, stored as digests, rotated
+ * (RFC 9700, 4.14.2). Keys of programs: "lk-" and 32 random bytes in base64url, stored as digests.
+ * All functions may be called from any thread; the slow ones (create, login, password) only from
+ * threads that may wait. */
 #ifndef LK_ACCOUNT_ACCOUNT_H
 #define LK_ACCOUNT_ACCOUNT_H
 
@@ -25,7 +25,6 @@ struct account_opts {
     int access_seconds;  /* 0: 900 */
     int refresh_seconds; /* 0: 30 days */
     int tries; /* wrong passwords for one address, or from one place, before a wait; 0: 10 */
-    int64_t (*now)(void); /* NULL: clock_now; tests move time */
 };
 
 struct accounts;
@@ -47,12 +46,13 @@ void account_tokens_clear(struct account_tokens *t);
  * ERR_EXISTS; ERR_BUSY. */
 int account_create(struct accounts *as, const char *email, const char *password, int64_t *id,
                    struct err *err);
-/* With a hash made elsewhere: bcrypt "$2a$", "$2b$", "$2y$" or Argon2id. It is replaced at the first
- * login. */
+/* With a hash made elsewhere: bcrypt "$2a$", "$2b$", "$2y$" or Argon2id. It is replaced at the
+ * first login. */
 int account_import(struct accounts *as, const char *email, const char *hash, int64_t *id,
                    struct err *err);
-/* ERR_KEY: address or password is wrong, the same words for both; ERR_LIMIT: too many tries, with the
- * seconds to wait in *retry (may be NULL); ERR_BUSY. client, address: for the list of sessions. */
+/* ERR_KEY: address or password is wrong, the same words for both; ERR_LIMIT: too many tries, with
+ * the seconds to wait in *retry (may be NULL); ERR_BUSY. client, address: for the list of sessions.
+ */
 int account_login(struct accounts *as, const char *email, const char *password, const char *client,
                   const char *address, struct account_tokens *out, int *retry, struct err *err);
 int account_refresh(struct accounts *as, const char *refresh, struct account_tokens *out,
@@ -62,6 +62,10 @@ int account_password(struct accounts *as, int64_t id, const char *old, const cha
                      int64_t keep, struct err *err);
 int account_password_set(struct accounts *as, int64_t id, const char *fresh,
                          struct err *err); /* by the machine's owner: no old one */
+/* Is this the account's password? Before something that cannot be undone. Errors as account_login.
+ */
+int account_check(struct accounts *as, int64_t id, const char *password, int *retry,
+                  struct err *err);
 
 /* Who a request is from. */
 struct principal {
@@ -87,11 +91,15 @@ struct account_info {
 };
 int account_info(struct accounts *as, int64_t id, struct account_info *out, struct err *err);
 int account_by_email(struct accounts *as, const char *email, int64_t *id, struct err *err);
+/* The callbacks of account_each, account_sessions and account_keys must not call account_*. */
 int account_each(struct accounts *as, int (*fn)(void *ud, const struct account_info *a), void *ud,
                  struct err *err);
 int account_default_persona(struct accounts *as, int64_t id, const uint8_t persona[VAULT_UID],
                             struct err *err);
+/* Switching off ends its sessions; its keys are worth nothing until it is on again. */
 int account_disable(struct accounts *as, int64_t id, bool disabled, struct err *err);
+/* With all that is known of it. Its personas are not touched: forget them first. */
+int account_delete(struct accounts *as, int64_t id, struct err *err);
 
 struct account_session {
     int64_t id, created_at, seen_at, expires_at;
