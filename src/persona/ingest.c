@@ -36,6 +36,7 @@ struct job {
     struct format_in file;
     const struct format *format;
     struct ingest_file rep;
+    bool survey;      /* nobody looked yet who writes in it */
     bool storing;     /* second pass (or the only one): store what is new */
     struct map seen;  /* digest of a piece -> how many of it so far in this pass */
     struct map votes; /* hash(thread, source) -> known pieces there */
@@ -394,12 +395,12 @@ static void job_clear(struct job *j)
 
 static int choose_who(struct ingest *in, struct speaker *s, size_t n, struct err *err);
 
-/* Standard input can be surveyed only once it was copied. */
-static int who_in_stdin(struct job *j)
+/* Of one that has no path: standard input can be surveyed only once it was copied. */
+static int who_in_open(struct job *j)
 {
     struct speaker *s;
     size_t n;
-    if (j->in->persona->n_aliases || strcmp(j->file.path, "-") != 0) return 0;
+    if (j->in->persona->n_aliases || !j->survey) return 0;
     int rc = speakers_of_open(j->in, j->format, &j->file, &s, &n, j->err);
     return rc ? rc : choose_who(j->in, s, n, j->err);
 }
@@ -409,7 +410,7 @@ static int ingest_open(struct job *j)
 {
     struct ingest *in = j->in;
     struct store *st = in->home->store;
-    int rc = who_in_stdin(j);
+    int rc = who_in_open(j);
     if (rc || in->dry_run) return rc ? rc : store_file(j);
     if ((rc = store_begin(st, j->err))) return rc;
     rc = store_file(j);
@@ -419,29 +420,46 @@ static int ingest_open(struct job *j)
     return rc;
 }
 
+/* opened: what format_open said. */
+static int ingest_job(struct job *j, const char *path, int opened, struct ingest_file *rep)
+{
+    int rc = opened;
+    j->rep = (struct ingest_file){ .path = path, .from = CLOCK_NONE, .to = CLOCK_NONE };
+    if (!rc) {
+        j->rep.format = j->format->name;
+        j->rep.bytes = j->file.size;
+        j->rep.nobody = j->format->has_authors;
+        rc = ingest_open(j);
+        format_close(&j->file);
+    }
+    if (!j->rep.added && !j->rep.known) j->rep.nobody = false;
+    if (rc)
+        j->rep = (struct ingest_file){ .path = path,
+                                       .format = j->rep.format,
+                                       .bytes = j->rep.bytes,
+                                       .from = CLOCK_NONE,
+                                       .to = CLOCK_NONE };
+    job_clear(j);
+    *rep = j->rep;
+    return rc;
+}
+
 static int ingest_file(struct ingest *in, const char *path, uint64_t before, uint64_t total,
                        struct ingest_file *rep, struct err *err)
 {
     struct job j = { .in = in, .bytes_before = before, .bytes_total = total, .err = err };
-    j.rep = (struct ingest_file){ .path = path, .from = CLOCK_NONE, .to = CLOCK_NONE };
-    int rc = format_open(path, in->as, &j.format, &j.file, err);
-    if (!rc) {
-        j.rep.format = j.format->name;
-        j.rep.bytes = j.file.size;
-        j.rep.nobody = j.format->has_authors;
-        rc = ingest_open(&j);
-        format_close(&j.file);
-    }
-    if (!j.rep.added && !j.rep.known) j.rep.nobody = false;
-    if (rc)
-        j.rep = (struct ingest_file){ .path = path,
-                                      .format = j.rep.format,
-                                      .bytes = j.rep.bytes,
-                                      .from = CLOCK_NONE,
-                                      .to = CLOCK_NONE };
-    job_clear(&j);
-    *rep = j.rep;
-    return rc;
+    j.survey = !strcmp(path, "-");
+    return ingest_job(&j, path, format_open(path, in->as, &j.format, &j.file, err), rep);
+}
+
+int ingest_opened(struct ingest *in, FILE *f, const char *name, uint64_t before, uint64_t total,
+                  struct ingest_file *rep, struct err *err)
+{
+    struct err local = { 0 };
+    struct job j = { .in = in, .survey = true, .bytes_before = before, .bytes_total = total };
+    j.err = err ? err : &local;
+    int rc = format_open_file(f, name, CLOCK_NONE, in->as, &j.format, &j.file, j.err);
+    return ingest_job(&j, name, rc, rep);
 }
 
 /* ---- many files ---- */

@@ -15,6 +15,8 @@
 #include "base/progress.h"
 #include "persona/persona.h"
 
+#include <stdio.h>
+
 #define INGEST_NOTES 16
 
 /* Somebody who wrote in the files, for "which of these are you?". */
@@ -70,6 +72,10 @@ struct ingest {
  * through progress: ERR_CANCEL; the file at hand is not taken, the files before it stay. */
 int ingest_paths(struct ingest *in, const char *const *paths, size_t n, struct ingest_totals *out,
                  struct err *err);
+/* One file that is open and seekable, called `name` in titles and messages; it is closed. before, total:
+ * bytes of all files, for progress. One transaction; nothing is settled. rep->error stays NULL. */
+int ingest_opened(struct ingest *in, FILE *f, const char *name, uint64_t before, uint64_t total,
+                  struct ingest_file *rep, struct err *err);
 /* One text given in memory (API, tests): a document by the persona. title may be NULL. ERR_INVAL
  * when it is empty, ERR_LIMIT when it is longer than FORMAT_PIECE_MAX. */
 int ingest_text(struct home *h, struct persona *p, const char *title, const char *text, size_t n,

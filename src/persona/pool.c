@@ -426,6 +426,16 @@ void pool_keep(struct pool *p, struct conversation *c)
     conversation_keeper(c, keeper_take, keeper_give, p);
 }
 
+static int patient_take(void *ud, struct home **out, struct err *err)
+{
+    return pool_write(ud, POOL_PATIENT, out, err);
+}
+
+struct home_writer pool_writer(struct pool *p)
+{
+    return (struct home_writer){ patient_take, keeper_give, p };
+}
+
 /* ---- to read ---- */
 
 int pool_read(struct pool *p, struct home **out, struct err *err)

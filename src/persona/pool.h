@@ -43,7 +43,10 @@ void pool_give(struct pool *pool, struct desk *d); /* accepts NULL */
  * caller's; none may be open when it is given back. */
 int pool_write(struct pool *pool, int ms, struct home **out, struct err *err);
 void pool_wrote(struct pool *pool, struct home *w); /* accepts NULL */
-bool pool_wanted(struct pool *pool);                /* does somebody wait for the writer? */
+/* The same, for what takes the writer now and then and can wait: jobs. */
+#define POOL_PATIENT 60000
+struct home_writer pool_writer(struct pool *pool);
+bool pool_wanted(struct pool *pool); /* does somebody wait for the writer? */
 /* The turns of a conversation at a desk are saved through the writer; when that is not to be had
  * within two seconds, conversation_ask says `unsaved`. */
 void pool_keep(struct pool *pool, struct conversation *c);

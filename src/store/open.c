@@ -483,6 +483,18 @@ int store_compact(struct store *st, struct err *err)
 
 void store_shrink(struct store *st) { sqlite3_db_release_memory(st->db); }
 
+int store_still(struct store *st, struct err *err)
+{
+    if (st->mode != STORE_READ || !sqlite3_get_autocommit(st->db))
+        return err_set(err, ERR_INVAL, "only a store that is open to read can stand still, once");
+    return sql_do(st, err, "BEGIN", "");
+}
+
+void store_moves(struct store *st)
+{
+    if (!sqlite3_get_autocommit(st->db)) sql_do(st, NULL, "ROLLBACK", "");
+}
+
 int64_t store_data_version(struct store *st)
 {
     int64_t v = 0;

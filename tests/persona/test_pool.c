@@ -8,6 +8,13 @@
 #include <stdatomic.h>
 
 static struct err err;
+static const struct persona_new ANN = { .name = "Ann",
+                                        .kind = PERSONA_FICTIONAL,
+                                        .consent_by = "x",
+                                        .consent_to = "y",
+                                        .consent_at = 1,
+                                        .chunk_overlap = -1,
+                                        .any_name = true };
 
 static void ask(struct desk *d, const char *question, size_t *found)
 {
@@ -130,8 +137,7 @@ static void memory_has_a_limit(void **state)
     uint8_t uid[4][VAULT_UID];
     test_home_open(&t);
     for (int i = 0; i < 4; i++) {
-        struct persona_new n = { "Ann", PERSONA_FICTIONAL, "x", "y", 1, 0, -1, true, NULL };
-        check_ok(persona_create(t.home, &n, &p, &err), err);
+        check_ok(persona_create(t.home, &ANN, &p, &err), err);
         memcpy(uid[i], p->seal.uid, VAULT_UID);
         persona_close(p);
     }
@@ -226,14 +232,13 @@ static void many_threads(void **state)
 {
     struct test_home t;
     struct persona *p;
-    struct persona_new n = { "Ann", PERSONA_FICTIONAL, "x", "y", 1, 0, -1, true, NULL };
     struct crowd c = { 0 };
     struct persona_counts counts;
     struct pool_load load;
     pthread_t th[THREADS];
     test_home_open(&t);
     memcpy(c.uid[0], t.persona->seal.uid, VAULT_UID);
-    check_ok(persona_create(t.home, &n, &p, &err), err);
+    check_ok(persona_create(t.home, &ANN, &p, &err), err);
     memcpy(c.uid[1], p->seal.uid, VAULT_UID);
     check_ok(pool_open(t.home, &(struct pool_opts){ .desks = 3 }, &c.pool, &err), err);
     for (int i = 0; i < THREADS; i++) check_int(pthread_create(&th[i], NULL, crowd_member, &c), 0);

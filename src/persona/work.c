@@ -1,0 +1,443 @@
+/* Jobs on personas. The queue runs one job of a persona at a time and runs it again when the process
+ * died, so each kind here is written to be run twice, and what it takes from the world is given back
+ * whatever happens.
+ *
+ * Other people's small changes (a text, a saved turn) wait for the same writer. A job therefore takes
+ * it for one file at a time, or, while it settles, for a tenth of a second at a time (settle.c), and
+ * reads in a home of its own. Desks are told after each step that changes what an answer would be.
+ *
+ * What a user can mend (a file that is no text, nobody known to be the persona) is not an error of
+ * the job but a word about that file in its result, unless no file came in; what passes by itself (the
+ * writer is busy, the disk is full) ends the attempt, and the queue tries again. */
+#include "persona/work.h"
+
+#include "base/io.h"
+#include "base/str.h"
+#include "persona/ingest.h"
+#include "persona/portable.h"
+#include "persona/source.h"
+#include "vault/spool.h"
+
+#include <jansson.h>
+#include <limits.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- spools ---- */
+
+int world_spool(const struct world *w, const char *name, char out[4096], struct err *err)
+{
+    bool hex = name && strlen(name) == SPOOL_NAME && strspn(name, "0123456789abcdef") == SPOOL_NAME;
+    if (!hex || snprintf(out, 4096, "%s/%s", w->spool_dir, name) >= 4096)
+        return err_set(err, ERR_INVAL, "that is no file that was taken in");
+    return 0;
+}
+
+void world_spool_new(char name[SPOOL_NAME + 1])
+{
+    uint8_t r[SPOOL_NAME / 2];
+    randombytes_buf(r, sizeof r);
+    sodium_bin2hex(name, SPOOL_NAME + 1, r, sizeof r);
+}
+
+static void remove_spool(const struct world *w, const char *name)
+{
+    char path[4096];
+    if (!world_spool(w, name, path, NULL)) unlink(path);
+}
+
+/* ---- what all kinds do ---- */
+
+struct work {
+    struct job_run *run;
+    struct world *world;
+    const uint8_t *uid;
+    json_t *args;
+    struct err *err;
+};
+
+static int begin(struct work *k, struct job_run *r, struct err *err)
+{
+    *k = (struct work){ .run = r, .world = r->world, .uid = r->job->persona, .err = err };
+    k->args = json_loadb(r->job->args, r->job->args_n, JSON_REJECT_DUPLICATES, NULL);
+    if (json_is_object(k->args)) return 0;
+    json_decref(k->args);
+    k->args = NULL;
+    return err_set(err, ERR_INTERNAL, "the job's arguments cannot be read");
+}
+
+static int reply(struct work *k, json_t *j)
+{
+    char *s = j ? json_dumps(j, JSON_COMPACT) : NULL;
+    int rc = s && !buf_adds(k->run->result, s) ? 0 : err_nomem(k->err);
+    free(s);
+    json_decref(j);
+    return rc;
+}
+
+static const char *arg(const struct work *k, const char *name)
+{
+    return json_string_value(json_object_get(k->args, name));
+}
+
+/* The writer with the persona open, and back: its desks are told when something changed. */
+static int write_begin(struct work *k, struct home **h, struct persona **p)
+{
+    int rc = pool_write(k->world->pool, POOL_PATIENT, h, k->err);
+    *p = NULL;
+    if (rc) return rc;
+    rc = persona_open_uid(*h, k->uid, p, k->err);
+    if (!rc) return 0;
+    pool_wrote(k->world->pool, *h);
+    *h = NULL;
+    return rc;
+}
+
+static void write_end(struct work *k, struct home *h, struct persona *p, bool changed)
+{
+    persona_close(p);
+    if (changed) pool_changed(k->world->pool, k->uid);
+    pool_wrote(k->world->pool, h);
+}
+
+/* embedder NULL: as it is. */
+static int settle_now(struct work *k, const char *embedder)
+{
+    struct world *w = k->world;
+    struct home_writer by = pool_writer(w->pool);
+    struct home *h;
+    struct persona *p = NULL;
+    bool more = false;
+    int rc = pool_read(w->pool, &h, k->err);
+    if (rc) return rc;
+    rc = persona_open_uid(h, k->uid, &p, k->err);
+    bool needed = !rc && (p->stale || embedder);
+    if (needed)
+        rc = embedder ? persona_reembed_by(h, p, embedder, &by, k->run->progress, k->err)
+                      : persona_settle_by(h, p, &by, k->run->progress, k->err);
+    if (!rc) more = p->stale;
+    persona_close(p);
+    pool_read_done(w->pool, h);
+    if (needed) pool_changed(w->pool, k->uid);
+    if (!rc && more) rc = work_settle(w, k->uid, k->run->job->account, k->err);
+    return rc;
+}
+
+/* ---- ingest ---- */
+
+struct taking {
+    struct work *k;
+    json_t *files, *people;
+    struct ingest_totals totals;
+    struct err first; /* of the files that could not be read */
+    uint64_t before, total;
+};
+
+static json_t *time_json(int64_t t)
+{
+    char iso[32];
+    return t == CLOCK_NONE ? json_null() : json_string(clock_iso(t, iso));
+}
+
+/* What became of one file. */
+static json_t *file_json(const struct ingest_file *f, const char *name, const struct err *why)
+{
+    json_t *notes = json_array(), *o;
+    for (size_t i = 0; i < f->n_notes; i++)
+        json_array_append_new(notes, json_pack("{s:s, s:I, s:I}", "what", f->notes[i].what, "count",
+                                               (json_int_t)f->notes[i].count, "first",
+                                               (json_int_t)f->notes[i].first));
+    o = json_pack("{s:s, s:s?, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:b, s:o}", "name", name,
+                  "format", f->format, "bytes", (json_int_t)f->bytes, "added", (json_int_t)f->added,
+                  "known", (json_int_t)f->known, "voice", (json_int_t)f->voice, "context",
+                  (json_int_t)f->context, "chunks", (json_int_t)f->chunks, "from",
+                  time_json(f->from), "to", time_json(f->to), "nobody", f->nobody, "notes", notes);
+    if (o && f->source) json_object_set_new(o, "source", json_integer(f->source));
+    if (o && why->code)
+        json_object_set_new(
+            o, "error", json_pack("{s:s, s:s}", "code", err_name(why->code), "message", why->msg));
+    return o;
+}
+
+/* Nobody is known to be the persona: the people go into the result, likeliest first. */
+static int list_people(void *ud, const struct speaker *s, size_t n, struct buf *aliases,
+                       struct err *err)
+{
+    struct taking *t = ud;
+    if (!t->people) t->people = json_array();
+    for (size_t i = 0; i < n && i < 50; i++)
+        json_array_append_new(t->people,
+                              json_pack("{s:s%, s:s%, s:I, s:b, s:f}", "name", s[i].name,
+                                        strlen(s[i].name), "id", s[i].id, strlen(s[i].id),
+                                        "messages", (json_int_t)s[i].messages, "owner", s[i].owner,
+                                        "likely", (double)s[i].likely));
+    return err_set(err, ERR_INVAL,
+                   "people write in this file and it is not known which one is the persona: see "
+                   "\"people\", and send it again with \"me\" set to their names, addresses or "
+                   "numbers");
+}
+
+/* Errors that another attempt may not meet, or that are about more than this file. */
+static bool ends_all(int rc)
+{
+    return rc != ERR_PARSE && rc != ERR_INVAL && rc != ERR_LIMIT && rc != ERR_VERSION;
+}
+
+/* The writer is held from here to the end of the file. */
+static int take_file(struct taking *t, FILE *f, const char *name, struct ingest_file *rep,
+                     struct err *why)
+{
+    struct work *k = t->k;
+    const char *me = arg(k, "me");
+    struct home *h;
+    struct persona *p;
+    int rc = write_begin(k, &h, &p);
+    if (rc) {
+        fclose(f);
+        *why = *k->err;
+        return rc;
+    }
+    struct ingest in = { .home = h,
+                         .persona = p,
+                         .as = arg(k, "as"),
+                         .map = arg(k, "map"),
+                         .by = arg(k, "by"),
+                         .day_first = -1,
+                         .tz_offset = (long)json_integer_value(json_object_get(k->args, "tz")),
+                         .who = list_people,
+                         .progress = k->run->progress,
+                         .ud = t };
+    if (me && *me) rc = persona_alias_add(h, p, me, why);
+    if (rc) fclose(f);
+    else rc = ingest_opened(&in, f, name, t->before, t->total, rep, why);
+    write_end(k, h, p, true);
+    return rc;
+}
+
+static int one_file(struct taking *t, const json_t *file)
+{
+    struct work *k = t->k;
+    const char *name = json_string_value(json_object_get(file, "name")) ?: "file";
+    struct ingest_file rep = { .path = name, .from = CLOCK_NONE, .to = CLOCK_NONE };
+    struct err why = { 0 };
+    char path[4096];
+    FILE *f = NULL;
+    int rc = world_spool(k->world, json_string_value(json_object_get(file, "spool")), path, &why);
+    if (!rc && !(f = spool_fopen(path, k->world->spool_key, NULL, &why))) rc = why.code;
+    if (rc == ERR_NOTFOUND)
+        rc = err_set(&why, ERR_INVAL, "the file is not here any more: send it again");
+    if (f) rc = take_file(t, f, name, &rep, &why);
+    t->before += (uint64_t)json_integer_value(json_object_get(file, "bytes"));
+    if (rc && ends_all(rc)) return err_set(k->err, rc, "%s", why.msg);
+    if (rc && !t->first.code) t->first = why;
+    t->totals.files++;
+    t->totals.failed += rc != 0;
+    t->totals.added += rep.added;
+    t->totals.known += rep.known;
+    t->totals.voice += rep.voice;
+    t->totals.context += rep.context;
+    t->totals.chunks += rep.chunks;
+    json_t *o = file_json(&rep, name, &why);
+    return o && !json_array_append_new(t->files, o) ? 0 : err_nomem(k->err);
+}
+
+static int reply_taken(struct taking *t)
+{
+    const struct ingest_totals *n = &t->totals;
+    json_t *j =
+        json_pack("{s:O, s:I, s:I, s:I, s:I, s:I, s:I, s:O*}", "files", t->files, "failed",
+                  (json_int_t)n->failed, "added", (json_int_t)n->added, "known",
+                  (json_int_t)n->known, "voice", (json_int_t)n->voice, "context",
+                  (json_int_t)n->context, "chunks", (json_int_t)n->chunks, "people", t->people);
+    return reply(t->k, j);
+}
+
+static int run_ingest(struct job_run *r, struct err *err)
+{
+    struct work k;
+    struct taking t = { .k = &k };
+    json_t *file, *files;
+    size_t i;
+    int rc = begin(&k, r, err);
+    if (rc) return rc;
+    files = json_object_get(k.args, "files");
+    t.files = json_array();
+    json_array_foreach(files, i, file) t.total +=
+        (uint64_t)json_integer_value(json_object_get(file, "bytes"));
+    if (!t.files) rc = err_nomem(err);
+    for (i = 0; !rc && i < json_array_size(files); i++) rc = one_file(&t, json_array_get(files, i));
+    if (!rc && t.totals.files == t.totals.failed && !t.people)
+        rc = err_set(err, t.first.code ? t.first.code : ERR_INVAL, "%s",
+                     t.first.code ? t.first.msg : "there is no file to bring in");
+    else if (!rc) rc = settle_now(&k, NULL);
+    if (!rc) rc = reply_taken(&t);
+    else if (t.totals.added) work_settle(r->world, k.uid, r->job->account, NULL); /* what came in */
+    json_decref(t.files);
+    json_decref(t.people);
+    json_decref(k.args);
+    return rc;
+}
+
+static void over_ingest(void *world, const struct row_job *job, enum job_state state)
+{
+    json_t *a = json_loadb(job->args, job->args_n, 0, NULL), *file;
+    size_t i;
+    json_array_foreach(json_object_get(a, "files"), i, file)
+        remove_spool(world, json_string_value(json_object_get(file, "spool")));
+    json_decref(a);
+}
+
+/* ---- settle, embed ---- */
+
+static int run_settle(struct job_run *r, struct err *err)
+{
+    struct work k;
+    int rc = begin(&k, r, err);
+    if (!rc) rc = settle_now(&k, NULL);
+    json_decref(k.args);
+    return rc;
+}
+
+static int run_embed(struct job_run *r, struct err *err)
+{
+    struct work k;
+    int rc = begin(&k, r, err);
+    const char *name = rc ? NULL : arg(&k, "embedder");
+    if (!rc && !name) rc = err_set(err, ERR_INVAL, "say which embedder");
+    if (!rc) rc = settle_now(&k, name);
+    if (!rc) rc = reply(&k, json_pack("{s:s}", "embedder", name));
+    json_decref(k.args);
+    return rc;
+}
+
+/* ---- delete, forget ---- */
+
+static int run_delete(struct job_run *r, struct err *err)
+{
+    struct work k;
+    struct home *h;
+    struct persona *p;
+    struct gone gone = { 0 };
+    int rc = begin(&k, r, err);
+    if (rc) return rc;
+    int64_t id = json_integer_value(json_object_get(k.args, "source"));
+    if (!(rc = write_begin(&k, &h, &p))) {
+        rc = source_delete(h, p, id, &gone, err);
+        write_end(&k, h, p, !rc);
+    }
+    if (rc == ERR_NOTFOUND) rc = 0; /* an earlier attempt did it */
+    if (!rc) rc = settle_now(&k, NULL);
+    if (!rc)
+        rc = reply(&k,
+                   json_pack("{s:I, s:I, s:I, s:I, s:I}", "pieces", (json_int_t)gone.pieces,
+                             "chunks", (json_int_t)gone.chunks, "vectors", (json_int_t)gone.vectors,
+                             "turns", (json_int_t)gone.turns, "phrases", (json_int_t)gone.phrases));
+    json_decref(k.args);
+    return rc;
+}
+
+static int persona_there(void *ud, const struct row_persona *r) { return 0; }
+
+/* The key goes first, then the rights, then what cannot be opened any more: when a reader holds the
+ * last up, only that is tried again. */
+static int run_forget(struct job_run *r, struct err *err)
+{
+    struct work k;
+    struct home *h;
+    int rc = begin(&k, r, err);
+    if (rc) return rc;
+    if (!(rc = pool_write(k.world->pool, POOL_PATIENT, &h, err))) {
+        rc = persona_forget_uid(h, k.uid, err);
+        if (rc == ERR_NOTFOUND) rc = store_compact(h->store, err);
+        bool gone = store_persona_get(h->store, k.uid, persona_there, NULL, NULL) == ERR_NOTFOUND;
+        pool_changed(k.world->pool, k.uid);
+        pool_wrote(k.world->pool, h);
+        if (gone) {
+            int dropped = service_grant_drop(k.world->service, k.uid, rc ? NULL : err);
+            if (!rc) rc = dropped;
+        }
+    }
+    json_decref(k.args);
+    return rc;
+}
+
+/* ---- export ---- */
+
+static int write_export(struct work *k, const char *path)
+{
+    const char *pass = arg(k, "passphrase");
+    struct secret s = { .passphrase = pass, .passphrase_n = pass ? strlen(pass) : 0 };
+    struct home *h;
+    struct persona *p = NULL;
+    if (!pass || !*pass) return err_set(k->err, ERR_INVAL, "an export needs a passphrase");
+    int rc = pool_read(k->world->pool, &h, k->err);
+    if (rc) return rc;
+    rc = store_still(h->store, k->err);
+    if (!rc) rc = persona_open_uid(h, k->uid, &p, k->err);
+    if (!rc) rc = portable_export(h, p, path, &s, true, k->run->progress, NULL, k->err);
+    store_moves(h->store);
+    persona_close(p);
+    pool_read_done(k->world->pool, h);
+    return rc;
+}
+
+static int run_export(struct job_run *r, struct err *err)
+{
+    struct work k;
+    char path[4096];
+    int rc = begin(&k, r, err);
+    if (rc) return rc;
+    const char *name = arg(&k, "spool");
+    work_sweep(k.world);
+    rc = world_spool(k.world, name, path, err);
+    if (!rc) rc = write_export(&k, path);
+    if (!rc)
+        rc = reply(&k,
+                   json_pack("{s:s, s:I}", "spool", name, "bytes", (json_int_t)io_file_size(path)));
+    json_t *pass = json_object_get(k.args, "passphrase");
+    if (json_is_string(pass))
+        sodium_memzero((char *)json_string_value(pass), json_string_length(pass));
+    json_decref(k.args);
+    return rc;
+}
+
+static void over_export(void *world, const struct row_job *job, enum job_state state)
+{
+    if (state == JOB_DONE) return; /* until it is a day old */
+    json_t *a = json_loadb(job->args, job->args_n, 0, NULL);
+    remove_spool(world, json_string_value(json_object_get(a, "spool")));
+    json_decref(a);
+}
+
+/* ---- the table ---- */
+
+static const struct job_kind ingest = {
+    "ingest", "brings files in", run_ingest, over_ingest, 4, 0
+};
+static const struct job_kind settle = { "settle",   "brings vectors, topics and profile up to date",
+                                        run_settle, NULL,
+                                        4,          -1 };
+static const struct job_kind embed = { "embed",   "makes vectors with another embedder",
+                                       run_embed, NULL,
+                                       3,         -1 };
+static const struct job_kind delete_source = {
+    "delete", "deletes a source and all that came from it", run_delete, NULL, 6, 1
+};
+static const struct job_kind forget = { "forget", "forgets a persona", run_forget, NULL, 8, 2 };
+static const struct job_kind export = { "export",   "writes a persona into one sealed file",
+                                        run_export, over_export,
+                                        3,          0 };
+const struct job_kind *const work_kinds[] = {
+    &ingest, &settle, &embed, &delete_source, &forget, &export, NULL,
+};
+
+int work_settle(struct world *w, const uint8_t persona[VAULT_UID], int64_t account, struct err *err)
+{
+    int64_t id;
+    struct job_ask a = {
+        .kind = "settle", .account = account, .persona = persona, .once = true, .delay = 1
+    };
+    return jobs_submit(w->jobs, &a, &id, err);
+}
