@@ -89,7 +89,8 @@ struct request {
     void (*left)(void *ud);
     void *left_ud;
     struct stream *stream;     /* of call_events; the handler's thread's own */
-    atomic_bool over;          /* MHD is done with it */
+    atomic_bool over;     /* MHD is done with it */
+    atomic_bool answered; /* mhd and link are the network's again */
     const char *(*headers)[2]; /* of the request, copied into call.mem */
     size_t n_headers;
 };
