@@ -94,6 +94,10 @@ int remote_call(struct remote *r, const char *path, json_t *body, struct client_
     c->quiet_seconds = r->quiet_seconds;
     c->tries = r->tries;
     int rc = url.failed || (body && !text) ? err_nomem(err) : client_post(c, reply, err);
+    if (rc == ERR_KEY && err) {
+        struct err why = *err;
+        err_set(err, rc, "%.400s; `likeness remote set-key` keeps another", why.msg);
+    }
     if (text) explicit_bzero(text, c->body_n);
     free(text);
     buf_free(&url);
