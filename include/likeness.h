@@ -39,21 +39,22 @@ extern "C" {
 
 enum lk_code {
     LK_OK = 0,
-    LK_NOMEM = -1,    /* out of memory */
-    LK_INVAL = -2,    /* an argument is not usable */
-    LK_IO = -3,       /* reading or writing failed */
-    LK_FULL = -4,     /* the disk is full or read-only */
-    LK_NOTFOUND = -5, /* there is no such thing */
-    LK_EXISTS = -6,   /* it exists already */
-    LK_PARSE = -7,    /* the input is not in the format it should be */
-    LK_KEY = -8,      /* wrong or missing key or passphrase */
-    LK_SEAL = -9,     /* sealed data was changed or belongs elsewhere */
-    LK_VERSION = -10, /* made by a newer version */
-    LK_BUSY = -11,    /* in use by another process */
-    LK_LIMIT = -12,   /* a limit was reached */
-    LK_CANCEL = -13,  /* cancelled */
-    LK_CONSENT = -14, /* consent is missing */
-    LK_INTERNAL = -15 /* internal error */
+    LK_NOMEM = -1,     /* out of memory */
+    LK_INVAL = -2,     /* an argument is not usable */
+    LK_IO = -3,        /* reading or writing failed */
+    LK_FULL = -4,      /* the disk is full or read-only */
+    LK_NOTFOUND = -5,  /* there is no such thing */
+    LK_EXISTS = -6,    /* it exists already */
+    LK_PARSE = -7,     /* the input is not in the format it should be */
+    LK_KEY = -8,       /* wrong or missing key or passphrase */
+    LK_SEAL = -9,      /* sealed data was changed or belongs elsewhere */
+    LK_VERSION = -10,  /* made by a newer version */
+    LK_BUSY = -11,     /* in use by another process */
+    LK_LIMIT = -12,    /* a limit was reached */
+    LK_CANCEL = -13,   /* cancelled */
+    LK_CONSENT = -14,  /* consent is missing */
+    LK_INTERNAL = -15, /* internal error */
+    LK_AWAY = -16      /* another server that was asked is away, or refuses */
 };
 
 typedef struct {

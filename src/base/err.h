@@ -29,7 +29,8 @@
     X(LIMIT, -12, "a limit was reached")                                                           \
     X(CANCEL, -13, "cancelled")                                                                    \
     X(CONSENT, -14, "consent is missing")                                                          \
-    X(INTERNAL, -15, "internal error")
+    X(INTERNAL, -15, "internal error")                                                             \
+    X(AWAY, -16, "another server that was asked is away, or refuses")
 
 enum err_code {
     ERR_OK = 0,

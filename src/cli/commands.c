@@ -413,7 +413,7 @@ const struct exit_status exit_statuses[] = {
     { 3, "there is no such file, home, persona, source or conversation" },
     { 4, "wrong or missing key or passphrase; consent is missing" },
     { 5, "the input could not be read: damaged, too large, not in the format it should be" },
-    { 6, "reading or writing failed: the disk is full or read-only" },
+    { 6, "reading or writing failed: the disk is full or read-only; or another server is away" },
     { 7, "another process is using the home" },
     { 8, "made by a newer version of likeness" },
     { 130, "stopped with Ctrl-C" },
@@ -432,6 +432,7 @@ int exit_status_of(int code)
     case ERR_SEAL:
     case ERR_LIMIT: return 5;
     case ERR_IO:
+    case ERR_AWAY:
     case ERR_FULL: return 6;
     case ERR_BUSY: return 7;
     case ERR_VERSION: return 8;

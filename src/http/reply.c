@@ -17,7 +17,7 @@ static const struct {
 } statuses[] = {
     { ERR_INVAL, 400 },    { ERR_PARSE, 400 },  { ERR_KEY, 401 },   { ERR_CONSENT, 403 },
     { ERR_NOTFOUND, 404 }, { ERR_EXISTS, 409 }, { ERR_LIMIT, 429 }, { ERR_CANCEL, 499 },
-    { ERR_BUSY, 503 },     { ERR_NOMEM, 503 },  { ERR_FULL, 507 },
+    { ERR_BUSY, 503 },     { ERR_NOMEM, 503 },  { ERR_FULL, 507 },  { ERR_AWAY, 502 },
 };
 
 int status_of(int code)

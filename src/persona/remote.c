@@ -104,6 +104,13 @@ int remote_call(struct remote *r, const char *path, json_t *body, struct client_
     return rc;
 }
 
+int remote_failed(int rc, struct err *err)
+{
+    if (!rc || rc == ERR_NOMEM || rc == ERR_CANCEL || rc == ERR_VERSION || rc == ERR_BUSY)
+        return rc;
+    return err ? err_set(err, ERR_AWAY, "%s", err->msg) : ERR_AWAY;
+}
+
 int remote_json(struct remote *r, const char *path, json_t *body, json_t **out, struct err *err)
 {
     struct buf reply = BUF_INIT((size_t)64 << 20);

@@ -172,7 +172,7 @@ static struct embedder *embedder_open(const char *what, const void *state, size_
         e->base.dim = (int)cursor_u32(&c, "dimension");
         rc = cursor_check(&c, err);
     } else {
-        rc = asked ? find_dim(e, err) : say_nobody(what, err);
+        rc = asked ? remote_failed(find_dim(e, err), err) : say_nobody(what, err);
     }
     if (rc) {
         embedder_close(&e->base);
@@ -190,7 +190,7 @@ static int embedder_texts(struct embedder *base, enum embed_role role, const str
     int dim = base->dim;
     float *v = NULL;
     if (!asked) return say_nobody(base->name, err);
-    int rc = remote_embed(asked, e->model, s, n, &v, &dim, err);
+    int rc = remote_failed(remote_embed(asked, e->model, s, n, &v, &dim, err), err);
     if (!rc && n) memcpy(out, v, n * (size_t)dim * sizeof *v);
     free(v);
     return rc;

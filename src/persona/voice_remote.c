@@ -2,7 +2,7 @@
  * process is the prompt: question, passages, earlier turns. The answer says where it went. */
 #include "base/arena.h"
 #include "persona/maker.h"
-#include "persona/remote.h"
+#include "persona/remote_impl.h"
 
 static int on_text(void *ud, const char *s, size_t n) { return maker_text(ud, s, n); }
 
@@ -19,7 +19,7 @@ static int ask(const struct voice_in *in, const struct template_part *parts, siz
                             .max_tokens = how->max_tokens,
                             .said = on_text,
                             .ud = m };
-    return remote_chat(how->remote, &a, r, err);
+    return remote_failed(remote_chat(how->remote, &a, r, err), err);
 }
 
 static int remote_answer(const struct voice_in *in, struct answer *out, struct err *err)

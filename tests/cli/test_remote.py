@@ -177,7 +177,7 @@ def _():
     m.status = [(429, {"Retry-After": "120"})]
     box.run(*ASK).exits(7).says("120 seconds", URL[7:-3])
     m.status = [(404, {})]
-    box.run(*ASK).exits(3).says("no such model")
+    box.run(*ASK).exits(6).says("no such model")
     m.status = [(500, {})]
     box.run(*ASK).exits(6).says("500")
     m.break_after = 2
@@ -185,7 +185,7 @@ def _():
     box.run(*ASK).exits(6).says("broke off")
     box.env["LIKENESS_REMOTE_URL"] = "http://127.0.0.1:9/v1"
     box.run(*ASK).exits(6).says("cannot reach 127.0.0.1:9", "is the server running?")
-    same(box.run(*ASK, "--json").exits(6).json()["error"]["code"], "IO")
+    same(box.run(*ASK, "--json").exits(6).json()["error"]["code"], "AWAY")
     box.run(*ASK, "--voice", "quote").ok()
 
 
@@ -193,7 +193,7 @@ def _():
 def _():
     box, m = persona("parrot")
     m.say, m.key = "Yes.", "sk-parrot-4711-secret"
-    box.run(*ASK).exits(4).says("wants a key", "set-key").hasnt("sk-")
+    box.run(*ASK).exits(6).says("wants a key", "set-key").hasnt("sk-")
     box.run("remote", "set-key", "--file", box.file("key", m.key + "\n")).ok().hasnt("4711")
     box.run(*ASK).ok().has("Yes.")
     r = box.run("remote", "show", "--json").ok().hasnt("4711").json()
@@ -205,7 +205,7 @@ def _():
                 with open(os.path.join(folder, name), "rb") as f:
                     check(b"4711" not in f.read(), f"the key stands open in {name}")
     m.key = "another"
-    box.run(*ASK).exits(4).says("does not take this key")
+    box.run(*ASK).exits(6).says("does not take this key")
     box.run(*ASK, env={"LIKENESS_REMOTE_KEY": "another"}).ok()
     box.run("remote", "forget-key").ok()
     same(box.run("remote", "show", "--json").exits(4).json()["key"], False)
