@@ -115,6 +115,9 @@ json_t *error_json(const struct route *r, int status, const struct err *err);
 int json_into(struct buf *out, const json_t *j, struct err *err);
 /* The audit log: ROUTE_AUDIT routes. */
 int call_audit(struct call *c, int status, struct err *err);
+/* The token that a request came with, in c->mem; NULL: none. */
+const char *call_bearer(struct call *c);
+bool origin_allowed(const char *origins, const char *origin);
 /* Who is it, what may they do: fills who, level. token NULL: none was sent. */
 int call_admit(struct call *c, const char *token, struct err *err);
 /* Check c->body against the route, run the handler, write the audit log: 0 with c->out and c->status
@@ -254,6 +257,8 @@ int sockets_open(struct server *s, struct err *err);
 int socket_upgrade(struct request *q, struct MHD_Response **out, struct err *err);
 /* The token among the subprotocols; NULL: none. */
 const char *socket_token(const char *protocols, char *out, size_t n);
+/* handshake.c: is it one of RFC 6455 (else 426, 400, 403)? accept: for Sec-WebSocket-Accept. */
+int handshake(struct call *c, char accept[29], bool *likeness, struct err *err);
 void sockets_stop(struct server *s); /* closes all with 1001 */
 void sockets_close(struct server *s);
 

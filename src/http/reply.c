@@ -71,7 +71,7 @@ int json_into(struct buf *out, const json_t *j, struct err *err)
                                     : err_set(err, ERR_INTERNAL, "a reply could not be written");
 }
 
-static bool origin_allowed(const char *origins, const char *origin)
+bool origin_allowed(const char *origins, const char *origin)
 {
     size_t n = strlen(origin);
     for (const char *o = origins; o && *o;) {

@@ -25,7 +25,7 @@
 
 enum phase { WHOLE, BODY, REFUSED, RUNNING, REPLYING };
 enum { PAGE = 7 };
-enum { BODY_S = 30, BODY_RATE = 32768, SWALLOW_MOST = 16 << 20 };
+enum { BODY_RATE = 32768, SWALLOW_MOST = 16 << 20 };
 
 void request_hold(struct request *q) { atomic_fetch_add(&q->refs, 1); }
 
@@ -237,7 +237,7 @@ static enum MHD_Result refuse_with(struct request *q, int code, int status, cons
 }
 
 /* ---- errands ---- */
-static const char *bearer(struct call *c)
+const char *call_bearer(struct call *c)
 {
     const char *h = call_header(c, "Authorization");
     if (h && !strncasecmp(h, "Bearer ", 7)) return h + 7 + strspn(h + 7, " ");
@@ -253,7 +253,7 @@ static int admit(struct request *q)
 {
     struct call *c = &q->call;
     const struct route *r = c->route;
-    int rc = call_admit(c, bearer(c), &q->err);
+    int rc = call_admit(c, call_bearer(c), &q->err);
     if (rc) return rc;
     if (r->query && !c->query && !(c->query = json_object())) return err_nomem(&q->err);
     return c->query ? fields_check(r->query, c->query, true, r->flags & ROUTE_LOOSE, &q->err) : 0;
@@ -285,7 +285,7 @@ static void admit_work(struct work *w)
     if (!rc) rc = begin_body(q);
     q->phase = rc ? REFUSED : BODY;
     q->t_body = clock_mono();
-    link_until(q->link, links_now(q->server->links) + BODY_S);
+    link_until(q->link, links_now(q->server->links) + q->server->o.slow_seconds);
     give_back(q);
 }
 
@@ -294,7 +294,7 @@ static void sink_work(struct work *w)
     struct request *q = of_work(w);
     if (q->sink->work(q, &q->err)) q->phase = REFUSED;
     q->t_body += clock_mono() - q->t_errand; /* that was our time, not the client's */
-    link_until(q->link, links_now(q->server->links) + BODY_S);
+    link_until(q->link, links_now(q->server->links) + q->server->o.slow_seconds);
     give_back(q);
 }
 
@@ -421,7 +421,7 @@ static enum MHD_Result found(struct request *q, const struct place *p)
         return MHD_YES;
     }
     q->t_body = q->t0;
-    link_until(q->link, links_now(s->links) + BODY_S);
+    link_until(q->link, links_now(s->links) + s->o.slow_seconds);
     if (c->route->access == ACCESS_ANYONE && q->sink != &sink_upload) {
         if (admit(q) || begin_body(q)) return refuse(q);
         q->phase = BODY;
@@ -469,7 +469,8 @@ static enum MHD_Result piece(struct request *q, const char *data, size_t *size)
     else if (q->taken > SWALLOW_MOST) return MHD_NO;
     if (rc < 0) q->phase = REFUSED;
     q->taken += n;
-    double late = clock_mono() - q->t_body - BODY_S - (double)q->taken / BODY_RATE;
+    double late =
+        clock_mono() - q->t_body - q->server->o.slow_seconds - (double)q->taken / BODY_RATE;
     if (late > 0) return MHD_NO;
     link_until(q->link, links_now(q->server->links) + (int64_t)-late + 1);
     return rc == SINK_WORK ? send_errand(q, sink_work, true) : MHD_YES;
@@ -519,7 +520,7 @@ void on_completed(void *cls, struct MHD_Connection *mhd, void **con,
     (void)how;
     *con = NULL;
     if (!link) return;
-    link_until(link, links_now(s->links) + s->o.idle_seconds + BODY_S);
+    link_until(link, links_now(s->links) + s->o.idle_seconds + s->o.slow_seconds);
     if (!q) return;
     atomic_store(&q->over, true);
     if (q->left) q->left(q->left_ud);
