@@ -18,8 +18,10 @@
 
 #define WAIT_MAX 60
 
-/* 2, 8, 32, ... at most 512 seconds after the lease ran out; a cancelled one at once. */
-static int end_leases(struct service *sv, int64_t now, bool at_once, struct err *err)
+/* Waiting again 2, 8, 32, ... at most 512 seconds after the lease ran out; a cancelled one at once.
+ * soon: the first two times at once, then after 2, 8, 32 seconds, so that a job which takes its
+ * process down does not do so in a circle. */
+static int end_leases(struct service *sv, int64_t now, bool soon, struct err *err)
 {
     int64_t n = 0, version = 0;
     int rc =
@@ -29,10 +31,11 @@ static int end_leases(struct service *sv, int64_t now, bool at_once, struct err 
     if ((rc = job_version(sv, &version, err))) return rc;
     return sql_do(sv->st, err,
                   "UPDATE job SET state=0, worker=0, version=?1, stage='', done=0, total=0,"
-                  " unit='', run_at=CASE WHEN cancel OR ?3 THEN ?2"
+                  " unit='', run_at=CASE WHEN cancel THEN ?2"
+                  " WHEN ?3 THEN ?2+((2<<(2*min(attempts-1, 4)))>>4)"
                   " ELSE lease_until+min(512, 2<<(2*min(attempts-1, 4))) END"
                   " WHERE state=1 AND state<2 AND lease_until<=?2",
-                  "iii", version, now, (int64_t)at_once);
+                  "iii", version, now, (int64_t)soon);
 }
 
 static int choose(struct service *sv, const char *kinds, int64_t now, int64_t *id, struct err *err)
