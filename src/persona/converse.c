@@ -31,8 +31,8 @@ struct conversation {
     const struct voice *voice;
     struct profile profile;
     bool have_profile, save;
-    int64_t id;
-    char *subject; /* of the last turn that had one */
+    int64_t id, account; /* account < 0: whoever asks at this machine */
+    char *subject;       /* of the last turn that had one */
     struct said said[SAID_MAX];
     size_t n_said, n_turns, cap;
     struct turn *turn;
@@ -150,31 +150,46 @@ static int load_template(struct conversation *c, int which, struct err *err)
 }
 
 struct find {
-    int64_t id;
+    int64_t id, account;
     bool there;
 };
+
+int64_t conversation_account(const char *body, size_t n)
+{
+    json_t *j = json_loadb(body, n, JSON_REJECT_DUPLICATES, NULL);
+    int64_t account = json_integer_value(json_object_get(j, "account"));
+    json_decref(j);
+    return account;
+}
 
 static int find_conversation(void *ud, int64_t id, int64_t created_at, uint64_t n, const char *body,
                              size_t body_n)
 {
     struct find *f = ud;
-    f->there |= id == f->id;
+    f->there |= id == f->id && (f->account < 0 || conversation_account(body, body_n) == f->account);
     return 0;
 }
 
 int conversation_open(struct retriever *r, const char *voice, int64_t id, bool save,
                       struct conversation **out, struct err *err)
 {
+    return conversation_open_as(r, voice, id, save, -1, out, err);
+}
+
+int conversation_open_as(struct retriever *r, const char *voice, int64_t id, bool save,
+                         int64_t account, struct conversation **out, struct err *err)
+{
     struct home *h = retriever_home(r);
     const struct persona *p = retriever_persona(r);
     struct conversation *c = calloc(1, sizeof *c);
-    struct find f = { id, false };
+    struct find f = { id, account, false };
     int rc = 0;
     *out = NULL;
     if (!c) return err_nomem(err);
     c->r = r;
     c->save = save;
     c->id = id;
+    c->account = account;
     if (!(c->voice = voice_by_name(voice ? voice : "quote")))
         rc = err_set(err, ERR_INVAL,
                      "there is no voice of that name; there are quote, native and remote");
@@ -302,7 +317,13 @@ static int save_row(struct conversation *c, struct store *st, struct row_turn *r
     int64_t id = c->id;
     int rc = store_begin(st, err);
     if (rc) return rc;
-    if (!id) rc = store_conversation_new(st, ps, "{\"v\":1}", 7, 0, &id, err);
+    if (!id) {
+        char body[64];
+        int n = c->account > 0 ? snprintf(body, sizeof body, "{\"v\":1,\"account\":%lld}",
+                                          (long long)c->account)
+                               : snprintf(body, sizeof body, "{\"v\":1}");
+        rc = store_conversation_new(st, ps, body, (size_t)n, 0, &id, err);
+    }
     row->conversation = id;
     if (!rc) rc = store_turn_put(st, ps, row, err);
     if (!rc) rc = store_commit(st, err);

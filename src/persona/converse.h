@@ -16,6 +16,11 @@
 struct conversation;
 int conversation_open(struct retriever *r, const char *voice, int64_t id, bool save,
                       struct conversation **out, struct err *err);
+/* The same for an account: a new one is its own, and another's is not there (ERR_NOTFOUND). */
+int conversation_open_as(struct retriever *r, const char *voice, int64_t id, bool save,
+                         int64_t account, struct conversation **out, struct err *err);
+/* Whose it is, by the body that store_conversation_each gives; 0: made at this machine. */
+int64_t conversation_account(const char *body, size_t n);
 /* q: filters and k for this question, NULL for defaults. a is cleared by the caller (answer_clear).
  * A turn that could not be saved because the home is busy or read-only is still answered; *unsaved
  * (may be NULL) says so. */

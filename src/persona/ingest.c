@@ -639,6 +639,12 @@ static int text_piece(struct job *j, const struct buf *title, const struct buf *
 int ingest_text(struct home *h, struct persona *p, const char *title, const char *text, size_t n,
                 int64_t written_at, struct err *err)
 {
+    return ingest_text_at(h, p, title, text, n, written_at, CLOCK_NONE, NULL, err);
+}
+
+int ingest_text_at(struct home *h, struct persona *p, const char *title, const char *text, size_t n,
+                   int64_t written_at, int64_t now, int64_t *source, struct err *err)
+{
     static const struct format given = { .name = "text" };
     struct err local = { 0 };
     struct ingest in = { .home = h, .persona = p };
@@ -647,7 +653,7 @@ int ingest_text(struct home *h, struct persona *p, const char *title, const char
     int rc;
     snprintf(j.file.name, sizeof j.file.name, "text");
     j.file.path = "-";
-    j.file.mtime = CLOCK_NONE;
+    j.file.mtime = now;
     j.seq = seq_now();
     if (title) utf8_clean(&name, title, strlen(title));
     utf8_clean(&clean, text, n);
@@ -657,7 +663,8 @@ int ingest_text(struct home *h, struct persona *p, const char *title, const char
     else if (clean.failed || name.failed) rc = err_nomem(err);
     else if (!span_trim((struct span){ buf_str(&clean), clean.n }).n)
         rc = err_set(err, ERR_INVAL, "the text is empty");
-    else rc = text_piece(&j, &name, &clean, written_at);
+    else rc = text_piece(&j, &name, &clean, written_at != CLOCK_NONE ? written_at : now);
+    if (!rc && source) *source = j.rep.source;
     job_clear(&j);
     buf_free(&name);
     buf_free(&clean);

@@ -80,6 +80,10 @@ int ingest_opened(struct ingest *in, FILE *f, const char *name, uint64_t before,
  * when it is empty, ERR_LIMIT when it is longer than FORMAT_PIECE_MAX. */
 int ingest_text(struct home *h, struct persona *p, const char *title, const char *text, size_t n,
                 int64_t written_at, struct err *err);
+/* The same; source (may be NULL): where it is, also when it was known. written_at CLOCK_NONE: `now`,
+ * which does not make the same text another. */
+int ingest_text_at(struct home *h, struct persona *p, const char *title, const char *text, size_t n,
+                   int64_t written_at, int64_t now, int64_t *source, struct err *err);
 /* Who writes in these files, likeliest owner first; *out is malloc'ed. */
 int ingest_speakers(struct ingest *in, const char *const *paths, size_t n, struct speaker **out,
                     size_t *n_out, struct err *err);
