@@ -178,7 +178,8 @@ int stream_send(struct stream *s, const char *event, const char *data, size_t n)
 int stream_offer(struct stream *s, const char *event, const char *data, size_t n);
 bool stream_gone(struct stream *s); /* has the client left? */
 /* The stream outlives the handler, until stream_end. gone is called once, from a network thread, when
- * the client leaves first; it must not block; afterwards stream_end is still due. */
+ * the client leaves first; it must not block; afterwards stream_end is still due. When stream_end has
+ * returned, gone is not called any more and no call of it is under way. */
 void stream_keep(struct stream *s, void (*gone)(void *ud), void *ud);
 void stream_end(struct stream *s);
 
@@ -199,6 +200,7 @@ struct server_opts {
     int queue;        /* requests that wait for a worker; 0: 1024; more: 503 with Retry-After */
     int connections;  /* 0: 16384, or what the limit of files allows */
     int idle_seconds; /* 0: 60 */
+    int slow_seconds; /* for a head, and before a body must come at 32 KiB/s; 0: 30 */
     double rate_account, rate_address,
         rate_login;                    /* requests a second; 0: 200, 400, 1; < 0: none */
     const char *log;                   /* "json", "text", "none"; to stderr */

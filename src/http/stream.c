@@ -53,6 +53,8 @@ struct stream {
     bool ending;     /* nothing more will be said */
     bool replied;    /* libmicrohttpd is done with the reply */
     bool kept, told; /* gone is to be called; was called */
+    bool telling;    /* just now, by */
+    pthread_t teller;
     void (*gone)(void *ud);
     void *gone_ud;
 };
@@ -155,14 +157,26 @@ static ssize_t take_bytes(void *ud, uint64_t pos, char *p, size_t max)
     return n;
 }
 
+/* With the lock held, which is not held during the call: stream_end waits for it instead. */
+static void call_gone(struct stream *s)
+{
+    s->told = true;
+    if (!s->gone) return;
+    s->telling = true;
+    s->teller = pthread_self();
+    pthread_mutex_unlock(&s->m);
+    s->gone(s->gone_ud);
+    pthread_mutex_lock(&s->m);
+    s->telling = false;
+    pthread_cond_broadcast(&s->moved);
+}
+
 /* Tells the owner of a kept stream, once. The caller holds a reference and no lock. */
 static void tell_gone(struct stream *s)
 {
     pthread_mutex_lock(&s->m);
-    bool now = s->kept && !s->told && !s->ending;
-    if (now) s->told = true;
+    if (s->kept && !s->told && !s->ending) call_gone(s);
     pthread_mutex_unlock(&s->m);
-    if (now && s->gone) s->gone(s->gone_ud);
 }
 
 /* The reply may never have been queued: the client left first. It is not the request's any more then,
@@ -481,16 +495,17 @@ void stream_keep(struct stream *s, void (*gone)(void *ud), void *ud)
     s->gone_ud = ud;
     s->kept = true;
     bool now = (s->replied || atomic_load(&s->q->server->stopping)) && !s->told;
-    if (now) s->told = true;
     if (now) end_reply(s);
+    if (now) call_gone(s);
     pthread_mutex_unlock(&s->m);
-    if (now && gone) gone(ud);
 }
 
 void stream_end(struct stream *s)
 {
     pthread_mutex_lock(&s->m);
     end_reply(s);
+    while (s->telling && !pthread_equal(s->teller, pthread_self()))
+        pthread_cond_wait(&s->moved, &s->m);
     pthread_mutex_unlock(&s->m);
     release(s);
 }

@@ -41,7 +41,7 @@ struct job_kind {
 };
 
 struct jobs;
-/* workers 0: only submits and watches (a command line beside a server); kinds may be NULL then. Who
+/* *out is set before the first job runs. workers 0: only submits and watches (a command line beside a server); kinds may be NULL then. Who
  * holds the home's write lock calls service_jobs_recover before. */
 int jobs_open(struct service *sv, const struct job_kind *const *kinds, void *world, int workers,
               struct jobs **out, struct err *err);

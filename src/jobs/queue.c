@@ -151,17 +151,16 @@ int jobs_open(struct service *sv, const struct job_kind *const *kinds, void *wor
               struct jobs **out, struct err *err)
 {
     struct jobs *q = queue_new(sv, kinds, world, workers);
-    *out = NULL;
+    *out = q; /* before there are workers: their jobs may submit others */
     if (!q) return err_nomem(err);
     int rc = thread_start(&q->watcher, watcher_main, q, err);
     q->has_watcher = !rc;
     if (!rc) rc = start_workers(q, workers, err);
     if (rc) {
+        *out = NULL;
         jobs_close(q);
-        return rc;
     }
-    *out = q;
-    return 0;
+    return rc;
 }
 
 static void stop_one(struct jobs *q, bool *flag, bool running, pthread_t t)

@@ -227,8 +227,11 @@ int service_job_release(struct service *sv, int64_t id, int64_t worker, struct e
 
 int service_jobs_recover(struct service *sv, struct err *err)
 {
-    int rc = tx_begin(sv, err);
-    if (rc) return rc;
+    int64_t n = 0;
+    look_begin(sv);
+    int rc = sql_int(sv->st, &n, err, "SELECT count(*) FROM job WHERE state=1 AND state<2", "");
+    look_end(sv);
+    if (rc || !n || (rc = tx_begin(sv, err))) return rc;
     rc = sql_do(sv->st, err, "UPDATE job SET lease_until=0 WHERE state=1 AND state<2", "");
     if (!rc) rc = end_leases(sv, sv->now(), true, err);
     return tx_end(sv, rc, err);
