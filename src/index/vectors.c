@@ -202,6 +202,8 @@ int vectors_dim(const struct vectors *ix) { return ix->dim; }
 
 int64_t vectors_id(const struct vectors *ix, size_t i) { return id_of(ix, i); }
 
+const float *vectors_row(const struct vectors *ix, size_t i) { return row_of(ix, i); }
+
 static size_t row_bytes(const struct vectors *ix)
 {
     return ix->stride * (1 + sizeof(float)) + 2 * sizeof(float) + sizeof(int64_t);

@@ -37,7 +37,8 @@ size_t vectors_count(const struct vectors *ix);
 int vectors_dim(const struct vectors *ix);
 /* Ids in no order: i < vectors_count; the order changes with removals. */
 int64_t vectors_id(const struct vectors *ix, size_t i);
-size_t vectors_bytes(const struct vectors *ix);      /* memory held */
+const float *vectors_row(const struct vectors *ix, size_t i); /* unit length; until a removal */
+size_t vectors_bytes(const struct vectors *ix);               /* memory held */
 size_t vectors_scan_bytes(const struct vectors *ix); /* bytes one search reads in its scan */
 int vectors_scan_threads(const struct vectors *ix);  /* threads one search would use */
 /* Best k by cosine, best first, ties by smaller id. keep(ud, id) false leaves a row out; NULL:

@@ -40,7 +40,7 @@
 /* A view: a word that tells one, or a leaning; best in the first person. */
 static float view_fit(const struct sentence *s)
 {
-    const struct traits *t = s->traits;
+    const struct traits *t = s->line->traits;
     float fit = t->first_person ? 0.3f : 0;
     if (t->view) fit = 0.7f;
     if (fabsf(s->stance) >= 0.5f) fit = fmaxf(fit, t->first_person ? 0.9f : 0.7f);
@@ -49,7 +49,7 @@ static float view_fit(const struct sentence *s)
 
 static float kind_fit(const struct question *q, const struct sentence *s)
 {
-    const struct traits *t = s->traits;
+    const struct traits *t = s->line->traits;
     float fit = 0;
     switch (q->kind) {
     case ASKS_WHY: fit = t->because; break;
@@ -74,7 +74,7 @@ static float kind_fit(const struct question *q, const struct sentence *s)
 static bool was_said(const struct voice_in *in, const struct sentence *s)
 {
     for (size_t i = 0; s && i < in->n_said; i++)
-        if (in->said[i].sentence == s->hash) return true;
+        if (in->said[i].sentence == s->line->hash) return true;
     return false;
 }
 
@@ -131,23 +131,29 @@ static int by_score(const void *a, const void *b)
                                    : x->offset > y->offset;
 }
 
-/* What costs more: once for each of the best, and the most of it once for every sentence. */
+/* Learnt when a sentence is first among the best. */
+static int know_traits(struct readings *rs, struct line *l)
+{
+    size_t before = arena_bytes(l->mem);
+    struct traits *t = arena_alloc(l->mem, sizeof *t);
+    int rc = t ? traits_read(readings_words(rs), l->text, l->n, l->n_words, l->mem, t) : ERR_NOMEM;
+    readings_grew(rs, arena_bytes(l->mem) - before);
+    if (!rc) l->traits = t;
+    return rc;
+}
+
+/* What costs more: once for each of the best. */
 static int look_closer(const struct voice_in *in, const struct question *q, struct asking *a,
                        struct readings *rs, struct sentence *s)
 {
-    struct arena *mem = s->reading->mem;
-    if (!s->traits->known) {
-        size_t before = arena_bytes(mem);
-        if (traits_read(readings_words(rs), s->text, s->n, s->n_words, mem, s->traits))
-            return ERR_NOMEM;
-        readings_grew(rs, arena_bytes(mem) - before);
-    }
-    stance_of(&s->traits->leaning, a, &s->stance, &s->explicit_change);
+    if (!s->line->traits && know_traits(rs, s->line)) return ERR_NOMEM;
+    const struct traits *t = s->line->traits;
+    stance_of(&t->leaning, a, &s->stance, &s->explicit_change);
     s->fit = kind_fit(q, s);
     /* A few words that are all in the question have a high cosine and say nothing. */
     s->score += s->meant * fminf(1, (float)s->n_words / 6) +
                 (0.07f + 0.15f * (q->bare ? 1 : s->cover)) * s->fit;
-    s->score *= s->traits->fitness;
+    s->score *= t->fitness;
     s->score += said_effect(in, q, s);
     s->support = support(q, s);
     return 0;
@@ -170,7 +176,7 @@ static int compare_all(const struct voice_in *in, struct arena *mem, struct sent
     float *q = arena_alloc(mem, dim * sizeof *q);
     int rc = q ? embed_query(m->quick, in->question, strlen(in->question), q) : ERR_NOMEM;
     for (size_t i = 0; i < n && !rc; i++) {
-        float cosine = kernels.dot_f32(q, all[i]->vector, dim);
+        float cosine = kernels.dot_f32(q, all[i]->line->vector, dim);
         all[i]->cosine = scale_level(&m->near, cosine);
         all[i]->near = w->near * all[i]->cosine;
         all[i]->beyond = w->beyond * scale_beyond(&m->near, cosine);

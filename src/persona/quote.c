@@ -61,7 +61,7 @@ static bool adds_something(const struct composing *c, const struct sentence *s)
 static bool was_said(const struct composing *c, const struct sentence *s)
 {
     for (size_t i = 0; i < c->in->n_said; i++)
-        if (c->in->said[i].sentence == s->hash) return true;
+        if (c->in->said[i].sentence == s->line->hash) return true;
     return false;
 }
 
@@ -304,7 +304,7 @@ static const struct sentence *last_said(const struct composing *c)
         for (size_t i = 0; i < c->c.n; i++) {
             const struct sentence *s = &c->c.all[i];
             if (s->piece == c->in->said[k].piece && s->written_at != CLOCK_NONE &&
-                s->hash == c->in->said[k].sentence)
+                s->line->hash == c->in->said[k].sentence)
                 return s;
         }
     return NULL;

@@ -32,39 +32,47 @@ struct leaning {
     size_t reported; /* byte where it tells what was thought or said once; SIZE_MAX: nowhere */
 };
 
-/* What answers it could be to any question; learnt when a sentence is first among the best. */
+/* What answers a sentence could be, to any question. */
 struct traits {
-    bool known;
     bool because, when, digit, number, often, names, place, imperative, rule, view, first_person;
     float fitness; /* to be quoted on its own, 0..1 */
     struct leaning leaning;
 };
 
+/* A sentence as reading.c keeps it: what is the same for every question. */
+struct line {
+    const char *text; /* n bytes, no list mark */
+    uint32_t n, n_words;
+    uint32_t seg, order; /* segment of the passage, number of the sentence in its run */
+    int64_t piece, written_at;
+    size_t offset; /* byte offset in the piece */
+    const struct around *around;
+    struct word **word;      /* all its words */
+    const uint16_t *content; /* indexes of those that are no function words, n_content of them */
+    const float *vector;     /* by the quick embedder; NULL: there is nothing to embed */
+    uint64_t hash;           /* hash64 of its text, seed 0 */
+    struct traits *traits;   /* NULL: it was never among the best */
+    struct arena *mem;       /* of its reading */
+    uint16_t n_content;
+    bool heading, item, opens; /* a heading; a list item; the first of its paragraph */
+    bool follows;              /* the one before it in the reading, in the same run */
+};
+
 struct sentence {
-    /* what reading.c knows: the same for every question */
-    const char *text; /* in its reading, n bytes, no list mark */
+    struct line *line; /* holds until the readings begin again */
+    const char *text;  /* n bytes, no list mark */
     size_t n;
     size_t passage, seg,
         order; /* where it stands: passage, segment, sentence number in the segment */
     int64_t piece, written_at;
     size_t offset;     /* byte offset in the piece */
     const char *asked; /* what somebody asked just before, or "" */
-    const struct around *around;
-    bool heading, item, opens; /* a heading; a list item; the first of its paragraph */
-    bool follows;              /* the one before it in the reading, in the same run */
-    struct word **word;        /* all its words */
-    size_t n_words;
-    const uint64_t *stems; /* of content words, for overlap */
-    size_t n_stems;
-    const float *vector; /* by the quick embedder; NULL: there is nothing to embed */
-    uint64_t hash;       /* hash64 of its bytes, seed 0 */
-    struct traits *traits;
-    const struct reading *reading;
-    /* what this question makes of it */
     struct sentence *prev,
-        *next;      /* in reading order, in the same run of own words; NULL at its ends */
-    bool near_said; /* beside what an earlier turn quoted, or in the same piece */
-    bool twice;     /* the same words stand elsewhere and are ranked there */
+        *next; /* in reading order, in the same run of own words; NULL at its ends */
+    bool heading, item, opens; /* a heading; a list item; the first of its paragraph */
+    bool near_said;            /* beside what an earlier turn quoted, or in the same piece */
+    bool twice;                /* the same words stand elsewhere and are ranked there */
+    size_t n_words;
     float match[QUESTION_TERMS]; /* of its own words */
     float own, own_heavy;     /* coverage of the question by its own words; without light terms */
     float cover, cover_heavy; /* with its surroundings: sentence before, question asked, title */
@@ -84,7 +92,7 @@ struct sentence {
 struct candidates {
     struct sentence *all; /* in reading order, passage by passage */
     size_t n;
-    struct asking asking;
+    struct asking asking;   /* matches further words */
     struct sentence **best; /* the best few, best first */
     size_t n_best;
 };

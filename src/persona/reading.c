@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define READINGS_BYTES ((size_t)64 << 20)
+#define READINGS_BYTES ((size_t)96 << 20)
 #define WORDS_SHARE    4 /* of that, one part at most, for the list of words */
 #define BLOCK_BYTES    8192
 #define CONTEXT_BYTES  400 /* of what the others said just before */
@@ -38,7 +38,7 @@ struct readings {
     struct kept *newest, *oldest;
     size_t bytes; /* of what is kept */
     struct arena *tmp;
-    struct sentence *s; /* of the passage at hand */
+    struct line *line; /* of the passage at hand */
     size_t n, cap;
 };
 
@@ -83,55 +83,55 @@ static bool goes_on(const struct chunk_seg *a, const struct chunk_seg *b)
            b->written_at - a->written_at >= 0 && b->written_at - a->written_at < RUN_GAP;
 }
 
-static struct sentence *room_for_one(struct readings *rs)
+static struct line *room_for_one(struct readings *rs)
 {
     if (rs->n == rs->cap) {
         size_t cap = rs->cap ? 2 * rs->cap : 64;
-        struct sentence *grown = realloc(rs->s, cap * sizeof *grown);
+        struct line *grown = realloc(rs->line, cap * sizeof *grown);
         if (!grown) return NULL;
-        rs->s = grown;
+        rs->line = grown;
         rs->cap = cap;
     }
-    struct sentence *s = &rs->s[rs->n++];
-    memset(s, 0, sizeof *s);
-    return s;
+    struct line *l = &rs->line[rs->n++];
+    memset(l, 0, sizeof *l);
+    return l;
 }
 
-/* The content words' stems, for overlap. */
-static int keep_stems(struct sentence *s, struct arena *mem)
+/* Which of the line's words are no function words. */
+static int find_content(struct line *l)
 {
-    uint64_t *stems = arena_alloc(mem, SENTENCE_STEMS * sizeof *stems);
-    if (!stems) return ERR_NOMEM;
-    for (size_t i = 0; i < s->n_words && s->n_stems < SENTENCE_STEMS; i++)
-        if (!s->word[i]->stop) stems[s->n_stems++] = s->word[i]->form.key;
-    s->stems = stems;
+    uint16_t n = 0, *at;
+    for (size_t i = 0; i < l->n_words; i++) l->n_content += !l->word[i]->stop;
+    if (!(at = arena_alloc(l->mem, l->n_content * sizeof *at))) return ERR_NOMEM;
+    for (uint16_t i = 0; n < l->n_content; i++)
+        if (!l->word[i]->stop) at[n++] = i;
+    l->content = at;
     return 0;
 }
 
 /* text: the segment's, where it is kept. */
-static int add_sentence(struct readings *rs, struct reading *r, const struct chunk_seg *c,
-                        const char *text, size_t from, size_t to)
+static int add_line(struct readings *rs, struct reading *r, const struct chunk_seg *c,
+                    const char *text, size_t from, size_t to)
 {
-    struct sentence *s = room_for_one(rs);
+    struct line *l = room_for_one(rs);
     struct word_list words;
-    if (!s) return ERR_NOMEM;
-    s->heading = is_heading(text, c->text_n, from, to);
-    s->opens = from == 0 || (from > 1 && text[from - 1] == '\n' && text[from - 2] == '\n');
+    if (!l) return ERR_NOMEM;
     size_t mark = list_mark(text + from, to - from);
-    s->item = mark > 0 && !s->heading;
-    s->text = text + from + mark;
-    s->n = to - from - mark;
-    s->piece = c->piece;
-    s->written_at = c->written_at;
-    s->offset = c->offset + from + mark;
-    s->hash = hash64(s->text, s->n, 0);
-    s->reading = r;
-    int rc = words_of(rs->words, s->text, s->n, false, r->mem, &words);
+    l->heading = is_heading(text, c->text_n, from, to);
+    l->opens = from == 0 || (from > 1 && text[from - 1] == '\n' && text[from - 2] == '\n');
+    l->item = mark > 0 && !l->heading;
+    l->text = text + from + mark;
+    l->n = (uint32_t)(to - from - mark);
+    l->piece = c->piece;
+    l->written_at = c->written_at;
+    l->offset = c->offset + from + mark;
+    l->hash = hash64(l->text, l->n, 0);
+    l->mem = r->mem;
+    int rc = words_of(rs->words, l->text, l->n, false, r->mem, &words);
     if (rc) return rc;
-    s->word = words.w;
-    s->n_words = words.n;
-    s->traits = arena_alloc(r->mem, sizeof *s->traits);
-    return s->traits ? keep_stems(s, r->mem) : ERR_NOMEM;
+    l->word = words.w;
+    l->n_words = (uint32_t)words.n;
+    return find_content(l);
 }
 
 /* What the others said right before segment seg. */
@@ -165,19 +165,19 @@ static int read_segment(struct readings *rs, struct reading *r, const struct chu
                         size_t seg, bool goes_on)
 {
     const struct chunk_seg *c = &t->seg[seg];
-    size_t from, to, order = goes_on && rs->n ? rs->s[rs->n - 1].order + 1 : 0;
+    size_t from, to;
+    uint32_t order = goes_on && rs->n ? rs->line[rs->n - 1].order + 1 : 0;
     struct around *a = arena_alloc(r->mem, sizeof *a);
     const char *text = arena_strndup(r->mem, c->text, c->text_n);
     int rc = a && text ? look_around(rs, r, t, seg, a) : ERR_NOMEM;
     if (rc || sentences_text(rs->cut, text, c->text_n)) return rc;
     while (!rc && sentences_next(rs->cut, &from, &to)) {
-        if ((rc = add_sentence(rs, r, c, text, from, to))) break;
-        struct sentence *s = &rs->s[rs->n - 1];
-        s->seg = seg;
-        s->around = a;
-        s->follows = goes_on;
-        s->order = order++;
-        s->asked = s->order < 2 ? a->question : "";
+        if ((rc = add_line(rs, r, c, text, from, to))) break;
+        struct line *l = &rs->line[rs->n - 1];
+        l->seg = (uint32_t)seg;
+        l->around = a;
+        l->follows = goes_on;
+        l->order = order++;
         goes_on = true;
     }
     return rc;
@@ -189,14 +189,14 @@ static int embed_all(struct readings *rs, struct reading *r)
 {
     size_t dim = (size_t)rs->quick->dim, n = 0;
     int rc = 0;
-    for (size_t i = 0; i < r->n; i++) n += !r->s[i].heading && r->s[i].n_words;
+    for (size_t i = 0; i < r->n; i++) n += !r->line[i].heading && r->line[i].n_words;
     float *v = arena_alloc(r->mem, n * dim * sizeof *v);
     if (!v) return ERR_NOMEM;
     for (size_t i = 0; i < r->n && !rc; i++) {
-        struct sentence *s = &r->s[i];
-        if (s->heading || !s->n_words) continue;
-        rc = embed_text(rs->quick, s->text, s->n, v);
-        s->vector = v;
+        struct line *l = &r->line[i];
+        if (l->heading || !l->n_words) continue;
+        rc = embed_text(rs->quick, l->text, l->n, v);
+        l->vector = v;
         v += dim;
     }
     return rc;
@@ -219,9 +219,9 @@ static int read_passage(struct readings *rs, struct reading *r, const struct chu
         r->bytes += t->seg[i].text_n;
         r->most += t->seg[i].text_n / 30 + 2;
     }
-    r->s = rc ? NULL : arena_alloc(r->mem, (rs->n + 1) * sizeof *r->s);
-    if (!r->s) return ERR_NOMEM;
-    if (rs->n) memcpy(r->s, rs->s, rs->n * sizeof *r->s);
+    r->line = rc ? NULL : arena_alloc(r->mem, rs->n * sizeof *r->line);
+    if (!r->line) return ERR_NOMEM;
+    if (rs->n) memcpy(r->line, rs->line, rs->n * sizeof *r->line);
     r->n = rs->n;
     return embed_all(rs, r);
 }
@@ -325,7 +325,7 @@ void readings_free(struct readings *rs)
     words_free(rs->words);
     sentences_free(rs->cut);
     arena_free(rs->tmp);
-    free(rs->s);
+    free(rs->line);
     free(rs);
 }
 

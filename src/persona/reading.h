@@ -58,11 +58,11 @@ struct around { /* of a segment: what the others said right before it */
     const char *question; /* what was asked there, "" if nothing */
 };
 
-struct sentence; /* quote.h */
+struct line; /* a sentence: quote.h */
 struct reading {
     const char *title;
     struct word_list title_words;
-    struct sentence *s; /* in order, with all that is known before a question is */
+    struct line *line; /* in order */
     size_t n;
     size_t bytes; /* of own words */
     size_t most;  /* sentences that are read of it */

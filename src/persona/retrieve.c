@@ -38,6 +38,7 @@
 struct fact {
     int64_t chunk, source, written_at;
     int32_t topic;
+    uint32_t row;    /* of its first vector; the others follow */
     uint8_t windows; /* vectors it has */
     uint8_t best;    /* of them the nearest to the question at hand */
 };
@@ -138,6 +139,7 @@ static int read_vector(void *ud, int64_t chunk, const float *v, int count)
     struct fact *x = fact_of(r, chunk);
     int dim = r->m.e->dim, n = count / dim, rc = 0;
     if (!x || count % dim || n > WINDOWS_MAX) return 0;
+    x->row = (uint32_t)vectors_count(r->vectors);
     for (int i = 0; i < n && !rc; i++)
         rc = vectors_add(r->vectors, window_id(chunk, i), v + (size_t)i * (size_t)dim, r->err);
     x->windows = (uint8_t)n;
@@ -280,8 +282,8 @@ static struct nearness nearness_of(const struct retriever *r, const float *v, in
     struct nearness n = { 0 };
     float sum = 0;
     for (int i = 0; x && i < x->windows; i++) {
-        const float *w = vectors_get(r->vectors, window_id(chunk, i));
-        float c = w ? kernels.dot_f32(v, w, (size_t)r->m.e->dim) : 0;
+        const float *w = vectors_row(r->vectors, x->row + (size_t)i);
+        float c = kernels.dot_f32(v, w, (size_t)r->m.e->dim);
         if (!i || c > n.best) n.best = c, x->best = (uint8_t)i;
         sum += c;
     }
@@ -396,7 +398,9 @@ static int fill(struct retriever *r, const struct query *q, const float *v, cons
     bool *want = arena_alloc(r->tmp, (n + 1) * sizeof *want);
     int rc = 0;
     if (!sim || !want) return err_nomem(err);
-    for (size_t i = 0; i < n; i++) sim[i] = nearness_of(r, v, hit[i].id).best;
+    /* Only an adaptive k asks how near the others are. */
+    size_t most = !q->adaptive && q->k > 0 && (size_t)q->k < n ? (size_t)q->k : n;
+    for (size_t i = 0; i < most; i++) sim[i] = nearness_of(r, v, hit[i].id).best;
     size_t kept = cut(r, q, sim, want, n);
     out->p = arena_alloc(out->mem, (kept + 1) * sizeof *out->p);
     if (!out->p) return err_nomem(err);

@@ -16,6 +16,7 @@
 
 #define READ_BYTES 56000
 #define MOST       3000 /* sentences */
+#define STEMS      40   /* of a sentence, compared with another */
 
 #define FROM_BEFORE  0.72f /* what a surrounding word is worth against an own one */
 #define FROM_ASKED   0.85f
@@ -30,12 +31,23 @@ struct reader {
     size_t n, cap, bytes;
 };
 
+static uint64_t stem_at(const struct sentence *s, size_t i)
+{
+    return s->line->word[s->line->content[i]]->form.key;
+}
+
+static size_t stems_of(const struct sentence *s)
+{
+    size_t n = s->line ? s->line->n_content : 0;
+    return n < STEMS ? n : STEMS;
+}
+
 float sentences_overlap(const struct sentence *a, const struct sentence *b)
 {
-    size_t both = 0, least = a->n_stems < b->n_stems ? a->n_stems : b->n_stems;
-    for (size_t i = 0; i < a->n_stems; i++)
-        for (size_t k = 0; k < b->n_stems; k++)
-            if (a->stems[i] == b->stems[k]) {
+    size_t both = 0, na = stems_of(a), nb = stems_of(b), least = na < nb ? na : nb;
+    for (size_t i = 0; i < na; i++)
+        for (size_t k = 0; k < nb; k++)
+            if (stem_at(a, i) == stem_at(b, k)) {
                 both++;
                 break;
             }
@@ -51,29 +63,32 @@ static float side(const struct question_pair *p, int k, const struct word *w, co
 }
 
 /* Which of the question's pairs stand side by side here too: one of each is a term. */
-static void match_pairs(const struct question *q, struct word *const w[2], const float *const m[2],
-                        float *pair)
+static void match_pairs(struct reader *r, struct word *const w[2], float *pair)
 {
-    for (size_t i = 0; i < q->n_pairs; i++)
-        pair[i] = larger(
-            pair[i], smaller(side(&q->pair[i], 0, w[0], m[0]), side(&q->pair[i], 1, w[1], m[1])));
+    const float *a = asking_match(r->a, w[0]), *b = asking_match(r->a, w[1]);
+    for (size_t i = 0; i < r->q->n_pairs; i++) {
+        const struct question_pair *p = &r->q->pair[i];
+        pair[i] = larger(pair[i], smaller(side(p, 0, w[0], a), side(p, 1, w[1], b)));
+    }
 }
 
 /* The sentence's own words: matched alone and in pairs. */
 static void match_own(struct reader *r, struct sentence *s)
 {
+    const struct line *l = s->line;
     const struct question *q = r->q;
     float pair[QUESTION_PAIRS] = { 0 }, sum = 0;
-    const float *m[2] = { NULL, NULL };
     size_t first = 0;
-    for (size_t k = 0; k < s->n_words; k++) {
-        m[0] = m[1];
-        m[1] = asking_match(r->a, s->word[k]);
-        for (size_t i = 0; m[1] && i < q->n; i++) {
-            if (m[1][i] > 0.5f && !q->term[i].light && !first) first = k + 1;
-            s->match[i] = larger(s->match[i], m[1][i]);
+    for (size_t c = 0; c < l->n_content; c++) {
+        size_t at = l->content[c];
+        const float *m = asking_match(r->a, l->word[at]);
+        if (!m) continue;
+        for (size_t i = 0; i < q->n; i++) {
+            if (m[i] > 0.5f && !q->term[i].light && !first) first = at + 1;
+            s->match[i] = larger(s->match[i], m[i]);
         }
-        if (k && (m[0] || m[1])) match_pairs(q, s->word + k - 1, m, pair);
+        if (at) match_pairs(r, l->word + at - 1, pair);
+        if (at + 1 < l->n_words) match_pairs(r, l->word + at, pair);
     }
     for (size_t i = 0; i < q->n_pairs; i++) sum += pair[i];
     s->phrase = smaller(1, 0.4f * sum);
@@ -102,7 +117,29 @@ static void cover(const struct question *q, struct sentence *s, const struct sur
     s->own_heavy = question_cover_heavy(q, s->match);
     s->cover = question_cover(q, m);
     s->cover_heavy = question_cover_heavy(q, m);
-    s->asked_cover = s->order < 2 && *s->around->question ? question_cover_heavy(q, a->asked) : 0;
+    s->asked_cover =
+        s->order < 2 && *s->line->around->question ? question_cover_heavy(q, a->asked) : 0;
+}
+
+static void begin(struct sentence *s, struct line *l, size_t passage)
+{
+    *s = (struct sentence){ .line = l,
+                            .text = l->text,
+                            .n = l->n,
+                            .passage = passage,
+                            .seg = l->seg,
+                            .order = l->order,
+                            .piece = l->piece,
+                            .written_at = l->written_at,
+                            .offset = l->offset,
+                            .asked = l->order < 2 ? l->around->question : "",
+                            .heading = l->heading,
+                            .item = l->item,
+                            .opens = l->opens,
+                            .n_words = l->n_words };
+    if (!l->follows) return;
+    s->prev = s - 1;
+    s->prev->next = s;
 }
 
 static void read_passage(struct reader *r, size_t passage, const struct reading *x)
@@ -111,25 +148,21 @@ static void read_passage(struct reader *r, size_t passage, const struct reading 
     struct sentence *s = r->s + r->n;
     struct surroundings a;
     memset(&a, 0, sizeof a);
-    if (n) memcpy(s, x->s, n * sizeof *s);
     r->n += n;
     r->bytes += x->bytes;
     asking_match_all(r->a, &x->title_words, a.title);
     for (size_t i = 0; i < n; i++) {
-        s[i].passage = passage;
-        if (s[i].follows) {
-            s[i].prev = &s[i - 1];
-            s[i - 1].next = &s[i];
-        }
+        begin(&s[i], &x->line[i], passage);
         match_own(r, &s[i]);
         for (size_t k = 0; k < r->q->n; k++) a.whole[k] = larger(a.whole[k], s[i].match[k]);
     }
     for (size_t i = 0; i < n; i++) {
-        if (!i || s[i].around != s[i - 1].around) {
+        const struct around *around = x->line[i].around;
+        if (!i || around != x->line[i - 1].around) {
             memset(a.context, 0, sizeof a.context);
             memset(a.asked, 0, sizeof a.asked);
-            asking_match_all(r->a, &s[i].around->context, a.context);
-            asking_match_all(r->a, &s[i].around->asked, a.asked);
+            asking_match_all(r->a, &around->context, a.context);
+            asking_match_all(r->a, &around->asked, a.asked);
         }
         cover(r->q, &s[i], &a);
     }
@@ -144,8 +177,8 @@ static int mark_doubles(struct reader *r, struct arena *mem)
     struct sentence **seen = arena_alloc(mem, cap * sizeof(struct sentence *));
     if (!seen) return ERR_NOMEM;
     for (struct sentence *s = r->s; s < r->s + r->n; s++) {
-        size_t at = s->hash & (cap - 1);
-        while (seen[at] && seen[at]->hash != s->hash) at = (at + 1) & (cap - 1);
+        size_t at = s->line->hash & (cap - 1);
+        while (seen[at] && seen[at]->line->hash != s->line->hash) at = (at + 1) & (cap - 1);
         struct sentence *was = seen[at];
         if (was) (s->cover > was->cover ? was : s)->twice = true;
         if (!was || s->cover > was->cover) seen[at] = s;

@@ -118,7 +118,6 @@ int traits_read(struct words *ws, const char *s, size_t n, size_t n_words, struc
     out->first_person =
         strstr(f, " i ") || strstr(f, " i'") || strstr(f, " my ") || strstr(f, " we ");
     out->fitness = fitness(s, n, n_words, f);
-    out->known = !rc;
     buf_free(&b);
     return rc;
 }
