@@ -156,7 +156,9 @@ static void say_file(const struct ingest *in, const struct ingest_file *f)
         return;
     }
     buf_printf(&b, "%s (%s): ", f->path, f->format);
-    if (f->added) {
+    if (f->archive) {
+        buf_adds(&b, "not all of it was taken");
+    } else if (f->added) {
         buf_printf(&b, "%s, %s own", ui_count(f->added, "piece", "pieces", n),
                    ui_number(f->voice, v));
         if (f->from != CLOCK_NONE) buf_printf(&b, ", %s", ui_span(f->from, f->to, span));

@@ -54,17 +54,23 @@ struct job {
     struct err *err;
 };
 
-static void note(struct ingest_file *f, const char *what, uint64_t where)
+void ingest_note_add(struct ingest_file *f, const struct ingest_note *n)
 {
     size_t i = 0;
-    while (i < f->n_notes && strcmp(f->notes[i].what, what)) i++;
+    while (i < f->n_notes && strcmp(f->notes[i].what, n->what)) i++;
     if (i == INGEST_NOTES) return;
     if (i == f->n_notes) {
-        f->n_notes++;
-        snprintf(f->notes[i].what, sizeof f->notes[i].what, "%s", what);
-        f->notes[i].first = where;
+        f->notes[f->n_notes++] = *n;
+        return;
     }
-    f->notes[i].count++;
+    f->notes[i].count += n->count;
+}
+
+static void note(struct ingest_file *f, const char *what, uint64_t where)
+{
+    struct ingest_note n = { .count = 1, .first = where };
+    snprintf(n.what, sizeof n.what, "%s", what);
+    ingest_note_add(f, &n);
 }
 
 static void on_skipped(void *ud, const char *what, uint64_t where)
@@ -393,8 +399,6 @@ static void job_clear(struct job *j)
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) map_free(all[i]);
 }
 
-static int choose_who(struct ingest *in, struct speaker *s, size_t n, struct err *err);
-
 /* Of one that has no path: standard input can be surveyed only once it was copied. */
 static int who_in_open(struct job *j)
 {
@@ -402,7 +406,7 @@ static int who_in_open(struct job *j)
     size_t n;
     if (j->in->persona->n_aliases || !j->survey) return 0;
     int rc = speakers_of_open(j->in, j->format, &j->file, &s, &n, j->err);
-    return rc ? rc : choose_who(j->in, s, n, j->err);
+    return rc ? rc : speakers_choose(j->in, s, n, j->err);
 }
 
 /* The file is open: one transaction, or none at all in a dry run. */
@@ -420,190 +424,27 @@ static int ingest_open(struct job *j)
     return rc;
 }
 
-/* opened: what format_open said. */
-static int ingest_job(struct job *j, const char *path, int opened, struct ingest_file *rep)
+int ingest_one(struct ingest *in, const struct format *f, const struct format_in *file, bool survey,
+               uint64_t before, uint64_t total, struct ingest_file *rep, struct err *err)
 {
-    int rc = opened;
-    j->rep = (struct ingest_file){ .path = path, .from = CLOCK_NONE, .to = CLOCK_NONE };
-    if (!rc) {
-        j->rep.format = j->format->name;
-        j->rep.bytes = j->file.size;
-        j->rep.nobody = j->format->has_authors;
-        rc = ingest_open(j);
-        format_close(&j->file);
-    }
-    if (!j->rep.added && !j->rep.known) j->rep.nobody = false;
-    if (rc)
-        j->rep = (struct ingest_file){ .path = path,
-                                       .format = j->rep.format,
-                                       .bytes = j->rep.bytes,
-                                       .from = CLOCK_NONE,
-                                       .to = CLOCK_NONE };
-    job_clear(j);
-    *rep = j->rep;
-    return rc;
-}
-
-static int ingest_file(struct ingest *in, const char *path, uint64_t before, uint64_t total,
-                       struct ingest_file *rep, struct err *err)
-{
-    struct job j = { .in = in, .bytes_before = before, .bytes_total = total, .err = err };
-    j.survey = !strcmp(path, "-");
-    return ingest_job(&j, path, format_open(path, in->as, &j.format, &j.file, err), rep);
-}
-
-int ingest_opened(struct ingest *in, FILE *f, const char *name, uint64_t before, uint64_t total,
-                  struct ingest_file *rep, struct err *err)
-{
-    struct err local = { 0 };
-    struct job j = { .in = in, .survey = true, .bytes_before = before, .bytes_total = total };
-    j.err = err ? err : &local;
-    int rc = format_open_file(f, name, CLOCK_NONE, in->as, &j.format, &j.file, j.err);
-    return ingest_job(&j, name, rc, rep);
-}
-
-/* ---- many files ---- */
-
-static int collect(void *ud, const char *path, struct err *err)
-{
-    struct path_list *l = ud;
-    struct stat st;
-    if (strcmp(path, "-") && !stat(path, &st) && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
-        return err_set(err, ERR_INVAL,
-                       "%s is a pipe or a device, not a file: to read from it, give "
-                       "\"-\" and let it be standard input",
-                       path);
-    if (l->n == l->cap) {
-        size_t cap = l->cap ? l->cap * 2 : 64;
-        char **grown = realloc(l->path, cap * sizeof *grown);
-        if (!grown) return err_nomem(err);
-        l->path = grown;
-        l->cap = cap;
-    }
-    if (!(l->path[l->n] = str_dup(path))) return err_nomem(err);
-    l->bytes += io_file_size(path);
-    l->n++;
-    return 0;
-}
-
-int path_list_of(const char *const *paths, size_t n, struct path_list *out, struct err *err)
-{
-    int rc = 0;
-    for (size_t i = 0; i < n && !rc; i++)
-        rc = strcmp(paths[i], "-") ? io_walk(paths[i], collect, out, err) : collect(out, "-", err);
-    if (!rc && !out->n) rc = err_set(err, ERR_NOTFOUND, "there is no file in that folder");
-    return rc;
-}
-
-void path_list_free(struct path_list *l)
-{
-    for (size_t i = 0; i < l->n; i++) free(l->path[i]);
-    free(l->path);
-    *l = (struct path_list){ 0 };
-}
-
-/* Asks which of the speakers is the persona, unless one is so by name. Frees s. */
-static int choose_who(struct ingest *in, struct speaker *s, size_t n, struct err *err)
-{
-    struct buf chosen = BUF_INIT(65536);
-    bool named = false;
-    int rc = 0;
-    for (size_t i = 0; i < n; i++) named |= persona_is(in->persona, s[i].name, s[i].id);
-    if (!n || named) goto out;
-    if (in->who) rc = in->who(in->ud, s, n, &chosen, err);
-    if (rc) goto out;
-    if (!chosen.n)
-        rc = err_set(err, ERR_INVAL,
-                     "%zu %s in these files and it is not known which one is the "
-                     "persona: say so once with --me \"NAME,MAIL,PHONE\" (`likeness add --who` "
-                     "lists the people)",
-                     n, n == 1 ? "person writes" : "people write");
-    else if (in->dry_run) rc = persona_alias_parse(in->persona, buf_str(&chosen), err);
-    else rc = persona_alias_add(in->home, in->persona, buf_str(&chosen), err);
-out:
-    free(s);
-    buf_free(&chosen);
-    return rc;
-}
-
-/* Before anything is stored: who writes in the files? */
-static int settle_who(struct ingest *in, const struct path_list *l, struct err *err)
-{
-    struct speaker *s = NULL;
-    size_t n = 0, n_files = 0;
-    if (in->persona->n_aliases) return 0;
-    const char **files = calloc(l->n + 1, sizeof *files);
-    if (!files) return err_nomem(err);
-    for (size_t i = 0; i < l->n; i++)
-        if (strcmp(l->path[i], "-")) files[n_files++] = l->path[i];
-    int rc = n_files ? ingest_speakers(in, files, n_files, &s, &n, err) : 0;
-    free(files);
-    return rc ? rc : choose_who(in, s, n, err);
-}
-
-static void add_totals(struct ingest_totals *t, const struct ingest_file *f)
-{
-    t->files++;
-    t->failed += f->error != NULL;
-    t->added += f->added;
-    t->known += f->known;
-    t->voice += f->voice;
-    t->context += f->context;
-    t->chunks += f->chunks;
-    t->bytes += f->bytes;
-}
-
-/* Errors that end the whole run; any other costs its file alone. */
-static bool ends_all(int rc)
-{
-    return rc == ERR_CANCEL || rc == ERR_NOMEM || rc == ERR_FULL || rc == ERR_BUSY ||
-           rc == ERR_SEAL || rc == ERR_KEY || rc == ERR_INTERNAL;
-}
-
-/* All files of the list; an error of this function means that the run ended early. */
-static int ingest_list(struct ingest *in, const struct path_list *l, struct ingest_totals *out,
-                       struct err *first, struct err *err)
-{
-    uint64_t before = 0;
-    for (size_t i = 0; i < l->n; i++) {
-        struct ingest_file f;
-        struct err e = { 0 };
-        int rc = ingest_file(in, l->path[i], before, l->bytes, &f, &e);
-        before += f.bytes;
-        if (rc == ERR_CANCEL)
-            return err_set(err, rc,
-                           "stopped at %s: nothing of it was taken, what was added before "
-                           "stays",
-                           l->path[i]);
-        if (rc && ends_all(rc)) return err_set(err, rc, "%s", e.msg);
-        if (rc) f.error = e.msg;
-        if (rc && !first->code) *first = e;
-        add_totals(out, &f);
-        if (in->on_file) in->on_file(in->ud, &f);
-    }
-    return 0;
-}
-
-int ingest_paths(struct ingest *in, const char *const *paths, size_t n, struct ingest_totals *out,
-                 struct err *err)
-{
-    struct path_list l = { 0 };
-    struct err first = { 0 };
-    size_t aliases = in->persona->n_aliases;
-    *out = (struct ingest_totals){ 0 };
-    int rc = path_list_of(paths, n, &l, err);
-    if (!rc) rc = settle_who(in, &l, err);
-    bool begun = !rc;
-    if (!rc) rc = ingest_list(in, &l, out, &first, err);
-    bool ended = rc != 0;
-    if (!rc && out->failed == out->files && out->files)
-        rc = err_set(err, first.code, "%s", first.msg);
-    if (begun && !ended && !in->dry_run && in->persona->stale) {
-        int settled = persona_settle(in->home, in->persona, in->progress, rc ? NULL : err);
-        if (!rc) rc = settled;
-    }
-    if (in->dry_run) persona_alias_cut(in->persona, aliases);
-    path_list_free(&l);
+    struct job j = { .in = in,
+                     .format = f,
+                     .file = *file,
+                     .survey = survey,
+                     .bytes_before = before,
+                     .bytes_total = total,
+                     .err = err };
+    *rep = (struct ingest_file){ .path = file->path,
+                                 .format = f->name,
+                                 .bytes = file->size,
+                                 .from = CLOCK_NONE,
+                                 .to = CLOCK_NONE };
+    j.rep = *rep;
+    j.rep.nobody = f->has_authors || *file->author;
+    int rc = ingest_open(&j);
+    if (!j.rep.added && !j.rep.known) j.rep.nobody = false;
+    if (!rc) *rep = j.rep;
+    job_clear(&j);
     return rc;
 }
 

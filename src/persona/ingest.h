@@ -4,8 +4,8 @@
  *     struct ingest in = { .home = h, .persona = p, .on_file = show, .ud = &ui };
  *     ingest_paths(&in, paths, n_paths, &totals, err);
  *
- * One file is one transaction: it is in whole, or not at all; what on_file was called for stays,
- * whatever comes after. The same piece twice (same author, time and text) adds nothing; a longer
+ * One file, or one entry of an archive, is one transaction: it is in whole, or not at all; what
+ * on_file was called for stays, whatever comes after. The same piece twice (same author, time and text) adds nothing; a longer
  * export of a known chat extends its source. When all files are in, persona_settle brings vectors,
  * key phrases, topics and profile up to date in a transaction of their own; until then keyword
  * search finds the new text. */
@@ -43,7 +43,8 @@ struct ingest_file { /* what became of one file */
     int64_t from, to; /* written_at of oldest and newest added piece */
     struct ingest_note notes[INGEST_NOTES];
     size_t n_notes;
-    bool nobody; /* it has authors, and none of them is the persona */
+    bool nobody;  /* it has authors, and none of them is the persona */
+    bool archive; /* what was passed over in an archive; its entries were told one by one */
 };
 
 struct ingest_totals {
@@ -72,8 +73,9 @@ struct ingest {
  * through progress: ERR_CANCEL; the file at hand is not taken, the files before it stay. */
 int ingest_paths(struct ingest *in, const char *const *paths, size_t n, struct ingest_totals *out,
                  struct err *err);
-/* One file that is open and seekable, called `name` in titles and messages; it is closed. before, total:
- * bytes of all files, for progress. One transaction; nothing is settled. rep->error stays NULL. */
+/* One file that is open and seekable, called `name` in titles and messages; it is closed. before,
+ * total: bytes of all files, for progress. Nothing is settled. rep->error stays NULL; for an archive
+ * rep has the sums of its entries, and those that could not be read are in its notes. */
 int ingest_opened(struct ingest *in, FILE *f, const char *name, uint64_t before, uint64_t total,
                   struct ingest_file *rep, struct err *err);
 /* One text given in memory (API, tests): a document by the persona. title may be NULL. ERR_INVAL

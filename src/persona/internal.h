@@ -19,6 +19,14 @@ struct path_list {
 int path_list_of(const char *const *paths, size_t n, struct path_list *out, struct err *err);
 void path_list_free(struct path_list *l);
 
+/* One file that is open, in one transaction. rep is filled also after an error, with nothing taken. */
+int ingest_one(struct ingest *in, const struct format *f, const struct format_in *file, bool survey,
+               uint64_t before, uint64_t total, struct ingest_file *rep, struct err *err);
+void ingest_note_add(struct ingest_file *f, const struct ingest_note *n);
+
+/* Asks which of the speakers is the persona, unless one is so by name. Frees s. */
+int speakers_choose(struct ingest *in, struct speaker *s, size_t n, struct err *err);
+
 /* ingest_speakers of one file that is open; it is back at its beginning afterwards. */
 int speakers_of_open(struct ingest *in, const struct format *f, struct format_in *file,
                      struct speaker **out, size_t *n_out, struct err *err);

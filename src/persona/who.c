@@ -12,6 +12,7 @@
  * change are held back, no more than REMARK_BYTES of them at a time. */
 #include "base/map.h"
 #include "base/str.h"
+#include "media/media.h"
 #include "persona/internal.h"
 #include "text/token.h"
 
@@ -31,7 +32,7 @@ struct survey {
     struct map by_author; /* hash of id (or name) -> index + 1 */
     struct map in_thread; /* hash(author, thread) -> 1 */
     struct map threads;
-    uint64_t pieces, file, n_files;
+    uint64_t pieces, file, path, n_files; /* file: entries of archives count; path: they do not */
     struct err *err;
 };
 
@@ -89,7 +90,7 @@ static int survey_piece(void *ud, const struct piece *p, struct err *err)
 static int survey_consumed(void *ud, uint64_t bytes)
 {
     struct survey *v = ud;
-    return progress_tick(v->in->progress, "survey", v->file - 1, v->n_files, "files");
+    return progress_tick(v->in->progress, "survey", v->path, v->n_files, "files");
 }
 
 /* 0, ERR_NOMEM or ERR_CANCEL: a file that cannot be read is reported when it is added. */
@@ -106,14 +107,16 @@ static int survey_open_file(struct survey *v, const struct format *f, struct for
     return rc == ERR_NOMEM || rc == ERR_CANCEL ? rc : 0;
 }
 
+static int survey_found(void *ud, const struct format *f, struct format_in *file, struct err *err)
+{
+    int rc = survey_open_file(ud, f, file);
+    return rc ? err_set(err, rc, "%s", err_text(rc)) : 0;
+}
+
 static int survey_file(struct survey *v, const char *path)
 {
-    const struct format *f;
-    struct format_in file = { 0 };
-    if (format_open(path, v->in->as, &f, &file, NULL)) return 0;
-    int rc = survey_open_file(v, f, &file);
-    format_close(&file);
-    return rc;
+    struct media_visit visit = { .file = survey_found, .consumed = survey_consumed, .ud = v };
+    return media_each(path, v->in->as, &visit, NULL);
 }
 
 static int by_likely(const void *a, const void *b)
@@ -192,6 +195,7 @@ int ingest_speakers(struct ingest *in, const char *const *paths, size_t n, struc
     v.n_files = l.n;
     if (!rc) {
         for (size_t i = 0; i < l.n && !rc; i++) {
+            v.path = i;
             rc = survey_file(&v, l.path[i]);
             if (!rc) rc = progress_tick(in->progress, "survey", i + 1, l.n, "files");
         }

@@ -2,8 +2,8 @@
  *
  * Recognition asks every parser how sure it is, from the first 64 KiB and the name; the highest
  * score wins and earlier rows win ties, so the table stands in order of how particular a format is.
- * Plain text claims whatever is text and is not visibly something else. What cannot be read here
- * (archives, PDF, pictures) is refused with the way out, by its magic bytes.
+ * Plain text claims whatever is text and is not visibly something else. What cannot be read
+ * (pictures, recordings, databases) is refused with the way out, by its magic bytes.
  *
  * Standard input and pipes are copied to an unlinked temporary file of mode 0600, because parsers
  * may read twice; a crash leaves nothing behind. */
@@ -28,10 +28,15 @@
 #define YEAR_10000 253402300800
 
 const struct format *const formats[] = {
-    &format_whatsapp, &format_telegram, &format_mbox,   &format_eml,   &format_html,
-    &format_markdown, &format_jsonl,    &format_csv,    &format_plain, &format_meta,
-    &format_discord,  &format_chatgpt,  &format_claude, &format_x,     &format_mastodon,
-    &format_keep,     &format_dayone,   NULL,
+    &format_whatsapp, &format_telegram, &format_mbox,
+    &format_eml,      &format_html,     &format_markdown,
+    &format_jsonl,    &format_csv,      &format_plain,
+    &format_meta,     &format_discord,  &format_chatgpt,
+    &format_claude,   &format_x,        &format_mastodon,
+    &format_keep,     &format_dayone,   &format_docx,
+    &format_odt,      &format_epub,     &format_pptx,
+    &format_rtf,      &format_pdf,      &format_zip,
+    &format_tar,      &format_gz,       NULL,
 };
 
 const struct format *format_by_name(const char *name)
@@ -127,13 +132,6 @@ static int refuse(const struct format_in *in, struct err *err)
         size_t n;
         const char *what;
     } known[] = {
-        { "PK\3\4", 4,
-          "is a zip archive or an office document: unpack it, or save it as text, and "
-          "give the files" },
-        { "%PDF-", 5, "is a PDF: turn it into text first, e.g. with pdftotext" },
-        { "{\\rtf", 5, "is rich text (RTF): save it as plain text or HTML and try again" },
-        { "\x1F\x8B", 2, "is compressed (gzip): unpack it first, with gunzip" },
-        { "\x28\xB5\x2F\xFD", 4, "is compressed (zstd): unpack it first, with unzstd" },
         { "\xD0\xCF\x11\xE0", 4, "is an old office document: save it as text and try again" },
         { "SQLite format 3", 15, "is a database: export its content as text, CSV or JSON" },
         { "\x89PNG", 4, "is a picture: only text can be read" },
@@ -159,10 +157,21 @@ static bool is_mail(const struct format *f)
     return !strcmp(f->name, "mbox") || !strcmp(f->name, "eml");
 }
 
+/* The best of the table; only_archives: among those. */
+static const struct format *best_of(const struct format_in *in, bool only_archives)
+{
+    const struct format *f = NULL;
+    int most = 0;
+    for (const struct format *const *g = formats; *g; g++) {
+        int score = only_archives && (*g)->packed != FORMAT_ARCHIVE ? 0 : (*g)->score(in);
+        if (score > most) most = score, f = *g;
+    }
+    return f;
+}
+
 static int choose(const struct format_in *in, const char *as, const struct format **f,
                   struct err *err)
 {
-    int best = 0;
     *f = NULL;
     if (as) {
         *f = format_by_name(as);
@@ -175,11 +184,10 @@ static int choose(const struct format_in *in, const char *as, const struct forma
                        "%s is empty: check that it was saved or exported completely", in->name);
     int rc = refuse(in, err);
     if (rc) return rc;
-    for (const struct format *const *g = formats; !as && *g; g++) {
-        int score = (*g)->score(in);
-        if (score > best) best = score, *f = *g;
-    }
-    if (!charset_detect(in->head, in->head_n) && !(*f && is_mail(*f)))
+    if (!as) *f = best_of(in, false);
+    else if (!(*f)->packed && best_of(in, true)) *f = best_of(in, true);
+    bool binary = *f && ((*f)->packed || is_mail(*f));
+    if (!binary && !charset_detect(in->head, in->head_n))
         return err_set(err, ERR_PARSE,
                        "%s is a binary file: give a text file, or export it as text", in->name);
     if (!*f)
@@ -218,7 +226,11 @@ int format_open_file(FILE *file, const char *path, int64_t mtime, const char *as
 int format_parse(const struct format *f, struct format_in *in, const struct format_opts *o,
                  const struct piece_sink *sink, struct err *err)
 {
-    return f->parse(in, o, sink, err);
+    if (f->packed && !in->unpacked)
+        return err_set(err, ERR_PARSE, "%s is packed: give the files that are in it", in->name);
+    int rc = f->parse(in, o, sink, err);
+    if (!rc && in->partial) fmt_skip(sink, "rest of a damaged file", 0);
+    return rc;
 }
 
 void format_close(struct format_in *in)

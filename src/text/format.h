@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "text/piece.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -43,12 +44,18 @@ struct format_in {
     /* What a document says of the text that was taken out of it; "" and 0: nothing. */
     char title[256], author[256];
     int64_t date;
+    bool unpacked; /* f holds that text */
+    bool partial;  /* there was more, which could not be read; reported by format_parse */
 };
+
+/* Formats that are not text as they lie: media/ takes out what is in them, see media/media.h. */
+enum format_packed { FORMAT_TEXT, FORMAT_DOCUMENT, FORMAT_ARCHIVE };
 
 struct format {
     const char *name; /* "whatsapp", as in --as */
     const char *help; /* one line */
     int has_authors;  /* messages of several people: aliases are needed */
+    enum format_packed packed;
     /* How sure this parser is that the input is its own, 0 (not mine) .. 100, from in->head,
      * in->head_n, in->name. Must not read in->f. */
     int (*score)(const struct format_in *in);
@@ -60,10 +67,10 @@ struct format {
 extern const struct format *const formats[];
 const struct format *format_by_name(const char *name); /* NULL if unknown */
 
-/* Open path ("-" = stdin, kept in memory, at most 256 MiB) and choose the
- * format: `as` names one, or NULL recognises. Empty, binary and unrecognised files are ERR_PARSE
- * with a remedy. On success *in must be closed with format_close; on failure there is nothing to
- * close. */
+/* Open path ("-" = stdin, kept in memory, at most 256 MiB) and choose the format: `as` names one,
+ * or NULL recognises; an archive is one whatever text format `as` names. Empty, binary and
+ * unrecognised files are ERR_PARSE with a remedy. On success *in must be closed with format_close;
+ * on failure there is nothing to close. */
 int format_open(const char *path, const char *as, const struct format **f, struct format_in *in,
                 struct err *err);
 /* The same for a file that is open and seekable; it is taken: format_close closes it, or this does
@@ -71,6 +78,7 @@ int format_open(const char *path, const char *as, const struct format **f, struc
  * like that of format_open. */
 int format_open_file(FILE *file, const char *path, int64_t mtime, const char *as,
                      const struct format **f, struct format_in *in, struct err *err);
+/* ERR_PARSE for a packed format whose text was not taken out (in->unpacked). */
 int format_parse(const struct format *f, struct format_in *in, const struct format_opts *o,
                  const struct piece_sink *sink, struct err *err);
 void format_close(struct format_in *in); /* accepts a zeroed one */

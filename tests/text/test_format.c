@@ -163,8 +163,9 @@ static void refuses(void **state)
     } t[] = {
         { "e.txt", "", 0, "empty" },
         { "b.txt", " \n\n ", 4, "empty" },
-        { "x.zip", "PK\3\4zip", 7, "unpack" },
-        { "x.txt", "%PDF-1.7 x", 10, "pdftotext" },
+        { "x.zip", "PK\3\4zip", 7, "packed" },
+        { "x.txt", "%PDF-1.7 x", 10, "packed" },
+        { "x.png", "\x89PNG\r\n\x1A\n", 8, "picture" },
         { "bin", "a\0b\1\2\3\0\0\0x", 10, "binary" },
         { "x.xml", "<a><b/></a>", 11, "--as" },
         { "x.json", "{\"a\": {\"b\":\n 1}}", 16, "--as" },

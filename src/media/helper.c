@@ -1,0 +1,114 @@
+/* likeness-media KIND MEMORY CPU: reads the file on descriptor 0, writes records (wire.h) to 1.
+ *
+ * Started by the program for one file and gone after it. All that needs the world outside (mapping
+ * the file, the locale, charsets) happens first; then the cell is shut; then the first byte of the
+ * file is looked at. The parts allocate freely: their memory goes with the process.
+ *
+ * Exit status: 0 done, 2 wrong use, 3 the cell could not be shut. */
+#include "media/parts.h"
+#include "media/sandbox.h"
+
+#include <iconv.h>
+#include <libxml/parser.h>
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int put(void *ud, const void *p, size_t n)
+{
+    const char *s = p;
+    while (n) {
+        ssize_t k = write(1, s, n);
+        if (k <= 0) return -1;
+        s += k;
+        n -= (size_t)k;
+    }
+    return 0;
+}
+
+static void send_document(struct wire_out *out, enum fault f, struct doctext *d)
+{
+    struct wire_entry e = { .title = buf_str(&d->title),
+                            .author = buf_str(&d->author),
+                            .mtime = CLOCK_NONE,
+                            .date = d->date,
+                            .text = true };
+    int rc = f ? wire_fault(out, f) : wire_begin(out, &e);
+    if (!f && !rc) rc = wire_data(out, buf_str(&d->text), d->text.n);
+    if (!f && !rc) wire_end(out, d->partial);
+}
+
+static enum fault package(const char *kind, const uint8_t *p, size_t n, struct doctext *d)
+{
+    struct members m;
+    enum fault f = members_read(p, n, ".xml .rels .opf .xhtml .html .htm", &m);
+    if (!f && !strcmp(kind, "docx")) f = docx_text(&m, d);
+    else if (!f && !strcmp(kind, "pptx")) f = pptx_text(&m, d);
+    else if (!f && !strcmp(kind, "odt")) f = odt_text(&m, d);
+    else if (!f) f = epub_text(&m, d);
+    members_free(&m);
+    return f;
+}
+
+static bool is(const char *kind, const char *list)
+{
+    size_t k = strlen(kind);
+    for (const char *p = list; *p; p += strcspn(p, " "), p += *p == ' ')
+        if (strcspn(p, " ") == k && !memcmp(p, kind, k)) return true;
+    return false;
+}
+
+static void work(const char *asked, const uint8_t *p, size_t n, struct wire_out *out)
+{
+    struct doctext d;
+    const char *kind = asked;
+    enum fault f = FAULT_NONE;
+    bool zipped = is(asked, "docx pptx odt epub");
+    if (zipped || !strcmp(asked, "zip")) kind = zip_kind(p, n);
+    if (!kind) f = FAULT_OTHER;
+    else if (zipped && !strcmp(kind, "zip")) f = FAULT_KIND;
+    wire_kind(out, kind ? kind : asked);
+    if (!f && is(kind, "zip tar gz")) {
+        archive_walk(p, n, out);
+    } else {
+        doctext_init(&d);
+        if (!f && !strcmp(kind, "rtf")) f = rtf_text(p, n, &d);
+        else if (!f && !strcmp(kind, "pdf")) f = pdf_text(p, n, &d);
+        else if (!f) f = package(kind, p, n, &d);
+        send_document(out, f, &d);
+        doctext_clear(&d);
+    }
+    wire_done(out);
+}
+
+/* What libraries load from files when they first need it. */
+static void prepare(const char *kind)
+{
+    setlocale(LC_ALL, "C.UTF-8"); /* names in archives: UTF-8, or bytes as they are */
+    iconv_open("UTF-8", "UTF-8");
+    iconv_open("UTF-8", "UTF-16LE");
+    iconv_open("UTF-8", "UTF-16BE");
+    if (!strcmp(kind, "rtf")) rtf_prepare();
+    xmlInitParser();
+}
+
+int main(int argc, char **argv)
+{
+    static struct wire_out out = { .put = put };
+    struct stat st;
+    struct err err;
+    if (argc != 4 || !is(argv[1], "zip tar gz docx pptx odt epub rtf pdf") || fstat(0, &st))
+        return 2;
+    struct sandbox cell = { .memory = strtoull(argv[2], NULL, 10) + (uint64_t)st.st_size,
+                            .cpu_s = strtoull(argv[3], NULL, 10) };
+    size_t n = (size_t)st.st_size;
+    void *p = n ? mmap(NULL, n, PROT_READ, MAP_PRIVATE, 0, 0) : NULL;
+    if (p == MAP_FAILED) return 2;
+    prepare(argv[1]);
+    if (sandbox_enter(&cell, &err)) return 3;
+    work(argv[1], p ? p : "", n, &out);
+    _exit(0);
+}

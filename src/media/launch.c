@@ -1,0 +1,168 @@
+/* Starting a helper and seeing it off.
+ *
+ * A helper is a program of its own, not a fork: it shares no memory, keys least of all, with the
+ * process that starts it. It gets three descriptors (the file, read-only; the pipe; /dev/null), an
+ * environment without anything of ours, and two numbers for its limits. The sanitizers of a
+ * sanitized build are told through their variables not to look for leaks, since a process that does
+ * traces itself.
+ *
+ * It is looked for beside the program in a build folder, in libexec beside the folder of the
+ * program, then where it was installed; LIKENESS_MEDIA names another one, for tests. */
+#include "media/launch.h"
+
+#include "base/clock.h"
+#include "media/media_config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SLICE_MS 200
+
+static const char *const end_texts[] = {
+#define X(name, text) text,
+    HELPER_END_LIST(X)
+#undef X
+};
+
+const char *helper_end_text(enum helper_end e) { return end_texts[e]; }
+
+/* ---- where it is ---- */
+
+static int find(char *out, size_t cap, struct err *err)
+{
+    static const char *const beside[] = { "likeness-media", "../../likeness-media",
+                                          "../likeness-media",
+                                          "../libexec/likeness/likeness-media" };
+    const char *named = getenv("LIKENESS_MEDIA");
+    char exe[3000];
+    if (named && *named) {
+        snprintf(out, cap, "%s", named);
+        return 0;
+    }
+    ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
+    exe[n > 0 ? n : 0] = 0;
+    char *slash = strrchr(exe, '/');
+    for (size_t i = 0; slash && i < sizeof beside / sizeof *beside; i++) {
+        snprintf(out, cap, "%.*s/%s", (int)(slash - exe), exe, beside[i]);
+        if (!access(out, X_OK)) return 0;
+    }
+    snprintf(out, cap, "%s", MEDIA_LIBEXEC "/likeness-media");
+    if (!access(out, X_OK)) return 0;
+    return err_set(err, ERR_NOTFOUND,
+                   "the program likeness-media, which reads archives and documents, is missing: "
+                   "install Likeness again (it belongs into %s)",
+                   MEDIA_LIBEXEC);
+}
+
+/* ---- start ---- */
+
+/* A descriptor of the same file that can only read, with a place of its own in it. */
+static int read_only(int fd)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    int own = open(path, O_RDONLY | O_CLOEXEC);
+    return own >= 0 ? own : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+}
+
+static int spawn(struct helper *h, const char *program, int input, int output, char *const argv[],
+                 struct err *err)
+{
+    posix_spawn_file_actions_t fa;
+    posix_spawnattr_t at;
+    sigset_t all, none;
+    static char asan[] = "ASAN_OPTIONS=detect_leaks=0", ubsan[] = "UBSAN_OPTIONS=halt_on_error=1",
+                tsan[] = "TSAN_OPTIONS=halt_on_error=1";
+    static char *const env[] = { asan, ubsan, tsan, NULL };
+    int rc = posix_spawn_file_actions_init(&fa);
+    if (rc) return err_nomem(err);
+    if ((rc = posix_spawnattr_init(&at))) {
+        posix_spawn_file_actions_destroy(&fa);
+        return err_nomem(err);
+    }
+    sigfillset(&all);
+    sigemptyset(&none);
+    rc = posix_spawn_file_actions_adddup2(&fa, input, 0);
+    if (!rc) rc = posix_spawn_file_actions_adddup2(&fa, output, 1);
+    if (!rc) rc = posix_spawn_file_actions_addopen(&fa, 2, "/dev/null", O_WRONLY, 0);
+    if (!rc) rc = posix_spawn_file_actions_addclosefrom_np(&fa, 3);
+    if (!rc) rc = posix_spawnattr_setsigdefault(&at, &all);
+    if (!rc) rc = posix_spawnattr_setsigmask(&at, &none);
+    if (!rc)
+        rc = posix_spawnattr_setflags(&at, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK |
+                                               POSIX_SPAWN_SETPGROUP);
+    if (!rc) rc = posix_spawn(&h->pid, program, &fa, &at, argv, env);
+    posix_spawn_file_actions_destroy(&fa);
+    posix_spawnattr_destroy(&at);
+    errno = rc;
+    return rc ? err_errno(err, "cannot start %s", program) : 0;
+}
+
+int helper_start(struct helper *h, int input, const char *kind, uint64_t memory, uint64_t cpu_s,
+                 struct err *err)
+{
+    char program[4096], name[] = "likeness-media", what[32], mem[32], cpu[32];
+    char *argv[] = { name, what, mem, cpu, NULL };
+    int ends[2] = { -1, -1 }, own = -1;
+    h->pid = 0;
+    h->fd = -1;
+    h->late = false;
+    snprintf(what, sizeof what, "%s", kind);
+    snprintf(mem, sizeof mem, "%llu", (unsigned long long)memory);
+    snprintf(cpu, sizeof cpu, "%llu", (unsigned long long)cpu_s);
+    int rc = find(program, sizeof program, err);
+    if (rc) return rc;
+    if ((own = read_only(input)) < 0) return err_errno(err, "cannot open the file again");
+    if (pipe2(ends, O_CLOEXEC)) rc = err_errno(err, "cannot make a pipe");
+    if (!rc) rc = spawn(h, program, own, ends[1], argv, err);
+    close(own);
+    if (ends[1] >= 0) close(ends[1]);
+    if (!rc) h->fd = ends[0];
+    else if (ends[0] >= 0) close(ends[0]);
+    return rc;
+}
+
+/* ---- while it runs ---- */
+
+int helper_wait(void *ud, struct err *err)
+{
+    struct helper *h = ud;
+    double began = clock_mono();
+    for (;;) {
+        struct pollfd p = { .fd = h->fd, .events = POLLIN };
+        int k = poll(&p, 1, SLICE_MS);
+        if (k > 0) return 0;
+        if (k < 0 && errno != EINTR) return err_errno(err, "cannot wait for the helper");
+        if (h->tick && h->tick(h->ud)) return err_set(err, ERR_CANCEL, "cancelled");
+        if (clock_mono() - began < h->idle_s) continue;
+        h->late = true;
+        return err_set(err, ERR_LIMIT, "%s", helper_end_text(HELPER_TOOK_TOO_LONG));
+    }
+}
+
+enum helper_end helper_stop(struct helper *h, bool ended)
+{
+    int status = 0;
+    pid_t gone;
+    if (h->fd >= 0) close(h->fd);
+    h->fd = -1;
+    if (h->pid <= 0) return HELPER_WELL;
+    if (!ended) kill(h->pid, SIGKILL);
+    do gone = waitpid(h->pid, &status, 0);
+    while (gone < 0 && errno == EINTR);
+    h->pid = 0;
+    if (h->late) return HELPER_TOOK_TOO_LONG;
+    if (!ended) return HELPER_WELL;
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU) return HELPER_TOOK_TOO_LONG;
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) return HELPER_BROKE_RULES;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 3) return HELPER_NO_CELL;
+    return WIFEXITED(status) && !WEXITSTATUS(status) ? HELPER_WELL : HELPER_CRASHED;
+}
