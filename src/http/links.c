@@ -29,7 +29,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TICK_MS = 200, LINGER_S = 2, LINGER_MOST = 256, HEAD_S = 30 };
+enum { TICK_MS = 200, LINGER_S = 2, LINGER_MOST = 256 };
 
 struct link {
     struct link *prev, *next;
@@ -172,7 +172,8 @@ struct link *link_new(struct links *l, int fd, const struct sockaddr *from)
     if (!k) return NULL;
     k->fd = fd;
     address_text(from, k->address);
-    atomic_store_explicit(&k->until, links_now(l) + HEAD_S, memory_order_relaxed);
+    atomic_store_explicit(&k->until, links_now(l) + l->server->o.slow_seconds,
+                          memory_order_relaxed);
     pthread_mutex_lock(&l->m);
     k->next = l->head;
     if (k->next) k->next->prev = k;

@@ -158,7 +158,7 @@ static ssize_t take_bytes(void *ud, uint64_t pos, char *p, size_t max)
 }
 
 /* With the lock held, which is not held during the call: stream_end waits for it instead. */
-static void call_gone(struct stream *s)
+static void say_gone(struct stream *s)
 {
     s->told = true;
     if (!s->gone) return;
@@ -175,7 +175,7 @@ static void call_gone(struct stream *s)
 static void tell_gone(struct stream *s)
 {
     pthread_mutex_lock(&s->m);
-    if (s->kept && !s->told && !s->ending) call_gone(s);
+    if (s->kept && !s->told && !s->ending) say_gone(s);
     pthread_mutex_unlock(&s->m);
 }
 
@@ -496,7 +496,7 @@ void stream_keep(struct stream *s, void (*gone)(void *ud), void *ud)
     s->kept = true;
     bool now = (s->replied || atomic_load(&s->q->server->stopping)) && !s->told;
     if (now) end_reply(s);
-    if (now) call_gone(s);
+    if (now) say_gone(s);
     pthread_mutex_unlock(&s->m);
 }
 
