@@ -58,7 +58,7 @@ static const struct option o_add[] = {
       NULL },
     { "as", 0, "FORMAT", "read the files in this format instead of recognising it",
       "text markdown html mbox eml whatsapp telegram csv jsonl meta discord chatgpt claude x "
-      "mastodon keep dayone" },
+      "mastodon keep dayone docx odt epub pptx rtf pdf zip tar gz" },
     { "map", 0, "MAP", "columns of CSV or JSONL: text=body,author=from,date=when,title=subject",
       NULL },
     { "by", 0, "AUTHOR", "author of texts that name none", NULL },
@@ -193,6 +193,22 @@ static const struct option o_model_quantize[] = {
 static const struct option o_model_show[] = {
     { "keys", 0, NULL, "all key-values of the file", NULL },
     { "tensors", 0, NULL, "all tensors of the file", NULL },
+    END,
+};
+static const struct option o_account_password[] = {
+    { "password-file", 0, "FILE", "take the account's password from the first line of this file",
+      NULL },
+    END,
+};
+static const struct option o_account_rm[] = {
+    { "yes", 'y', NULL, "remove without asking", NULL },
+    END,
+};
+static const struct option o_account_give[] = {
+    { "level", 'l', "LEVEL",
+      "chat: ask; read: its texts, too; manage: change them; owner (as when "
+      "left out)",
+      "chat read manage owner" },
     END,
 };
 static const struct option o_model_rm[] = {
@@ -370,6 +386,38 @@ const struct command commands[] = {
       o_remote_key, 0, 0, NEEDS_READ, cmd_remote_set_key, "likeness remote set-key" },
     { "remote forget-key", "remove the key of the server from the home", "", "", o_none, 0, 0,
       NEEDS_READ, cmd_remote_forget_key, "likeness remote forget-key" },
+    { "account ls", "list the accounts of the server", "", "", o_none, 0, 0, NEEDS_READ,
+      cmd_account_ls, "likeness account ls" },
+    { "account new", "make an account", "ADDRESS",
+      "For people who use this home through `likeness serve`. The account has no persona until it "
+      "is "
+      "given one. All account commands work while the server runs.",
+      o_account_password, 1, 1, NEEDS_READ, cmd_account_new,
+      "likeness account new ann@example.org" },
+    { "account passwd", "set an account's password", "ADDRESS",
+      "All its logins and keys are over then.", o_account_password, 1, 1, NEEDS_READ,
+      cmd_account_passwd, "likeness account passwd ann@example.org" },
+    { "account disable", "switch an account off", "ADDRESS", "Its logins are over at once.", o_none,
+      1, 1, NEEDS_READ, cmd_account_disable, "likeness account disable ann@example.org" },
+    { "account enable", "switch an account on again", "ADDRESS", "", o_none, 1, 1, NEEDS_READ,
+      cmd_account_enable, "likeness account enable ann@example.org" },
+    { "account rm", "remove an account", "ADDRESS",
+      "With its logins, keys and rights. Personas that it owns stay in the home.", o_account_rm, 1,
+      1, NEEDS_READ, cmd_account_rm, "likeness account rm ann@example.org" },
+    { "account import", "take accounts over from another system", "FILE",
+      "FILE has lines of address and password hash, with a comma between: bcrypt ($2a$, $2b$, "
+      "$2y$) "
+      "or Argon2id. A hash is made anew at the first login. Addresses that are there already are "
+      "left as they are.",
+      o_none, 1, 1, NEEDS_READ, cmd_account_import, "likeness account import users.csv" },
+    { "account give", "give an account a right on a persona", "PERSONA ADDRESS",
+      "A persona has one owner at most. The first one that an account owns is the one that routes "
+      "without an id are about.",
+      o_account_give, 2, 2, NEEDS_READ, cmd_account_give,
+      "likeness account give Ann ann@example.org\n"
+      "likeness account give Ann ben@example.org --level chat" },
+    { "account take", "take an account's right on a persona away", "PERSONA ADDRESS", "", o_none, 2,
+      2, NEEDS_READ, cmd_account_take, "likeness account take Ann ben@example.org" },
     { "passphrase", "change how the home is locked", "",
       "Asks for the new passphrase, or makes a new key file. Nothing that is stored is sealed "
       "anew, so it takes a moment only. A copy of the home made earlier still opens with the old "

@@ -7,8 +7,9 @@ import subprocess
 from harness import BIN, ME, PERSON, Sandbox, Skip, check, main, marit, same, test
 
 MODEL = [f"model {verb}" for verb in "catalogue pull use ls show rm import quantize bench distill".split()]
+ACCOUNT = [f"account {verb}" for verb in "ls new passwd disable enable rm import give take".split()]
 COMMANDS = ("init new add ask chat search sources topics prompt personas show rename me conversations export "
-            "import forget passphrase config doctor version help").split() + MODEL
+            "import forget passphrase config doctor version help").split() + MODEL + ACCOUNT
 
 
 @test("help names every command, and each explains itself")
