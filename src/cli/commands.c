@@ -108,6 +108,13 @@ static const struct option o_chat[] = {
     END,
 };
 static const struct option o_search[] = { FILTERS, END };
+static const struct option o_jobs[] = {
+    { "follow", 0, NULL, "show progress until the job, or every job, is over", NULL },
+    { "cancel", 0, "ID", "stop this job", NULL },
+    { "open", 0, NULL, "list only those that wait or run", NULL },
+    { "limit", 'n', "N", "list at most so many; 20 if not given", NULL },
+    END,
+};
 static const struct option o_sources[] = {
     { "delete", 0, "N", "delete source N and all that came from it", NULL },
     { "yes", 'y', NULL, "delete without asking", NULL },
@@ -206,8 +213,7 @@ static const struct option o_account_rm[] = {
 };
 static const struct option o_account_give[] = {
     { "level", 'l', "LEVEL",
-      "chat: ask; read: its texts, too; manage: change them; owner (as when "
-      "left out)",
+      "chat: ask; read: its texts, too; manage: change them; owner (when left out)",
       "chat read manage owner" },
     END,
 };
@@ -296,6 +302,12 @@ const struct command commands[] = {
       "rest on it, and says what went.",
       o_sources, 0, 0, NEEDS_NOTHING, cmd_sources,
       "likeness sources\nlikeness sources --delete 3" },
+    { "jobs", "list, follow or stop the jobs of a server", "[ID]",
+      "Uploads, deletions, exports and the like are jobs of `likeness serve`. They are kept in the "
+      "home, so this works beside a running server and without one; a job that waits begins when a "
+      "server runs. Exits with 1 when a job that was followed failed.",
+      o_jobs, 0, 1, NEEDS_NOTHING, cmd_jobs,
+      "likeness jobs\nlikeness jobs --follow 12\nlikeness jobs --cancel 12" },
     { "topics", "list what the persona writes about", "",
       "Themes found in the text, largest first.", o_none, 0, 0, NEEDS_READ | NEEDS_PERSONA,
       cmd_topics, "likeness topics" },
@@ -390,8 +402,7 @@ const struct command commands[] = {
       cmd_account_ls, "likeness account ls" },
     { "account new", "make an account", "ADDRESS",
       "For people who use this home through `likeness serve`. The account has no persona until it "
-      "is "
-      "given one. All account commands work while the server runs.",
+      "is given one. All account commands work while the server runs.",
       o_account_password, 1, 1, NEEDS_READ, cmd_account_new,
       "likeness account new ann@example.org" },
     { "account passwd", "set an account's password", "ADDRESS",
@@ -406,8 +417,8 @@ const struct command commands[] = {
       1, NEEDS_READ, cmd_account_rm, "likeness account rm ann@example.org" },
     { "account import", "take accounts over from another system", "FILE",
       "FILE has lines of address and password hash, with a comma between: bcrypt ($2a$, $2b$, "
-      "$2y$) "
-      "or Argon2id. A hash is made anew at the first login. Addresses that are there already are "
+      "$2y$) or Argon2id. A hash is made anew at the first login. Addresses that are there already "
+      "are "
       "left as they are.",
       o_none, 1, 1, NEEDS_READ, cmd_account_import, "likeness account import users.csv" },
     { "account give", "give an account a right on a persona", "PERSONA ADDRESS",

@@ -2,6 +2,6 @@
  * that it is routed, checked, counted, and described in /openapi.json and docs/API.md. */
 #include "http/http.h"
 
-extern const struct route routes_account[], routes_health[];
+extern const struct route routes_account[], routes_health[], routes_jobs[];
 
-const struct route *const route_tables[] = { routes_account, routes_health, NULL };
+const struct route *const route_tables[] = { routes_account, routes_health, routes_jobs, NULL };
