@@ -13,6 +13,9 @@ static const struct {
     { "Models", "model catalogue,model pull,model use,model ls,model show,model rm,model import,"
                 "model quantize,model bench,"
                 "model distill" },
+    { "Accounts of the server",
+      "account ls,account new,account passwd,account disable,account enable,"
+      "account rm,account import,account give,account take" },
     { "Look after", "passphrase,config,doctor,help,version" },
 };
 
