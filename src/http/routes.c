@@ -2,6 +2,7 @@
  * that it is routed, checked, counted, and described in /openapi.json and docs/API.md. */
 #include "http/http.h"
 
-extern const struct route routes_account[], routes_health[], routes_jobs[];
+extern const struct route routes_account[], routes_health[], routes_jobs[], routes_openai[];
 
-const struct route *const route_tables[] = { routes_account, routes_health, routes_jobs, NULL };
+const struct route *const route_tables[] = { routes_account, routes_health, routes_jobs,
+                                             routes_openai, NULL };
