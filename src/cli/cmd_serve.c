@@ -108,6 +108,7 @@ int cmd_serve(struct cli *c, struct err *err)
     if (set_str(c, SET_MODEL)) rc = cli_open_model(c, &model, err);
     o.model = model;
     o.remote = c->remote;
+    o.remote = c->remote;
     if (!rc) rc = serve_start(c->home, &o, &s, err);
     if (rc) goto out;
     say_ready(c, &o, serve_port(s));

@@ -115,6 +115,28 @@ static const struct option o_jobs[] = {
     { "limit", 'n', "N", "list at most so many; 20 if not given", NULL },
     END,
 };
+static const struct option o_serve[] = {
+    { "listen", 'l', "ADDRESS", "listen on this address", NULL },
+    { "port", 'P', "PORT", "listen on this port; 0: any free one", NULL },
+    { "tls-cert", 0, "FILE", "certificate with its chain (PEM)", NULL },
+    { "tls-key", 0, "FILE", "its key (PEM)", NULL },
+    { "plain", 0, "YES", "without TLS on other addresses than loopback, too", "yes no" },
+    { "registration", 0, "YES", "may anybody make an account?", "yes no" },
+    { "origins", 0, "LIST", "web origins whose pages may use it", NULL },
+    { "trust-proxy", 0, "YES", "take addresses from X-Forwarded-For", "yes no" },
+    { "log", 0, "FORM", "text, json or none", "text json none" },
+    { "workers", 0, "N", "requests worked on at a time; 0: two per core", NULL },
+    { "memory", 0, "MIB", "of indexes kept open; 0: a quarter of the machine's", NULL },
+    { "upload-quota", 0, "MIB", "that uploads of one account may take up", NULL },
+    { "rate-account", 0, "N", "requests a second of one account; 0: any", NULL },
+    { "rate-address", 0, "N", "requests a second from one address; 0: any", NULL },
+    { "rate-login", 0, "N", "logins a second from one address; 0: any", NULL },
+    { "access-seconds", 0, "N", "that an access token is good for", NULL },
+    { "idle-seconds", 0, "N", "until a quiet connection is closed", NULL },
+    { "voice", 0, "VOICE", "which voice answers when none is asked for", "quote native remote" },
+    { "model", 0, "MODEL", "language model of the native voice and of /v1", NULL },
+    END,
+};
 static const struct option o_sources[] = {
     { "delete", 0, "N", "delete source N and all that came from it", NULL },
     { "yes", 'y', NULL, "delete without asking", NULL },
@@ -429,6 +451,14 @@ const struct command commands[] = {
       "likeness account give Ann ben@example.org --level chat" },
     { "account take", "take an account's right on a persona away", "PERSONA ADDRESS", "", o_none, 2,
       2, NEEDS_READ, cmd_account_take, "likeness account take Ann ben@example.org" },
+    { "serve", "serve the personas of this home over HTTP", "",
+      "Accounts, personas, uploads, chat and an OpenAI-compatible API under /v1; /openapi.json and "
+      "docs/API.md list every route. Runs until Ctrl-C or SIGTERM, and then lets requests and jobs "
+      "under way end. Without a certificate it listens on this machine only. Every option is also "
+      "a "
+      "setting: see `likeness config`.",
+      o_serve, 0, 0, NEEDS_WRITE, cmd_serve,
+      "likeness serve\nlikeness serve --listen 0.0.0.0 --tls-cert chain.pem --tls-key key.pem" },
     { "passphrase", "change how the home is locked", "",
       "Asks for the new passphrase, or makes a new key file. Nothing that is stored is sealed "
       "anew, so it takes a moment only. A copy of the home made earlier still opens with the old "
