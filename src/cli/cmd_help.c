@@ -1,6 +1,7 @@
 /* likeness help, version, config: what needs no home. */
 #include "cli/cli.h"
 
+#include "http/http.h"
 #include "kernels/kernels.h"
 
 #include <stdio.h>
@@ -35,18 +36,33 @@ static json_t *json_commands(const char *group)
     return list;
 }
 
+static int print_api(const char *form, struct err *err)
+{
+    struct buf b = BUF_INIT(0);
+    int rc;
+    if (!strcmp(form, "markdown")) rc = apidoc_make(&b, err);
+    else if (!strcmp(form, "openapi")) rc = openapi_make(&b, err);
+    else rc = err_set(err, ERR_INVAL, "--api is one of markdown, openapi");
+    if (!rc) fwrite(buf_str(&b), 1, b.n, stdout);
+    if (!rc && b.n && b.p[b.n - 1] != '\n') putchar('\n');
+    buf_free(&b);
+    return rc;
+}
+
 int cmd_help(struct cli *c, struct err *err)
 {
-    const char *shell = arg_str(c, "completion");
+    const char *shell = arg_str(c, "completion"), *api = arg_str(c, "api");
     const struct command *k;
     char name[128];
-    if (c->json && (shell || arg_flag(c, "man")))
-        return err_set(err, ERR_INVAL, "--man and --completion print text: leave --json out");
+    if (c->json && (shell || api || arg_flag(c, "man")))
+        return err_set(err, ERR_INVAL,
+                       "--man, --completion and --api print text: leave --json out");
     if (arg_flag(c, "man")) {
         help_man();
         return 0;
     }
     if (shell) return help_completion(shell, err);
+    if (api) return print_api(api, err);
     if (!c->args.n_pos && c->json) {
         c->out = json_pack("{s:o, s:o}", "commands", json_commands(""), "options",
                            json_options(global_options));

@@ -192,6 +192,8 @@ static const struct option o_doctor[] = {
 static const struct option o_help[] = {
     { "man", 0, NULL, "print the manual page as scdoc source", NULL },
     { "completion", 0, "SHELL", "print a completion script", "bash zsh fish" },
+    { "api", 0, "FORM", "print what the server's routes are: markdown (docs/API.md) or openapi",
+      "markdown openapi" },
     END,
 };
 static const struct option o_me[] = {
