@@ -167,7 +167,7 @@ static struct request *request_new(struct server *s, struct link *link, struct M
     q->mhd = mhd;
     q->link = link;
     q->sink = &sink_none;
-    q->t0 = clock_mono();
+    q->t0 = q->t_body = clock_mono();
     q->index = SIZE_MAX;
     c->address = "";
     atomic_init(&q->refs, 1);
@@ -420,7 +420,6 @@ static enum MHD_Result found(struct request *q, const struct place *p)
         q->phase = WHOLE;
         return MHD_YES;
     }
-    q->t_body = q->t0;
     link_until(q->link, links_now(s->links) + s->o.slow_seconds);
     if (c->route->access == ACCESS_ANYONE && q->sink != &sink_upload) {
         if (admit(q) || begin_body(q)) return refuse(q);

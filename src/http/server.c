@@ -303,8 +303,13 @@ int server_start(const struct server_opts *o, struct world *w, struct accounts *
     if (!rc) rc = streams_open(s, err);
     if (!rc) rc = sockets_open(s, err);
     if (!rc) rc = open_daemon(s, err);
-    if (rc) server_free(s);
-    else *out = s;
+    if (!rc) {
+        *out = s;
+        return 0;
+    }
+    if (s->streams) streams_stop(s);
+    if (s->sockets) sockets_stop(s);
+    server_free(s);
     return rc;
 }
 
