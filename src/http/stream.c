@@ -40,7 +40,7 @@ struct stream {
     pthread_mutex_t m;
     pthread_cond_t moved; /* bytes were taken, or the client left */
     atomic_int refs;
-    struct request *q;
+    struct request *q; /* NULL: libmicrohttpd is done with the reply, and the server may be gone */
     struct streams *all;
     size_t slot; /* in all->at */
     uint32_t serial;
@@ -51,7 +51,6 @@ struct stream {
     bool suspended;  /* by take_bytes */
     bool left;       /* the client has gone, or was let go */
     bool ending;     /* nothing more will be said */
-    bool replied;    /* libmicrohttpd is done with the reply */
     bool kept, told; /* gone is to be called; was called */
     bool telling;    /* just now, by */
     pthread_t teller;
@@ -75,7 +74,7 @@ static void release(struct stream *s)
     buf_free(&s->out);
     pthread_cond_destroy(&s->moved);
     pthread_mutex_destroy(&s->m);
-    request_drop(s->q);
+    if (s->q) request_drop(s->q);
     free(s);
 }
 
@@ -92,7 +91,7 @@ static void wake_reply(struct stream *s)
 
 static bool is_over(const struct stream *s)
 {
-    return s->left || s->ending || s->replied || atomic_load(&s->q->server->closing);
+    return s->left || s->ending || !s->q || atomic_load(&s->q->server->closing);
 }
 
 /* The connection ends, whatever it was about to say. */
@@ -198,11 +197,13 @@ static void forget_reply(void *ud)
     all->n--;
     pthread_mutex_unlock(&all->m);
     pthread_mutex_lock(&s->m);
+    struct request *q = s->q;
     s->fd = -1;
-    s->replied = true;
+    s->q = NULL;
     pthread_cond_broadcast(&s->moved);
     pthread_mutex_unlock(&s->m);
     tell_gone(s);
+    request_drop(q);
     release(s);
 }
 
@@ -494,7 +495,7 @@ void stream_keep(struct stream *s, void (*gone)(void *ud), void *ud)
     s->gone = gone;
     s->gone_ud = ud;
     s->kept = true;
-    bool now = (s->replied || atomic_load(&s->q->server->stopping)) && !s->told;
+    bool now = (!s->q || atomic_load(&s->q->server->stopping)) && !s->told;
     if (now) end_reply(s);
     if (now) say_gone(s);
     pthread_mutex_unlock(&s->m);
