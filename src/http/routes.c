@@ -2,7 +2,11 @@
  * that it is routed, checked, counted, and described in /openapi.json and docs/API.md. */
 #include "http/http.h"
 
-extern const struct route routes_account[], routes_health[], routes_jobs[], routes_openai[];
+extern const struct route routes_account[], routes_export[], routes_health[], routes_jobs[],
+    routes_legacy[], routes_openai[], routes_persona[], routes_prompt[], routes_share[],
+    routes_source[];
 
-const struct route *const route_tables[] = { routes_account, routes_health, routes_jobs,
-                                             routes_openai, NULL };
+const struct route *const route_tables[] = {
+    routes_account, routes_legacy, routes_persona, routes_source, routes_prompt, routes_share,
+    routes_export,  routes_jobs,   routes_openai,  routes_health, NULL,
+};

@@ -355,7 +355,11 @@ static int run_forget(struct job_run *r, struct err *err)
         pool_changed(k.world->pool, k.uid);
         pool_wrote(k.world->pool, h);
         if (gone) {
+            char shares[64];
             int dropped = service_grant_drop(k.world->service, k.uid, rc ? NULL : err);
+            if (!dropped)
+                dropped = service_note_put(k.world->service, world_shares(k.uid, shares), NULL, 0,
+                                           rc ? NULL : err);
             if (!rc) rc = dropped;
         }
     }

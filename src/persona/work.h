@@ -38,6 +38,8 @@ int world_name_free(struct world *w, struct home *h, int64_t account, const char
 /* Who owns it: 0 for one that was made on the command line. */
 int world_owner(struct world *w, const uint8_t persona[VAULT_UID], int64_t *account,
                 struct err *err);
+/* The name of the service's note that says with whom it is shared: it goes with the persona. */
+char *world_shares(const uint8_t persona[VAULT_UID], char out[64]);
 /* At start, before the jobs: removes files of spool_dir that no job knows, exports older than a day,
  * and rights on personas that are not there; asks for the settling of personas that need it. */
 int work_tidy(struct world *w, struct err *err);

@@ -61,6 +61,13 @@ int world_owner(struct world *w, const uint8_t persona[VAULT_UID], int64_t *acco
     return service_grant_each(w->service, persona, 0, keep_owner, account, err);
 }
 
+char *world_shares(const uint8_t persona[VAULT_UID], char out[64])
+{
+    memcpy(out, "shares.", 7);
+    sodium_bin2hex(out + 7, 64 - 7, persona, VAULT_UID);
+    return out;
+}
+
 /* ---- new ones ---- */
 
 int world_name_free(struct world *w, struct home *h, int64_t account, const char *name,

@@ -327,7 +327,7 @@ static void texts_come_in_while_settling(void **state)
     struct test_world x;
     bool more;
     test_world_open(&x, 0);
-    int turns = 1;
+    int turns = 1, most = 0;
     for (int at = 0; at < turns && at < 12; at++) {
         char text[64];
         struct meddler m = { &x, 0, at, text };
@@ -335,6 +335,7 @@ static void texts_come_in_while_settling(void **state)
         add_texts(&x, 40 + at * 20); /* grows: learnt anew, now and then */
         check_ok(settle_by(&x, &m, NULL, &more), err);
         turns = m.turns;
+        if (turns > most) most = turns;
         struct totals n = totals(&x);
         check_int(n.embedders, 1);
         check_int(more, n.vectors < n.chunks);
@@ -345,7 +346,7 @@ static void texts_come_in_while_settling(void **state)
         n = totals(&x);
         check_int(n.vectors, n.chunks);
     }
-    assert_true(turns >= 3);
+    assert_true(most >= 3);
     test_world_close(&x);
 }
 
