@@ -7,7 +7,7 @@
  *
  * One connection behind one mutex: what is done here takes microseconds, but for a commit, which
  * waits for the disk. Transactions begin IMMEDIATE, so that no two processes read, decide and then
- * cannot both write; each waits up to five seconds for the other's.
+ * cannot both write; each waits up to some fifteen seconds for the other's.
  *
  * A commit waits for the disk (synchronous=FULL), but for those between tx_begin_light and
  * tx_end_light: job progress, leases and "last seen" may be lost with the power, and are many. They
@@ -26,9 +26,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define SERVICE_ID 0x4c6b7376 /* "Lksv" */
+#define WAIT_MS    15000      /* for other processes */
 
 static const char TABLES[] =
     "CREATE TABLE meta(name TEXT PRIMARY KEY, body BLOB NOT NULL) STRICT;"
@@ -217,10 +219,21 @@ static int make(const char *home, struct vault *v, const char *path, struct err 
     return rc ? rc : io_sync_dir(home, err);
 }
 
+/* SQLite's own way of waiting sleeps ever longer, so that of several busy processes one may never
+ * come to its turn. */
+static int wait_turn(void *ud, int tries)
+{
+    (void)ud;
+    if (tries * 2 > WAIT_MS) return 0;
+    nanosleep(&(struct timespec){ .tv_nsec = (1 + tries % 3) * 1000000L }, NULL);
+    return 1;
+}
+
 static int ready(struct service *sv, struct err *err)
 {
     int64_t version = 0;
     int rc = db_open(sv->st, err);
+    if (!rc) sqlite3_busy_handler(sv->st->db, wait_turn, NULL);
     if (!rc) rc = schema_version(sv->st, &version, err);
     if (!rc && !version)
         rc = err_set(err, ERR_PARSE,

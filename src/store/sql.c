@@ -15,7 +15,8 @@ static int errno_is_full(int e) { return e == ENOSPC || e == EDQUOT || e == EFBI
 int sql_fail(struct store *st, struct err *err)
 {
     int x = st->db ? sqlite3_extended_errcode(st->db) : SQLITE_NOMEM;
-    int sys = st->db ? sqlite3_system_errno(st->db) : 0;
+    int now = errno, sys = st->db ? sqlite3_system_errno(st->db) : 0;
+    if (!sys) sys = now; /* SQLite does not keep it for what fails in a commit */
     const char *msg = st->db ? sqlite3_errmsg(st->db) : "out of memory";
     switch (x & 255) {
     case SQLITE_FULL: goto full;
@@ -128,6 +129,7 @@ int sql_get(struct store *st, sqlite3_stmt **out, struct err *err, const char *s
 
 int sql_step(struct store *st, sqlite3_stmt *s, struct err *err)
 {
+    errno = 0; /* for sql_fail */
     int rc = sqlite3_step(s);
     if (rc == SQLITE_ROW) return 1;
     return rc == SQLITE_DONE ? 0 : sql_fail(st, err);
