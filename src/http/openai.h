@@ -44,7 +44,7 @@ struct openai_usage {
 /* Words of the answer; n 0: none yet, but is anybody there? Non-0: stop, q->rc says why. */
 int openai_say(void *chat, const char *s, size_t n);
 /* The whole reply, or the end of the stream. likeness: what is ours, taken; NULL. */
-int openai_finish(struct openai_chat *q, const char *text, enum engine_stop why,
+int openai_finish(struct openai_chat *q, struct span text, enum engine_stop why,
                   const struct openai_usage *u, json_t *likeness);
 json_t *openai_usage_json(const struct openai_usage *u);
 

@@ -104,7 +104,8 @@ static int ask_desk(struct openai_chat *q, struct desk *d)
     if (rc == ERR_BUSY) q->c->retry_after = 1;
     if (rc) goto out;
     usage_of(q, d, &a, &u);
-    rc = openai_finish(q, a.text, a.made.model ? a.made.result.stop : ENGINE_END, &u, ours(q, &a));
+    rc = openai_finish(q, span_of(a.text), a.made.model ? a.made.result.stop : ENGINE_END, &u,
+                       ours(q, &a));
 out:
     answer_clear(&a);
     conversation_close(v);
@@ -178,7 +179,7 @@ int openai_ask_plain(struct openai_chat *q)
         const struct engine_result *r = engine_result(j);
         struct openai_usage u = { r->prompt_tokens, r->output_tokens, r->reused_tokens };
         if (r->stop == ENGINE_FAILED) rc = err_set(q->err, r->err.code, "%s", r->err.msg);
-        else rc = openai_finish(q, buf_str(&all), r->stop, &u, NULL);
+        else rc = openai_finish(q, (struct span){ buf_str(&all), all.n }, r->stop, &u, NULL);
     }
     engine_job_free(j);
     buf_free(&all);

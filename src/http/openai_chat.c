@@ -207,13 +207,12 @@ int openai_say(void *chat, const char *s, size_t n)
     return q->rc;
 }
 
-static int finish_stream(struct openai_chat *q, const char *text, json_t *why,
+static int finish_stream(struct openai_chat *q, struct span text, json_t *why,
                          const struct openai_usage *u, json_t *likeness)
 {
     int rc = q->rc;
-    if (!rc && !q->out)
-        rc = openai_say(q, text, strlen(text)); /* of a voice that does not stream */
-    if (!rc && !q->out) rc = begin(q);          /* nothing at all was said */
+    if (!rc && !q->out) rc = openai_say(q, text.p, text.n); /* of a voice that does not stream */
+    if (!rc && !q->out) rc = begin(q);                      /* nothing at all was said */
     json_t *last = rc ? NULL : chunk(q, json_object(), json_incref(why));
     if (last && likeness) json_object_set(last, "likeness", likeness);
     if (!rc) rc = send_json(q, last);
@@ -226,7 +225,7 @@ static int finish_stream(struct openai_chat *q, const char *text, json_t *why,
     return rc;
 }
 
-int openai_finish(struct openai_chat *q, const char *text, enum engine_stop why,
+int openai_finish(struct openai_chat *q, struct span text, enum engine_stop why,
                   const struct openai_usage *u, json_t *likeness)
 {
     json_t *reason = json_string(why == ENGINE_LENGTH ? "length" : "stop");
@@ -234,11 +233,12 @@ int openai_finish(struct openai_chat *q, const char *text, enum engine_stop why,
     if (q->stream) {
         rc = finish_stream(q, text, reason, u, likeness);
     } else {
-        q->c->out = json_pack(
-            "{s:s, s:s, s:I, s:s, s:[{s:i, s:{s:s, s:s, s:n}, s:n, s:O}], s:o}", "id", q->id,
-            "object", "chat.completion", "created", (json_int_t)q->created, "model",
-            q->model.as_written, "choices", "index", 0, "message", "role", "assistant", "content",
-            text, "refusal", "logprobs", "finish_reason", reason, "usage", openai_usage_json(u));
+        q->c->out =
+            json_pack("{s:s, s:s, s:I, s:s, s:[{s:i, s:{s:s, s:s%, s:n}, s:n, s:O}], s:o}", "id",
+                      q->id, "object", "chat.completion", "created", (json_int_t)q->created,
+                      "model", q->model.as_written, "choices", "index", 0, "message", "role",
+                      "assistant", "content", text.p, text.n, "refusal", "logprobs",
+                      "finish_reason", reason, "usage", openai_usage_json(u));
         if (!q->c->out) rc = err_nomem(q->err);
         else if (likeness) json_object_set(q->c->out, "likeness", likeness);
     }

@@ -248,16 +248,16 @@ struct listening {
     double start;
     int pieces;
     bool ended, done;
-    int rc; /* what said returned */
-    struct err *err;
-    int bad; /* of the server's, or of memory */
+    int rc;         /* what said returned */
+    int bad;        /* of the server's, or of memory */
+    struct err why; /* of bad: client_post says "stopped" over it */
 };
 
 static void pass_on(struct listening *l, const char *s, size_t n)
 {
     struct buf clean = BUF_INIT(0);
     utf8_clean(&clean, s, n);
-    if (clean.failed) l->bad = err_nomem(l->err);
+    if (clean.failed) l->bad = err_nomem(&l->why);
     else if (clean.n) l->rc = l->ask->said(l->ask->ud, buf_str(&clean), clean.n);
     buf_free(&clean);
 }
@@ -270,7 +270,7 @@ static void take_text(struct listening *l, const char *s, size_t n, bool all)
         if (n) pass_on(l, s, n);
         return;
     }
-    if (buf_add(&l->head, s, n)) l->bad = err_nomem(l->err);
+    if (buf_add(&l->head, s, n)) l->bad = err_nomem(&l->why);
     struct span t = span_trim((struct span){ l->head.p, l->head.n });
     size_t known = t.n < sizeof open - 1 ? t.n : sizeof open - 1;
     bool maybe = known && !memcmp(t.p, open, known);
@@ -307,8 +307,8 @@ static int server_failed(struct listening *l, const json_t *e)
     char word[48] = "";
     for (size_t i = 0; code && code[i] && i < sizeof word - 1; i++)
         word[i] = code[i] > ' ' && code[i] < 127 ? code[i] : '_';
-    return err_set(l->err, ERR_IO, "%s failed while it answered%s%s", l->r->host, *word ? ": " : "",
-                   word);
+    return err_set(&l->why, ERR_IO, "%s failed while it answered%s%s", l->r->host,
+                   *word ? ": " : "", word);
 }
 
 /* One event, or a whole document: the same but for the name of the text. */
@@ -335,9 +335,9 @@ static int on_event(void *ud, const char *data, size_t n)
 {
     struct listening *l = ud;
     if (n == 6 && !memcmp(data, "[DONE]", 6)) return l->done = true;
-    json_t *j = json_loadb(data, n, 0, NULL);
+    json_t *j = json_loadb(data, n, JSON_ALLOW_NUL, NULL);
     if (json_is_object(j)) take_document(l, j);
-    else l->bad = err_set(l->err, ERR_PARSE, "%s sent an event that is not JSON", l->r->host);
+    else l->bad = err_set(&l->why, ERR_PARSE, "%s sent an event that is not JSON", l->r->host);
     json_decref(j);
     return l->rc || l->bad;
 }
@@ -354,20 +354,20 @@ static int finish(struct listening *l, int rc, const struct buf *reply)
 {
     if (l->bad) return l->bad;
     if (!rc && reply->n) { /* of a server that does not stream */
-        json_t *j = json_loadb(reply->p, reply->n, 0, NULL);
+        json_t *j = json_loadb(reply->p, reply->n, JSON_ALLOW_NUL, NULL);
         if (!json_is_object(j))
-            l->bad = err_set(l->err, ERR_PARSE, "%s does not speak the OpenAI API at this address",
+            l->bad = err_set(&l->why, ERR_PARSE, "%s does not speak the OpenAI API at this address",
                              l->r->host);
         else take_document(l, j);
         json_decref(j);
     }
     if (l->rc) {
         l->result->stop = ENGINE_CANCELLED;
-        return l->rc == ERR_NOMEM ? err_nomem(l->err) : 0;
+        return l->bad = l->rc == ERR_NOMEM ? err_nomem(&l->why) : 0;
     }
     if (rc && !l->done) return rc;
     if (!l->bad && !l->ended && !l->done)
-        l->bad = err_set(l->err, ERR_IO, "the answer of %s broke off", l->r->host);
+        l->bad = err_set(&l->why, ERR_IO, "the answer of %s broke off", l->r->host);
     if (!l->bad) take_text(l, "", 0, true);
     return l->bad;
 }
@@ -375,11 +375,11 @@ static int finish(struct listening *l, int rc, const struct buf *reply)
 int remote_chat(struct remote *r, const struct remote_ask *a, struct engine_result *result,
                 struct err *err)
 {
-    struct listening l = { .ask = a, .result = result, .r = r, .err = err, .start = clock_mono() };
+    struct listening l = { .ask = a, .result = result, .r = r, .start = clock_mono() };
     struct buf reply = BUF_INIT((size_t)16 << 20);
     struct client_call c = { .event = on_event, .stop = on_wait, .ud = &l };
     struct err ours = { 0 };
-    if (!err) l.err = err = &ours;
+    if (!err) err = &ours;
     *result = (struct engine_result){ .stop = ENGINE_END };
     json_t *q = request_of(r, a, &result->dropped_parts);
     int rc = q ? remote_call(r, "/chat/completions", q, &c, &reply, err) : err_nomem(err);
@@ -390,6 +390,7 @@ int remote_chat(struct remote *r, const struct remote_ask *a, struct engine_resu
         rc = remote_call(r, "/chat/completions", q, &c, &reply, err);
     }
     rc = finish(&l, rc, &reply);
+    if (l.bad) *err = l.why;
     result->total = clock_mono() - l.start;
     if (!result->output_tokens) result->output_tokens = l.pieces;
     if (l.pieces > 1 && result->total > result->first)
