@@ -63,6 +63,12 @@ static const struct {
     { "embed_bgesmall_128", "", bench_embed_bgesmall_128 },
     { "embed_bgesmall_512", "", bench_embed_bgesmall_512 },
     { "embed_static", "the table in the program", bench_embed_static },
+    { "http_json", "GET /readyz, 64 connections", bench_http_json },
+    { "prompt_quote_http", "POST /api/prompt/ to the Pepys diary, 64 connections",
+      bench_prompt_http },
+    { "sse_idle", "5,000 event streams with nothing to say (a minute)", bench_sse_idle },
+    { "upload_1gb", "a file of a gigabyte", bench_upload_1gb },
+    { "login_storm", "200 logins at once", bench_login_storm },
     { "tokenize_llama3", "the Pepys diary, one thread", bench_tokenize_llama3 },
     { "tokenize_wordpiece", "", bench_tokenize_wordpiece },
 };

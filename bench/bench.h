@@ -109,5 +109,10 @@ int bench_embed_minilm_512(struct bench *b, struct err *err);
 int bench_embed_bgesmall_128(struct bench *b, struct err *err);
 int bench_embed_bgesmall_512(struct bench *b, struct err *err);
 int bench_embed_static(struct bench *b, struct err *err);
+int bench_http_json(struct bench *b, struct err *err);
+int bench_prompt_http(struct bench *b, struct err *err);
+int bench_sse_idle(struct bench *b, struct err *err);
+int bench_upload_1gb(struct bench *b, struct err *err);
+int bench_login_storm(struct bench *b, struct err *err);
 
 #endif

@@ -182,14 +182,20 @@ static int send_due(struct running *x, int *wait, struct err *err)
     return rc;
 }
 
+static bool is_over(const struct running *x)
+{
+    const struct load *l = x->l;
+    return clock_mono() >= x->until || (l->most && x->r->answers >= l->most) ||
+           (l->over && l->over(l->ud));
+}
+
 static int loop(struct running *x, struct err *err)
 {
     struct epoll_event events[64];
     int rc = 0, wait = 0;
     for (;;) {
         rc = send_due(x, &wait, err);
-        if (rc || clock_mono() >= x->until || (x->l->most && x->r->answers >= x->l->most))
-            return rc;
+        if (rc || is_over(x)) return rc;
         int n = epoll_wait(x->epoll, events, 64, wait);
         for (int i = 0; i < n && !rc; i++) {
             struct connection *c = events[i].data.ptr;

@@ -13,6 +13,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+#include <stdbool.h>
+
 struct load {
     int port; /* on 127.0.0.1 */
     int connections;
@@ -21,6 +23,7 @@ struct load {
     double pause;  /* seconds between an answer and the next request of the connection */
     /* The next request, whole, borrowed until this connection's answer has come. */
     const char *(*next)(void *ud, size_t *n);
+    bool (*over)(void *ud); /* NULL: after `seconds` only */
     void *ud;
 };
 struct load_result {

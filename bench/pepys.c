@@ -46,11 +46,10 @@ static int make(const struct pepys_home *at, const char *corpus, struct err *err
                              .chunk_overlap = -1 };
     struct ingest_totals t;
     int rc = home_create(at->home, &s, err);
-    if (rc || !corpus) return rc;
-    rc = home_open(at->home, &s, STORE_WRITE, &h, err);
+    if (!rc) rc = home_open(at->home, &s, STORE_WRITE, &h, err);
     if (!rc) rc = persona_create(h, &n, &p, err);
     struct ingest in = { .home = h, .persona = p, .day_first = -1 };
-    if (!rc) rc = ingest_paths(&in, &corpus, 1, &t, err);
+    if (!rc && corpus) rc = ingest_paths(&in, &corpus, 1, &t, err);
     persona_close(p);
     home_close(h);
     return rc;

@@ -13,7 +13,7 @@ bool pepys_path(char *path, size_t size); /* false: not there, and says so */
 struct pepys_home {
     char dir[256], home[300], key[300]; /* dir is a new folder with both */
 };
-/* text: false for a home without a persona. seconds, peak (bytes) of the ingest, in a process of its
+/* text: false for a persona without the diary. seconds, peak (bytes) of the ingest, in a process of its
  * own; may be NULL. LIKENESS_KDF is fast meanwhile. */
 int pepys_home_make(struct pepys_home *h, bool text, double *seconds, double *peak,
                     struct err *err);
