@@ -48,17 +48,17 @@ static int find_job(struct look *l, struct err *err)
     return rc == ERR_NOMEM ? err_nomem(err) : rc;
 }
 
-static int reply_job(struct look *l, int rc, struct err *err)
+static int reply_job(struct look *l, int rc)
 {
-    if (!rc) l->c->out = json_pack("{s:O}", "job", l->job);
-    json_decref(l->job);
-    return rc || l->c->out ? rc : err_nomem(err);
+    if (rc) json_decref(l->job);
+    else l->c->out = l->job;
+    return rc;
 }
 
 static int show(struct call *c, struct err *err)
 {
     struct look l = { .c = c };
-    return reply_job(&l, find_job(&l, err), err);
+    return reply_job(&l, find_job(&l, err));
 }
 
 static int cancel(struct call *c, struct err *err)
@@ -67,7 +67,7 @@ static int cancel(struct call *c, struct err *err)
     int rc = find_job(&l, err);
     if (!rc) rc = jobs_cancel(c->world->jobs, c->id, err);
     if (!rc) rc = find_job(&l, err);
-    return reply_job(&l, rc, err);
+    return reply_job(&l, rc);
 }
 
 /* ---- the list ---- */
@@ -231,9 +231,6 @@ static const struct field JOB[] = {
     { "error", FIELD_OBJECT, 0, 0, 0, "of one that failed", ERROR, NULL },
     FIELD_END,
 };
-static const struct field A_JOB[] = {
-    { "job", FIELD_OBJECT, FIELD_REQUIRED, 0, 0, "the job", JOB, NULL }, FIELD_END
-};
 static const struct field EACH[] = { { "", FIELD_OBJECT, 0, 0, 0, "a job", JOB, NULL }, FIELD_END };
 static const struct field JOBS[] = {
     { "jobs", FIELD_LIST, FIELD_REQUIRED, 0, 0, "newest first", EACH, NULL },
@@ -255,9 +252,9 @@ const struct route routes_jobs[] = {
       .name = "job.events", .summary = "Follow all your jobs",
       .about = "Server-sent events. The first is `jobs`, with those that wait or run: "
                "{\"jobs\": [...]}. Then a `job` for each change, with the job as it is then." },
-    { "GET", "/api/jobs/{id}", ACCESS_ACCOUNT, ROUTE_KEYS, .reply = A_JOB, .status = 200,
-      .run = show, .name = "job.show", .summary = "How a job stands" },
-    { "POST", "/api/jobs/{id}/cancel", ACCESS_ACCOUNT, ROUTE_KEYS | ROUTE_AUDIT, .reply = A_JOB,
+    { "GET", "/api/jobs/{id}", ACCESS_ACCOUNT, ROUTE_KEYS, .reply = JOB, .status = 200, .run = show,
+      .name = "job.show", .summary = "How a job stands" },
+    { "POST", "/api/jobs/{id}/cancel", ACCESS_ACCOUNT, ROUTE_KEYS | ROUTE_AUDIT, .reply = JOB,
       .status = 200, .run = cancel, .name = "job.cancel", .summary = "Stop a job",
       .about =
           "A waiting job is cancelled at once. A running one stops where it leaves nothing half "

@@ -5,11 +5,13 @@
 #include "persona/doctor.h"
 
 #include "base/clock.h"
+#include "base/io.h"
 #include "persona/embedding.h"
 #include "persona/ingest.h"
 #include "persona/internal.h"
 #include "persona/nearby.h"
 #include "persona/pack.h"
+#include "store/service.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -197,6 +199,32 @@ static int look_at_persona(struct look *l, const struct found *f)
     return rc;
 }
 
+static void count_problem(void *ud, bool problem, const char *text)
+{
+    struct look *l = ud;
+    tell(l, problem, "%s", text);
+}
+
+/* Of a home that was ever served. */
+static int look_at_service(struct look *l)
+{
+    struct service *sv = NULL;
+    struct err e = { 0 };
+    char path[4200];
+    uint64_t rows = 0, before = l->rep->store.problems;
+    if (snprintf(path, sizeof path, "%s/service.db", l->home->path) >= (int)sizeof path) return 0;
+    if (!io_exists(path)) return 0;
+    int rc = service_open(l->home->path, l->home->vault, &sv, &e);
+    if (!rc) rc = service_check(sv, count_problem, l, &rows, &e);
+    service_close(sv);
+    if (rc) tell(l, true, "%s", e.msg);
+    else if (before == l->rep->store.problems)
+        tell(l, false, "%s: %llu sealed rows of accounts, jobs and the audit log opened", path,
+             (unsigned long long)rows);
+    l->rep->store.rows_opened += rows;
+    return rc == ERR_NOMEM ? rc : 0;
+}
+
 int doctor_run(struct home *h, bool repair, void (*say)(void *ud, bool problem, const char *text),
                void *ud, struct doctor_report *rep, struct err *err)
 {
@@ -213,6 +241,7 @@ int doctor_run(struct home *h, bool repair, void (*say)(void *ud, bool problem, 
         rc = 0;
     }
     for (size_t i = 0; !rc && i < l.n; i++) rc = look_at_persona(&l, &l.found[i]);
+    if (!rc) rc = look_at_service(&l);
     free(l.found);
     return rc;
 }

@@ -256,25 +256,34 @@ static int check_keys(struct checker *c)
 
 static bool ours(const char *name)
 {
-    static const char *const names[] = { "vault",           "lock",           "keys", "likeness.db",
-                                         "likeness.db-wal", "likeness.db-shm" };
+    static const char *const names[] = {
+        "vault",           "lock",       "keys",           "likeness.db",    "likeness.db-wal",
+        "likeness.db-shm", "service.db", "service.db-wal", "service.db-shm", "incoming"
+    };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(name, names[i])) return true;
     return false;
 }
 
-/* A temporary file of the vault (io_write_file), by the whole of its name: what the user keeps here
- * beside it, whatever it is called, is not ours to remove. */
+/* What SQLite puts beside a database that is being made. */
+static bool beside(const char *end)
+{
+    return !*end || !strcmp(end, "-wal") || !strcmp(end, "-shm") || !strcmp(end, "-journal");
+}
+
+/* A temporary file of the vault (io_write_file) or of service.db, by the whole of its name: what the
+ * user keeps here beside it, whatever it is called, is not ours to remove. */
 static bool leftover(const char *name, bool in_keys)
 {
     static const char hex[] = "0123456789abcdef";
     static const char any[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
-    const char *head = in_keys ? ".key.tmp-" : "vault.tmp-";
+    bool db = !in_keys && !strncmp(name, "service.db.tmp-", 15);
+    const char *head = in_keys ? ".key.tmp-" : db ? "service.db.tmp-" : "vault.tmp-";
     if (in_keys && strspn(name, hex) != 2 * VAULT_UID) return false;
     name += in_keys ? 2 * VAULT_UID : 0;
     if (strncmp(name, head, strlen(head))) return false;
     name += strlen(head);
-    return strlen(name) == 6 && strspn(name, any) == 6;
+    return strnlen(name, 6) == 6 && strspn(name, any) >= 6 && (db ? beside(name + 6) : !name[6]);
 }
 
 static int check_mode(struct checker *c, const char *path, const struct stat *s)
