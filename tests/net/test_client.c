@@ -117,7 +117,7 @@ static int on_event(void *ud, const char *data, size_t n)
 
 static void a_document_comes_whole(void **state)
 {
-    ONE_SERVER({ JSON_OK("{\"a\":1}") });
+    ONE_SERVER({ .bytes = JSON_OK("{\"a\":1}") });
     check_ok(client_post(
                  &(struct client_call){
                      .url = s.url, .body = "{\"q\":2}", .body_n = 7, .key = "sk-secret" },
@@ -133,7 +133,7 @@ static void a_document_comes_whole(void **state)
 
 static void without_a_body_it_is_a_get(void **state)
 {
-    ONE_SERVER({ JSON_OK("[]") });
+    ONE_SERVER({ .bytes = JSON_OK("[]") });
     check_ok(client_post(&(struct client_call){ .url = s.url }, &reply, &err), err);
     stop(&s);
     check_has(s.request, "GET /v1/x");
@@ -160,7 +160,7 @@ static void events_come_as_they_are_sent(void **state)
 
 static void a_server_that_cannot_stream_gives_a_document(void **state)
 {
-    ONE_SERVER({ JSON_OK("{}") });
+    ONE_SERVER({ .bytes = JSON_OK("{}") });
     struct seen seen = { .text = "" };
     struct client_call c = {
         .url = s.url, .body = "{}", .body_n = 2, .event = on_event, .ud = &seen
@@ -211,7 +211,8 @@ static void a_silent_server_is_given_up(void **state)
 
 static void what_is_busy_is_asked_again(void **state)
 {
-    ONE_SERVER({ STATUS("503 Busy", "") }, { NULL }, { JSON_OK("\"third\"") });
+    ONE_SERVER({ .bytes = STATUS("503 Busy", "") }, { .bytes = NULL },
+               { .bytes = JSON_OK("\"third\"") });
     check_ok(
         client_post(&(struct client_call){ .url = s.url, .body = "{}", .body_n = 2 }, &reply, &err),
         err);
@@ -223,7 +224,7 @@ static void what_is_busy_is_asked_again(void **state)
 
 static void retry_after_is_obeyed(void **state)
 {
-    ONE_SERVER({ STATUS("429 Slow", "Retry-After: 1\r\n") }, { JSON_OK("1") });
+    ONE_SERVER({ .bytes = STATUS("429 Slow", "Retry-After: 1\r\n") }, { .bytes = JSON_OK("1") });
     double t = clock_mono();
     check_ok(client_post(&(struct client_call){ .url = s.url }, &reply, &err), err);
     stop(&s);
@@ -233,7 +234,7 @@ static void retry_after_is_obeyed(void **state)
 
 static void a_long_wait_is_said_and_not_waited(void **state)
 {
-    ONE_SERVER({ STATUS("429 Slow", "Retry-After: 3600\r\n") }, { JSON_OK("1") });
+    ONE_SERVER({ .bytes = STATUS("429 Slow", "Retry-After: 3600\r\n") }, { .bytes = JSON_OK("1") });
     check_int(client_post(&(struct client_call){ .url = s.url }, &reply, &err), ERR_BUSY);
     check_has(err.msg, "3600 seconds");
     stop(&s);
@@ -246,7 +247,7 @@ static void an_answer_that_broke_off_is_not_asked_for_again(void **state)
     ONE_SERVER({ "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 999\r\n\r\n"
                  "data: half\n\n",
                  false },
-               { JSON_OK("1") });
+               { .bytes = JSON_OK("1") });
     struct seen seen = { .text = "" };
     struct client_call c = {
         .url = s.url, .body = "{}", .body_n = 2, .event = on_event, .ud = &seen
@@ -261,7 +262,7 @@ static void an_answer_that_broke_off_is_not_asked_for_again(void **state)
 
 static void nobody_there(void **state)
 {
-    ONE_SERVER({ NULL });
+    ONE_SERVER({ .bytes = NULL });
     struct client_call c = { .url = s.url, .tries = 1 };
     stop(&s);
     check_int(client_post(&c, &reply, &err), ERR_IO);
@@ -292,7 +293,7 @@ static void statuses_are_told_apart(void **state)
         { "garbage\r\n\r\n", ERR_IO, "cannot reach" },
     };
     for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
-        ONE_SERVER({ t[i].answer });
+        ONE_SERVER({ .bytes = t[i].answer });
         struct client_call c = { .url = s.url, .tries = 1 };
         check_int(client_post(&c, &reply, &err), t[i].code);
         check_has(err.msg, t[i].says);
@@ -306,9 +307,10 @@ static void what_was_sent_is_never_in_a_message(void **state)
 {
     static const char body[] = "{\"q\":\"My neighbour is called Aurelia Thistlewood and owes me\"}";
     ONE_SERVER(
-        { "HTTP/1.1 400 No\r\n\r\n{\"error\":{\"message\":\"bad input: My neighbour is called "
-          "Aurelia Thistlewood and owes me\"}}" },
-        { "HTTP/1.1 401 No\r\n\r\n{\"error\":{\"message\":\"bad key sk-abcdef123\"}}" });
+        { .bytes =
+              "HTTP/1.1 400 No\r\n\r\n{\"error\":{\"message\":\"bad input: My neighbour is called "
+              "Aurelia Thistlewood and owes me\"}}" },
+        { .bytes = "HTTP/1.1 401 No\r\n\r\n{\"error\":{\"message\":\"bad key sk-abcdef123\"}}" });
     struct client_call c = {
         .url = s.url, .body = body, .body_n = sizeof body - 1, .tries = 1, .key = "sk-abcdef123"
     };
@@ -322,7 +324,7 @@ static void what_was_sent_is_never_in_a_message(void **state)
 
 static void a_reply_has_a_maximum(void **state)
 {
-    ONE_SERVER({ JSON_OK("0123456789") }, { EVENTS "data: 0123456789\n\n" });
+    ONE_SERVER({ .bytes = JSON_OK("0123456789") }, { .bytes = EVENTS "data: 0123456789\n\n" });
     struct seen seen = { .text = "" };
     struct client_call c = { .url = s.url, .max = 9 };
     check_int(client_post(&c, &reply, &err), ERR_LIMIT);
