@@ -461,9 +461,12 @@ static enum MHD_Result first(struct server *s, struct MHD_Connection *mhd, const
 
 static enum MHD_Result piece(struct request *q, const char *data, size_t *size)
 {
+    const union MHD_ConnectionInfo *is =
+        MHD_get_connection_info(q->mhd, MHD_CONNECTION_INFO_CONNECTION_SUSPENDED);
     size_t n = *size;
-    *size = 0;
     int rc = 0;
+    if (is && is->suspended) return MHD_YES; /* the next chunk of what was read: not now */
+    *size = 0;
     if (q->phase == BODY) rc = q->sink->take(q, data, n, &q->err);
     else if (q->taken > SWALLOW_MOST) return MHD_NO;
     if (rc < 0) q->phase = REFUSED;

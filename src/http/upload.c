@@ -114,7 +114,8 @@ static int file_begin(struct request *q, const char *name, struct err *err)
     memcpy(f->spool, in->mark, MARK);
     sodium_bin2hex(f->spool + MARK, sizeof f->spool - MARK, random, sizeof random);
     snprintf(path, sizeof path, "%s/%s", q->call.world->spool_dir, f->spool);
-    return spool_create(path, q->call.world->spool_key, &in->spool, err);
+    int rc = spool_create(path, q->call.world->spool_key, &in->spool, err);
+    return rc == ERR_NOTFOUND ? err_set(err, ERR_IO, "the folder for uploads is gone") : rc;
 }
 
 static int file_data(struct request *q, const char *p, size_t n, struct err *err)

@@ -284,6 +284,7 @@ static void server_stops(void **state)
     int fd[3] = { open_stream("/keep"), open_stream("/keep"), open_stream("/flood") };
     wait_for(&kept);
     wait_for(&kept);
+    read_until(fd[2], "xxx", &b);
     check_int(stream_send(stream[0], NULL, "last words", 10), 0);
     server_stop(l.server, 0);
     l.server = NULL;
