@@ -327,15 +327,15 @@ static const struct field NEW[] = {
     FIELD_END
 };
 static const struct field CHANGE[] = {
-    { "name", FIELD_TEXT, 0, 1, 800, "", NULL, NULL },
+    { "name", FIELD_TEXT, 0, 1, 800, "its new name", NULL, NULL },
     { "aliases", FIELD_LIST, 0, 0, ALIASES,
       "all names, addresses and numbers of the person: messages by these are its voice", &ALIAS,
       NULL },
     FIELD_END
 };
-static const struct field EMBED[] = {
-    { "embedder", FIELD_WORD, FIELD_REQUIRED, 0, 0, "", NULL, "hash static" }, FIELD_END
-};
+static const struct field EMBED[] = { { "embedder", FIELD_WORD, FIELD_REQUIRED, 0, 0,
+                                        "what makes its vectors", NULL, "hash static" },
+                                      FIELD_END };
 static const struct field PERSONAS[] = {
     { "personas", FIELD_LIST, FIELD_REQUIRED, 0, 0, "",
       &(const struct field){ "persona", FIELD_OBJECT, 0, 0, 0, "", SHOWN_PERSONA, NULL }, NULL },

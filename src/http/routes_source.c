@@ -274,13 +274,14 @@ static const struct field UPLOAD[] = {
     { "tz", FIELD_TEXT, 0, 0, 8, "the zone of times without one: +01:00", NULL, NULL },
     FIELD_END
 };
-static const struct field TEXT[] = { { "text", FIELD_TEXT, FIELD_REQUIRED, 1, 4194304,
-                                       "by the person", NULL, NULL },
-                                     { "title", FIELD_TEXT, 0, 0, 4000, "", NULL, NULL },
-                                     { "written_at", FIELD_TIME, 0, 0, 0, "now", NULL, NULL },
-                                     FIELD_END };
+static const struct field TEXT[] = {
+    { "text", FIELD_TEXT, FIELD_REQUIRED, 1, 4194304, "by the person", NULL, NULL },
+    { "title", FIELD_TEXT, 0, 0, 4000, "what to call it", NULL, NULL },
+    { "written_at", FIELD_TIME, 0, 0, 0, "now", NULL, NULL },
+    FIELD_END
+};
 static const struct field SEARCH[] = {
-    { "query", FIELD_TEXT, FIELD_REQUIRED, 1, 16384, "", NULL, NULL },
+    { "query", FIELD_TEXT, FIELD_REQUIRED, 1, 16384, "what to look for", NULL, NULL },
     { "mode", FIELD_WORD, 0, 0, 0, "hybrid", NULL, "hybrid vector words" },
     { "adaptive", FIELD_BOOL, 0, 0, 0, "leave out what is not near enough", NULL, NULL },
     QUERY_FIELDS,
