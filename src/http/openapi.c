@@ -12,8 +12,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { ERRORS = 8 };
+static const struct {
+    int status;
+    const char *what;
+} errors[ERRORS] = {
+    { 400, "The request is not as it should be: the message names the field" },
+    { 401, "No token, or one that is not valid (any more)" },
+    { 403, "One may not do this" },
+    { 404, "There is no such thing, or it is not yours to see" },
+    { 413, "The body is too large" },
+    { 415, "The body is of a type that is not taken" },
+    { 429, "Too many requests: see Retry-After" },
+    { 503, "The server has too much to do, or stops: see Retry-After" },
+};
+
 struct doc {
     bool failed;
+    bool used[ERRORS][2]; /* of errors: by a route of ours, by one of OpenAI's */
 };
 
 static json_t *put(struct doc *d, json_t *object, const char *key, json_t *value)
@@ -181,6 +197,8 @@ static void body(struct doc *d, json_t *op, const struct route *r)
 static void error(struct doc *d, json_t *responses, const struct route *r, int status)
 {
     char code[8], ref[64];
+    for (int i = 0; i < ERRORS; i++)
+        if (errors[i].status == status) d->used[i][!!(r->flags & ROUTE_OPENAI)] = true;
     snprintf(code, sizeof code, "%d", status);
     snprintf(ref, sizeof ref, "#/components/responses/%s%d",
              r->flags & ROUTE_OPENAI ? "OpenAI" : "Error", status);
@@ -275,28 +293,15 @@ static const struct field OPENAI_IS[] = {
 static const struct field OPENAI[] = {
     { "error", FIELD_OBJECT, FIELD_REQUIRED, 0, 0, NULL, OPENAI_IS, NULL }, FIELD_END
 };
-static const struct {
-    int status;
-    const char *what;
-} errors[] = {
-    { 400, "The request is not as it should be: the message names the field" },
-    { 401, "No token, or one that is not valid (any more)" },
-    { 403, "One may not do this" },
-    { 404, "There is no such thing, or it is not yours to see" },
-    { 413, "The body is too large" },
-    { 415, "The body is of a type that is not taken" },
-    { 429, "Too many requests: see Retry-After" },
-    { 503, "The server has too much to do, or stops: see Retry-After" },
-};
-
 static void components(struct doc *d, json_t *root)
 {
     json_t *c = object(d, root, "components");
     json_t *schemas = object(d, c, "schemas"), *r = object(d, c, "responses");
     fill_object(d, object(d, schemas, "Error"), ERROR, false);
     fill_object(d, object(d, schemas, "OpenAIError"), OPENAI, false);
-    for (size_t i = 0; i < 2 * sizeof errors / sizeof *errors; i++) {
+    for (int i = 0; i < 2 * ERRORS; i++) {
         char name[32];
+        if (!d->used[i / 2][i % 2]) continue;
         const char *kind = i % 2 ? "OpenAI" : "Error";
         snprintf(name, sizeof name, "%s%d", kind, errors[i / 2].status);
         put(d, r, name,
@@ -323,8 +328,11 @@ static void add_tag(struct doc *d, json_t *tags, const struct route *r)
     } known[] = {
         { "server", "The server itself" },
         { "account", "Accounts, logins, sessions, keys of programs" },
-        { "contract", "The text-and-prompt interface of earlier systems" },
-        { "persona", "Personas, their texts, and asking them" },
+        { "text", "The interface of earlier systems, on the account's default persona" },
+        { "persona", "Personas, asking them, and what they are made of" },
+        { "source", "The texts of a persona" },
+        { "conversation", "Conversations that are kept" },
+        { "share", "Who else may use a persona" },
         { "job", "Long work" },
         { "openai", "What OpenAI's clients speak" },
     };
@@ -345,7 +353,7 @@ static void add_tag(struct doc *d, json_t *tags, const struct route *r)
 
 int openapi_make(struct buf *out, struct err *err)
 {
-    struct doc d = { false };
+    struct doc d = { 0 };
     json_t *root = json_object();
     if (!root) return err_nomem(err);
     text(&d, root, "openapi", "3.1.0");
