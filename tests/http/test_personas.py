@@ -1,0 +1,553 @@
+#!/usr/bin/env python3
+"""Personas over HTTP: the routes of earlier systems, files and texts, search, questions, chat, shares,
+exports; and what people see who may only chat, may read, or may nothing."""
+import base64
+import json
+import os
+import signal
+import struct
+import threading
+
+from serving import PERSON, Client, Server, check, main, same, test
+
+ME = ("Marit Penhallow,marit@penhallow.example.org,m.penhallow@tollickferries.example.com,"
+      "shop@secondwind.example.org,Marit at Second Wind,Marit P,Marit")
+
+
+def sample(who, persona=None):
+    """The example person's files, in who's persona."""
+    files = []
+    for folder, _, names in sorted(os.walk(PERSON)):
+        for n in sorted(names):
+            with open(os.path.join(folder, n), "rb") as f:
+                files.append((n, f.read()))
+    return who.job(who.post(f"/api/personas/{persona or who.persona}/sources", files=files, form={"me": ME}))
+
+
+def new(who, name="Ann", **more):
+    body = {"name": name, "kind": "fictional", "consent": {"by": "the authors", "to": "tests"}}
+    return who.post("/api/personas", dict(body, **more)).is_(201).json["id"]
+
+
+class Socket:
+    """A WebSocket, as small as it can be."""
+
+    def __init__(self, server, path, token):
+        self.s = server.socket()
+        key = base64.b64encode(os.urandom(16)).decode()
+        self.s.sendall((f"GET {path} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                        f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
+                        f"Authorization: Bearer {token}\r\n\r\n").encode())
+        self.buf = b""
+        while b"\r\n\r\n" not in self.buf:
+            part = self.s.recv(4096)
+            if not part:
+                break
+            self.buf += part
+        head, _, self.buf = self.buf.partition(b"\r\n\r\n")
+        self.status = int(head.split()[1])
+
+    def send(self, obj):
+        data = json.dumps(obj).encode()
+        mask = os.urandom(4)
+        size = bytes([0x80 | len(data)]) if len(data) < 126 else b"\xfe" + struct.pack(">H", len(data))
+        self.s.sendall(b"\x81" + size + mask + bytes(b ^ mask[i % 4] for i, b in enumerate(data)))
+
+    def take(self, n):
+        while len(self.buf) < n:
+            part = self.s.recv(65536)
+            check(part, "the socket was closed")
+            self.buf += part
+        out, self.buf = self.buf[:n], self.buf[n:]
+        return out
+
+    def message(self):
+        while True:
+            a, b = self.take(2)
+            n = b & 127
+            if n == 126:
+                n = struct.unpack(">H", self.take(2))[0]
+            elif n == 127:
+                n = struct.unpack(">Q", self.take(8))[0]
+            data = self.take(n)
+            if a & 15 == 1:
+                return json.loads(data)
+
+    def answer(self):
+        deltas = []
+        while True:
+            m = self.message()
+            if "delta" not in m:
+                return "".join(deltas), m
+            deltas.append(m["delta"])
+
+    def close(self):
+        self.s.close()
+
+
+# ---- the routes of earlier systems ----
+
+@test("earlier clients: a text is added, listed, asked about")
+def _():
+    with Server() as s:
+        ann = s.register()
+        for path in ("/api/", "/api"):
+            r = ann.post(path, {"text": f"I keep my old boat in the harbour {path}.", "odd": 1}).is_(201).json
+            same(set(r), {"id", "uploaded_at", "topic", "vector", "text"})
+            check(len(r["vector"]) > 10 and abs(sum(x * x for x in r["vector"]) - 1) < 1e-3, r["vector"][:5])
+            check(isinstance(r["topic"], str), r["topic"])
+        again = ann.post("/api/", {"text": "I keep my old boat in the harbour /api."}).is_(201).json
+        same(again["id"], r["id"], "the same text is the same entry")
+        page = ann.get("/api/").is_(200).json
+        same((page["count"], page["next"], page["previous"]), (2, None, None))
+        same(page["results"][0]["id"], r["id"], "newest first")
+        same(set(page["results"][0]), {"id", "uploaded_at", "topic", "text"})
+        check("vector" in ann.get("/api/?vectors=1").is_(200).json["results"][0], "vectors=1")
+        for key in ("prompt", "query"):
+            for path in ("/api/prompt/", "/api/prompt"):
+                a = ann.post(path, {key: "Where is your boat?", "k": 1}).is_(200).json
+                check("harbour" in a["response"], a)
+                same(len(a["retrieved_docs"]), 1)
+                same(set(a["retrieved_docs"][0]), {"text", "similarity", "source", "written_at"})
+
+
+@test("earlier clients: pages")
+def _():
+    with Server() as s:
+        ann = s.register()
+        same(ann.get("/api/").is_(200).json, {"count": 0, "next": None, "previous": None, "results": []})
+        for i in range(5):
+            ann.post("/api/", {"text": f"Note number {i} on boats."}).is_(201)
+        seen, path = [], "/api/?page_size=2"
+        while path:
+            p = ann.get(path).is_(200).json
+            same(p["count"], 5)
+            seen += [r["text"] for r in p["results"]]
+            path = p["next"]
+        same(seen, [f"Note number {i} on boats." for i in (4, 3, 2, 1, 0)])
+        ann.get("/api/?page=99").error(404)
+        ann.get("/api/?page=0").error(400)
+
+
+@test("earlier clients: a user_id that is not the caller's is refused")
+def _():
+    with Server() as s:
+        ann, bob = s.register(), s.register()
+        for mine in (ann.account, str(ann.account), None):
+            ann.post("/api/", {"text": "I like boats.", "user_id": mine}).is_(201)
+            ann.post("/api/prompt/", {"prompt": "boats?", "user_id": mine}).is_(200)
+        told = set()
+        for other in (bob.account, str(bob.account), 987654, "nobody", "0" * 32, {}, [], True, 1.5):
+            told.add(ann.post("/api/", {"text": "x", "user_id": other}).error(403))
+            told.add(ann.post("/api/prompt/", {"prompt": "x", "user_id": other}).error(403))
+        told.add(ann.get(f"/api/?user_id={bob.account}").error(403))
+        told.add(ann.get("/api/?user_id=987654").error(403))
+        same(len(told), 1, f"told: {told}")
+
+
+@test("earlier clients: bad requests")
+def _():
+    with Server() as s:
+        ann = s.register()
+        for body in ({}, {"text": ""}, {"text": "  \n "}, {"text": 5}, [], "x", {"text": None}):
+            ann.post("/api/", body).error(400)
+        for body in ({}, {"prompt": ""}, {"prompt": "  "}, {"prompt": 5}, {"prompt": "a", "k": 0}):
+            ann.post("/api/prompt/", body).error(400)
+        for path in ("/api/", "/api/prompt/"):
+            s.nobody.post(path, {"text": "x", "prompt": "x"}).error(401)
+            Client(s, "nonsense").post(path, {"text": "x", "prompt": "x"}).error(401)
+
+
+@test("earlier clients: an answer as server-sent events")
+def _():
+    with Server() as s:
+        ann = s.register()
+        ann.post("/api/", {"text": "I keep my old boat in the harbour."}).is_(201)
+        events = [json.loads(d) for e, d in
+                  ann.events("POST", "/api/prompt/", {"prompt": "Where is your boat?", "stream": True})]
+        last = events[-1]
+        same(last["done"], True)
+        check("harbour" in last["response"] and last["retrieved_docs"], last)
+        same("".join(e["delta"] for e in events[:-1]), last["response"])
+
+
+# ---- personas ----
+
+@test("personas are made, renamed, listed and forgotten")
+def _():
+    with Server() as s:
+        ann, bob = s.register(), s.register()
+        r = ann.post("/api/personas/", {"name": "Grandma", "kind": "legacy",
+                                        "consent": {"by": "the family", "to": "all"}}).is_(201)
+        p = r.json
+        same(r.headers["Location"], f"/api/personas/{p['id']}")
+        same((p["name"], p["kind"], p["level"], p["counts"]["pieces"]), ("Grandma", "legacy", "owner", 0))
+        same({x["id"] for x in ann.get("/api/personas").json["personas"]}, {ann.persona, p["id"]})
+        same({x["id"] for x in bob.get("/api/personas").json["personas"]}, {bob.persona})
+        ann.post("/api/personas", {"name": "GRANDMA", "consent": {"by": "x", "to": "y"}}).error(409, "EXISTS")
+        other = new(bob, "Grandma")  # names are an account's own affair
+        check(other != p["id"], other)
+        for bad in ({"name": "X"}, {"name": "X", "consent": {"by": "", "to": ""}}, {"consent": {"by": "x", "to": "y"}},
+                    {"name": "X", "consent": {"by": "x", "to": "y"}, "kind": "odd"},
+                    {"name": "a\nb", "consent": {"by": "x", "to": "y"}},
+                    {"name": "X", "consent": {"by": "x", "to": "y"}, "odd": 1}):
+            ann.post("/api/personas", bad).error(400)
+        path = f"/api/personas/{p['id']}"
+        r = ann.patch(path, {"name": "Nan", "aliases": ["Nan Lee", "nan@example.org"]}).is_(200).json
+        same((r["name"], set(r["aliases"])), ("Nan", {"Nan Lee", "nan@example.org"}))
+        same(ann.patch(path, {"aliases": ["Nan Lee"]}).is_(200).json["aliases"], ["Nan Lee"])
+        ann.patch(path, {"name": ann.get(f"/api/personas/{ann.persona}").json["name"]}).error(409)
+        same(ann.put(path + "/consent", {"by": "her", "to": "these tests", "at": "2020-01-02"}).is_(200).json["at"],
+             "2020-01-02T00:00:00Z")
+        same(ann.get(path + "/consent").is_(200).json["to"], "these tests")
+        ann.put(path + "/consent", {"by": " ", "to": "x"}).error(400)
+        ann.job(ann.delete(path))
+        ann.get(path).error(404)
+        same({x["id"] for x in ann.get("/api/personas").json["personas"]}, {ann.persona})
+        other = ann.get(f"/api/personas/{'0' * 32}").error(404)
+        same(ann.get(path).error(404), other)
+
+
+@test("files come in, are listed, searched, asked and deleted")
+def _():
+    with Server() as s:
+        ann = s.register()
+        p = f"/api/personas/{ann.persona}"
+        j = sample(ann)
+        check(j["result"]["added"] > 150 and not j["result"]["failed"], j)
+        sources = ann.get(p + "/sources").is_(200).json["sources"]
+        check(len(sources) > 3 and sources[0]["id"] > sources[-1]["id"], sources)
+        whole = ann.get(p).json
+        same((whole["counts"]["sources"], whole["stale"]), (len(sources), False))
+        one = ann.get(f"{p}/sources/{sources[-1]['id']}?limit=3").is_(200).json
+        same((len(one["texts"]), one["next"] is not None), (min(3, one["pieces"]), one["pieces"] > 3))
+        for mode in ("hybrid", "vector", "words"):
+            r = ann.post(p + "/search", {"query": "the ferry", "k": 3, "mode": mode}).is_(200).json["passages"]
+            same(len(r), 3, mode)
+        got = ann.get(p + "/search?query=the%20ferry&k=3").is_(200).json["passages"]
+        same(got, ann.post(p + "/search", {"query": "the ferry", "k": 3}).json["passages"])
+        only = ann.post(p + "/search", {"query": "the ferry", "source": got[0]["source"]}).json["passages"]
+        same({x["source"] for x in only}, {got[0]["source"]})
+        early = ann.post(p + "/search", {"query": "the ferry", "to": "1990-01-01"}).json["passages"]
+        same(early, [])
+        topics = ann.get(p + "/topics").is_(200).json["topics"]
+        check(topics and topics[0]["label"], topics)
+        check(ann.get(p + "/profile").is_(200).json["profile"]["words"] > 100, "profile")
+        m = ann.post(p + "/model-prompt", {"prompt": "Where do you live?"}).is_(200).json
+        check("Where do you live?" in m["user"] and m["passages"] > 0, m)
+        gone = ann.job(ann.delete(f"{p}/sources/{sources[0]['id']}"))
+        same(gone["result"]["pieces"], sources[0]["pieces"])
+        ann.get(f"{p}/sources/{sources[0]['id']}").error(404)
+        ann.delete(f"{p}/sources/{sources[0]['id']}").error(404)
+        same(ann.get(p).json["counts"]["sources"], len(sources) - 1)
+        files = os.listdir(os.path.join(s.box.home, "incoming"))
+        same(files, [], "no upload is left")
+
+
+@test("bad uploads are told of")
+def _():
+    with Server() as s:
+        ann = s.register()
+        p = f"/api/personas/{ann.persona}/sources"
+        ann.post(p, files=[]).error(400)
+        ann.post(p, files=[("a.txt", "boats")], form={"tz": "x"}).error(400)
+        ann.post(p, files=[("a.txt", "boats")], form={"as": "odd"}).error(400)
+        j = ann.job(ann.post(p, files=[("a.db", b"SQLite format 3\0")]), "failed")
+        check("database" in j["error"]["message"], j)
+        chat = "\n".join(f"12/03/2021, 10:0{i} - {w}: The ferry was late." for i, w in enumerate(["Bo", "Cy", "Bo"]))
+        j = ann.job(ann.post(p, files=[("chat.txt", chat)]))
+        same({x["name"] for x in j["result"]["people"]}, {"Bo", "Cy"})
+        same(j["result"]["added"], 0)
+        j = ann.job(ann.post(p, files=[("chat.txt", chat)], form={"me": "Bo", "tz": "+01:00"}))
+        same((j["result"]["added"], j["result"]["voice"]), (3, 2))
+        same(j["result"]["files"][0]["from"], "2021-03-12T09:00:00Z")
+        same(os.listdir(os.path.join(s.box.home, "incoming")), [])
+
+
+@test("a text is found at once by its words, and soon by its meaning")
+def _():
+    with Server() as s:
+        ann = s.register()
+        p = f"/api/personas/{ann.persona}"
+        r = ann.post(p + "/texts", {"text": "The zorblax recipe came from my aunt.", "title": "Cooking",
+                                    "written_at": "2019-05-06"}).is_(201).json
+        same((r["title"], r["texts"][0]["written_at"]), ("Cooking", "2019-05-06T00:00:00Z"))
+        same(len(ann.post(p + "/search", {"query": "zorblax", "mode": "words"}).json["passages"]), 1)
+        for j in ann.get("/api/jobs").json["jobs"]:
+            ann.wait_job(j["id"])
+        same(len(ann.post(p + "/search", {"query": "zorblax", "mode": "vector"}).json["passages"]), 1)
+        ann.post(p + "/texts", {"text": " "}).error(400)
+        same(ann.get(p).json["stale"], False)
+
+
+# ---- asking ----
+
+@test("conversations go on, and are their account's own")
+def _():
+    with Server() as s:
+        ann, bob = s.register(), s.register()
+        sample(ann)
+        p = f"/api/personas/{ann.persona}"
+        ann.put(p + "/shares", {"email": bob.email, "level": "manage"}).is_(200)
+        a = ann.post(p + "/prompt", {"prompt": "Where do you live?"}).is_(200).json
+        check(a["sources"] and a["parts"] and a["conversation"], a)
+        b = ann.post(p + "/prompt", {"prompt": "And why?", "conversation": a["conversation"]}).is_(200).json
+        same(b["conversation"], a["conversation"])
+        c = ann.post(p + "/prompt", {"prompt": "Where do you live?", "save": False}).is_(200).json
+        same(c["conversation"], None)
+        talks = ann.get(p + "/conversations").is_(200).json["conversations"]
+        same([(t["id"], t["turns"]) for t in talks], [(a["conversation"], 2)])
+        turns = ann.get(f"{p}/conversations/{a['conversation']}").is_(200).json["turns"]
+        same([t["question"] for t in turns], ["Where do you live?", "And why?"])
+        mine = bob.post(p + "/prompt", {"prompt": "Do you like tea?"}).is_(200).json["conversation"]
+        same([t["id"] for t in bob.get(p + "/conversations").json["conversations"]], [mine])
+        same([t["id"] for t in ann.get(p + "/conversations").json["conversations"]], [a["conversation"]])
+        for who, other in ((bob, a["conversation"]), (ann, mine)):
+            who.get(f"{p}/conversations/{other}").error(404)
+            who.delete(f"{p}/conversations/{other}").error(404)
+            who.post(p + "/prompt", {"prompt": "And?", "conversation": other}).error(404)
+        ann.delete(f"{p}/conversations/{a['conversation']}").is_(204)
+        ann.get(f"{p}/conversations/{a['conversation']}").error(404)
+        for bad in ({"prompt": ""}, {"prompt": "a", "voice": "odd"}, {"prompt": "a", "voice": "remote"},
+                    {"prompt": "a", "k": 0}, {"prompt": "a", "odd": 1}, {"prompt": "x" * 17000}):
+            ann.post(p + "/prompt", bad).error(400)
+
+
+@test("an answer comes as events and over a WebSocket")
+def _():
+    with Server() as s:
+        ann = s.register()
+        sample(ann)
+        p = f"/api/personas/{ann.persona}"
+        whole = ann.post(p + "/prompt", {"prompt": "Where do you live?"}).is_(200).json["answer"]
+        events = [json.loads(d) for e, d in
+                  ann.events("POST", p + "/prompt", {"prompt": "Where do you live?", "stream": True})]
+        same(("".join(e["delta"] for e in events[:-1]), events[-1]["answer"]), (whole, whole))
+        w = Socket(s, p + "/chat", ann.token)
+        same(w.status, 101)
+        w.send({"prompt": "Where do you live?"})
+        text, last = w.answer()
+        same((text, last["answer"], last["done"]), (whole, whole, True))
+        w.send({"prompt": "And why?", "conversation": last["conversation"]})
+        same(w.answer()[1]["conversation"], last["conversation"])
+        w.send({"prompt": ""})
+        same(w.message()["error"]["code"], "INVAL")
+        w.send({"prompt": "Where do you live?"})
+        w.answer()
+        w.close()
+        bob = s.register()
+        same(Socket(s, p + "/chat", bob.token).status, 404)
+        same(Socket(s, p + "/chat", "nonsense").status, 401)
+
+
+# ---- shares ----
+
+ROUTES = [  # method, path below the persona, body, level
+    ("GET", "", None, "chat"),
+    ("POST", "/prompt", {"prompt": "Where do you live?"}, "chat"),
+    ("GET", "/conversations", None, "chat"),
+    ("GET", "/sources", None, "read"),
+    ("POST", "/search", {"query": "boats"}, "read"),
+    ("GET", "/search?query=boats", None, "read"),
+    ("GET", "/topics", None, "read"),
+    ("GET", "/profile", None, "read"),
+    ("GET", "/consent", None, "read"),
+    ("POST", "/model-prompt", {"prompt": "Where do you live?"}, "read"),
+    ("POST", "/texts", {"text": "I like boats."}, "manage"),
+    ("PATCH", "", {"aliases": ["Ann"]}, "manage"),
+    ("PUT", "/consent", {"by": "x", "to": "y"}, "owner"),
+    ("GET", "/shares", None, "owner"),
+    ("PUT", "/shares", {"email": "someone@example.org", "level": "chat"}, "owner"),
+    ("GET", "/audit", None, "owner"),
+    ("POST", "/export", {"passphrase": "a long passphrase"}, "owner"),
+    ("DELETE", "", None, "owner"),
+]
+LEVELS = ["none", "chat", "read", "manage"]
+
+
+@test("each level reaches what it should, and nothing else")
+def _():
+    with Server() as s:
+        ann = s.register()
+        new(ann, "Other")
+        p = f"/api/personas/{ann.persona}"
+        ann.post(p + "/texts", {"text": "I live in the old harbour house."}).is_(201)
+        people = {"none": s.register()}
+        for level in LEVELS[1:]:
+            people[level] = s.register()
+            ann.put(p + "/shares", {"email": people[level].email, "level": level}).is_(200)
+        nothing = f"/api/personas/{'ab' * 16}"
+        for method, path, body, needs in ROUTES:
+            s.nobody.request(method, p + path, body).error(401)
+            for level, who in people.items():
+                r = who.request(method, p + path, body)
+                if level == "none":
+                    away = who.request(method, nothing + path, body)
+                    same((r.status, r.json), (404, away.json), f"{method} {path}: not told from no persona")
+                elif needs == "owner" or LEVELS.index(level) < LEVELS.index(needs):
+                    r.error(403)
+                else:
+                    check(r.status in (200, 201), f"{method} {path} for {level}: {r.status} {r.text}")
+
+
+@test("who may only chat sees answers, and nothing that they rest on")
+def _():
+    with Server() as s:
+        ann, bob = s.register(), s.register()
+        sample(ann)
+        p = f"/api/personas/{ann.persona}"
+        ann.put(p + "/shares", {"email": bob.email, "level": "chat"}).is_(200)
+        same(set(bob.get(p).json), {"id", "name", "kind", "level"})
+        full = ann.post(p + "/prompt", {"prompt": "Where do you live?", "save": False}).json
+        check(full["sources"], full)
+        less = bob.post(p + "/prompt", {"prompt": "Where do you live?"}).is_(200).json
+        same((less["answer"], less["sources"]), (full["answer"], []))
+        check(all("source" not in x for x in less["parts"]), less)
+        for title in {x["title"] for x in full["sources"]}:
+            check(title not in json.dumps(less), title)
+        turns = bob.get(f"{p}/conversations/{less['conversation']}").is_(200).json["turns"]
+        same(turns[0]["sources"], [])
+        events = [json.loads(d) for e, d in
+                  bob.events("POST", p + "/prompt", {"prompt": "Where do you live?", "stream": True})]
+        same(events[-1]["sources"], [])
+        bob.post(p + "/prompt", {"prompt": "boats?", "source": 1}).error(403)
+        bob.post(p + "/prompt", {"prompt": "boats?", "topic": 1}).error(403)
+        ann.delete(f"{p}/shares/{bob.email}").is_(204)
+        bob.get(p).error(404)
+        bob.post(p + "/prompt", {"prompt": "Where do you live?"}).error(404)
+
+
+@test("sharing does not tell who has an account")
+def _():
+    with Server() as s:
+        ann, bob = s.register(), s.register()
+        p = f"/api/personas/{ann.persona}/shares"
+        replies = []
+        for email in (bob.email, "nobody@example.org"):
+            r = ann.put(p, {"email": email, "level": "read"}).is_(200)
+            replies.append(r.text.replace(email, "X"))
+            same(r.json["email"], email)
+        same(*[json.loads(x) | {"at": 0} for x in replies])
+        same([x["email"] for x in ann.get(p).json["shares"]], [bob.email, "nobody@example.org"])
+        ann.put(p, {"email": bob.email.upper(), "level": "chat"}).is_(200)
+        same([x["level"] for x in ann.get(p).json["shares"]], ["chat", "read"])
+        for email in (bob.email, "nobody@example.org"):
+            ann.delete(f"{p}/{email}").is_(204)
+            ann.delete(f"{p}/{email}").error(404)
+        ann.put(p, {"email": ann.email, "level": "chat"}).error(400)  # is the owner
+        ann.put(p, {"email": "not an address", "level": "chat"}).error(400)
+        ann.put(p, {"email": bob.email, "level": "owner"}).error(400)
+        same(ann.get(f"/api/personas/{ann.persona}").json["level"], "owner")
+
+
+@test("the owner sees who looked")
+def _():
+    with Server() as s:
+        ann, bob = s.register(), s.register()
+        p = f"/api/personas/{ann.persona}"
+        ann.put(p + "/shares", {"email": bob.email, "level": "read"}).is_(200)
+        bob.post(p + "/search", {"query": "boats"}).is_(200)
+        bob.patch(p, {"name": "X"}).error(403)
+        seen = ann.get(p + "/audit").is_(200).json["entries"]
+        check(("share.put", ann.email) in [(e["action"], e["who"]) for e in seen], seen)
+        check((("persona.search.post", bob.email) in [(e["action"], e["who"]) for e in seen]), seen)
+        page = ann.get(p + "/audit?limit=1").json
+        same(len(page["entries"]), 1)
+        same(ann.get(f"{p}/audit?limit=1&before={page['before']}").json["entries"][0]["id"] < page["before"], True)
+
+
+# ---- exports ----
+
+@test("an export is fetched by who asked for it, and opens elsewhere")
+def _():
+    with Server() as s:
+        ann, bob = s.register(), s.register()
+        sample(ann)
+        p = f"/api/personas/{ann.persona}"
+        pieces = ann.get(p).json["counts"]["pieces"]
+        ann.post(p + "/export", {"passphrase": "short"}).error(400)
+        j = ann.job(ann.post(p + "/export", {"passphrase": "a long passphrase"}))
+        r = ann.get(f"/api/jobs/{j['id']}/file").is_(200)
+        same(len(r.body), j["result"]["bytes"])
+        check(b"ferry" not in r.body and "passphrase" not in json.dumps(j), "sealed")
+        check("attachment" in r.headers["Content-Disposition"], r.headers)
+        bob.get(f"/api/jobs/{j['id']}/file").error(404)
+        s.nobody.get(f"/api/jobs/{j['id']}/file").error(401)
+        ann.get("/api/jobs/999999/file").error(404)
+        box = s.box
+        s.stop(signal.SIGTERM)
+        box.run("forget", ann.persona, "--yes").ok()
+        path = os.path.join(box.work, "p.likeness")
+        with open(path, "wb") as f:
+            f.write(r.body)
+        word = os.path.join(box.work, "word")
+        with open(word, "w", encoding="ascii") as f:
+            f.write("a long passphrase\n")
+        out = box.run("import", path, "--passphrase-file", word, "--json")
+        out.ok()
+        same(json.loads(out.out)["counts"]["pieces"], pieces)
+
+
+# ---- many at once, and kill -9 ----
+
+@test("texts and questions of many at once")
+def _():
+    with Server() as s:
+        ann = s.register()
+        failed, ids = [], set()
+
+        def work(n):
+            try:
+                for i in range(6):
+                    ids.add(ann.post("/api/", {"text": f"Boat {n}.{i} lies in the harbour."}).is_(201).json["id"])
+                    ann.post("/api/prompt/", {"prompt": "Where are the boats?"}).is_(200)
+            except AssertionError as e:
+                failed.append(str(e))
+
+        threads = [threading.Thread(target=work, args=(n,)) for n in range(6)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        same(failed, [])
+        same((len(ids), ann.get("/api/").json["count"]), (36, 36))
+
+
+@test("kill -9 loses nothing that was acknowledged")
+def _():
+    with Server() as s:
+        ann = s.register()
+        text, known, jobs = 0, set(), []
+        for _ in range(3):
+            stop = threading.Event()
+
+            def add():
+                nonlocal text
+                while not stop.is_set():
+                    text += 1
+                    try:
+                        known.add(ann.post("/api/", {"text": f"Boat {text} lies here."}).is_(201).json["id"])
+                    except (OSError, AssertionError, ValueError):
+                        return
+
+            t = threading.Thread(target=add)
+            t.start()
+            r = ann.post(f"/api/personas/{ann.persona}/sources", files=[(f"{text}.txt", "I like tea. " * 5000)])
+            jobs.append(r.is_(202).json["job"]["id"])
+            s.kill()
+            stop.set()
+            t.join()
+            s.start()
+        for j in jobs:
+            ann.wait_job(j)
+        have = set()
+        path = "/api/?page_size=100"
+        while path:
+            page = ann.get(path).is_(200).json
+            have |= {r["id"] for r in page["results"]}
+            path = page["next"]
+        same(known - have, set())
+        same(os.listdir(os.path.join(s.box.home, "incoming")), [])
+
+
+main()
