@@ -82,7 +82,7 @@ static void new_line(struct page *p, double along, double across, double size, c
     bool indent = down && along > p->left + 0.8 * size && p->start < p->left + 0.8 * size;
     bool is_short = p->end < p->left + 0.75 * (p->right - p->left);
     bool sentence = ends_sentence(last_char(p));
-    bool column = !down || step > 8 * height;
+    bool column = !down;
     if (column) {
         if (sentence || other_size) doctext_para(p->out);
         else join(p, s);
@@ -90,7 +90,7 @@ static void new_line(struct page *p, double along, double across, double size, c
         p->right = along;
     } else if (wide || other_size || indent || (is_short && sentence)) {
         doctext_para(p->out);
-        if (other_size || wide) p->left = p->right = along;
+        if (other_size || wide) p->left = along;
     } else if (is_short) doctext_line(p->out);
     else join(p, s);
     p->step = column || wide ? 0 : step;

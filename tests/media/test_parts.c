@@ -1,0 +1,354 @@
+/* The parsers of the helper, called without it: what text they make of documents that follow the
+ * descriptions, and that no cut, change or trick brings them down. */
+#include "made.h"
+
+#include "base/str.h"
+#include "media/parts.h"
+
+static enum fault office(const uint8_t *p, size_t n, struct doctext *d)
+{
+    struct members m;
+    const char *kind = zip_kind(p, n);
+    enum fault f = members_read(p, n, ".xml .rels .opf .xhtml .html .htm", &m);
+    if (!kind) f = FAULT_OTHER;
+    else if (!f && !strcmp(kind, "docx")) f = docx_text(&m, d);
+    else if (!f && !strcmp(kind, "pptx")) f = pptx_text(&m, d);
+    else if (!f && !strcmp(kind, "odt")) f = odt_text(&m, d);
+    else if (!f && !strcmp(kind, "epub")) f = epub_text(&m, d);
+    else if (!f) f = FAULT_KIND;
+    members_free(&m);
+    return f;
+}
+
+/* Reads b and frees it; checks the text. */
+static void reads(enum fault (*parse)(const uint8_t *, size_t, struct doctext *), struct buf b,
+                  const char *want, struct doctext *d)
+{
+    doctext_init(d);
+    check_int(parse((const uint8_t *)b.p, b.n, d), FAULT_NONE);
+    check_str(buf_str(&d->text), want);
+    buf_free(&b);
+}
+
+static void about_ann(struct doctext *d, const char *title, int64_t date)
+{
+    check_str(buf_str(&d->title), title);
+    check_str(buf_str(&d->author), "Ann Lee");
+    check_int(d->date, date);
+    check_int(d->partial, false);
+    doctext_clear(d);
+}
+
+static void word(void **state)
+{
+    struct doctext d;
+    reads(
+        office,
+        made_docx("<w:p><w:pPr><w:tabs><w:tab w:val=\"left\"/></w:tabs></w:pPr><w:r><w:t>I keep "
+                  "</w:t></w:r><w:ins><w:r><w:t>goats</w:t></w:r></w:ins><w:del><w:r><w:delText>"
+                  "cows</w:delText><w:t>no</w:t></w:r></w:del><w:r><w:t>.</w:t><w:br/><w:t>Two "
+                  "&lt;of&gt; them</w:t><w:tab/><w:t>here</w:t></w:r></w:p><w:p/><w:p><w:r><w:rPr>"
+                  "<w:vanish/></w:rPr><w:t>secret</w:t></w:r><w:r><w:t>Seen.</w:t></w:r></w:p>"
+                  "<w:tbl><w:tr><w:tc><w:p><w:r><w:t>a</w:t></w:r></w:p></w:tc><w:tc><w:p><w:r>"
+                  "<w:t>b</w:t></w:r></w:p></w:tc></w:tr></w:tbl><mc:AlternateContent "
+                  "xmlns:mc=\"x\"><mc:Choice><w:p><w:r><w:t>once</w:t></w:r></w:p></mc:Choice>"
+                  "<mc:Fallback><w:p><w:r><w:t>twice</w:t></w:r></w:p></mc:Fallback>"
+                  "</mc:AlternateContent>"),
+        "I keep goats.\nTwo <of> them\there\n\nSeen.\n\na\nb\n\nonce", &d);
+    about_ann(&d, "On boats & goats", MADE_TIME);
+}
+
+static void open_document(void **state)
+{
+    struct doctext d;
+    reads(
+        office,
+        made_odt("<text:tracked-changes><text:p>gone</text:p></text:tracked-changes><text:h>Goats"
+                 "</text:h><text:p>I  keep\n <text:span>two</text:span><text:s text:c=\"2\"/>goats"
+                 "<text:tab/>here<text:line-break/>and<office:annotation "
+                 "xmlns:office=\"o\"><text:p>a remark</text:p></office:annotation> there.</text:p>"
+                 "<text:p/><text:list><text:list-item><text:p>one</text:p></text:list-item>"
+                 "</text:list>"),
+        "Goats\n\nI keep two  goats\there\nand there.\n\none", &d);
+    about_ann(&d, "Goats", MADE_TIME);
+}
+
+static void slides(void **state)
+{
+    struct doctext d;
+    reads(office, made_pptx(), "Shown first\n\nSay hello.\n\nShown last", &d);
+    about_ann(&d, "On boats & goats", MADE_TIME);
+}
+
+static void book(void **state)
+{
+    struct doctext d;
+    reads(office, made_epub(false), "One\n\nFirst page.\n\nSecond\xC2\xA0page.", &d);
+    about_ann(&d, "The Ferry", 1551484800);
+    struct buf b = made_epub(true);
+    doctext_init(&d);
+    check_int(office((const uint8_t *)b.p, b.n, &d), FAULT_ENCRYPTED);
+    doctext_clear(&d);
+    buf_free(&b);
+}
+
+static void rich_text(void **state)
+{
+    struct doctext d;
+    struct buf b = BUF_INIT(0);
+    rtf_prepare();
+    buf_add(&b, made_rtf, sizeof made_rtf - 1);
+    reads(rtf_text, b,
+          "I keep goats, caf\xC3\xA9 \xE2\x80\x93"
+          "dash \xF0\x9F\x90\x80.\n\n\xD0\x9F\xD1\x80\xD0\xB8\xD0\xB2\xD0\xB5\xD1\x82 "
+          "\xE6\x97\xA5\xE6\x9C\xAC\nnext line\t{x}link",
+          &d);
+    about_ann(&d, "Goats", MADE_TIME);
+}
+
+/* ---- PDF ---- */
+
+static void pdf_lines(void **state)
+{
+    struct doctext d;
+    reads(pdf_text,
+          made_pdf(
+              "BT /F1 12 Tf 14 TL 72 700 Td (I keep two goats, and they are fond of the sea and "
+              "the ex-) Tj T* (ample of one long line is this line, which is long and goes on.) Tj "
+              "0 -40 Td (New paragraph: caf\\351 \\(\\200 5\\)) Tj T* [(To) -20 (ge) -400 "
+              "(ther)] TJ ET BT 1 0 0 1 300 500 Tm <41> Tj 1 0 0 1 330 500 Tm (b) Tj ET",
+              MADE_FONT),
+          "I keep two goats, and they are fond of the sea and the example of one long line is this "
+          "line, which is long and goes on.\n\nNew paragraph: caf\xC3\xA9 (\xE2\x82\xAC 5)\nToge "
+          "ther\n\n"
+          "A b",
+          &d);
+    check_str(buf_str(&d.title), "Boats (1)");
+    check_str(buf_str(&d.author), "Ann");
+    check_int(d.date, MADE_TIME);
+    doctext_clear(&d);
+}
+
+static void pdf_fonts(void **state)
+{
+    struct doctext d;
+    reads(pdf_text,
+          made_pdf("BT /F1 12 Tf 72 700 Td (\\001\\002 \\003) Tj ET",
+                   "<< /Type /Font /Subtype /Type1 /Encoding << /Differences [1 /uni0416 /ccaron "
+                   "/fi.alt 32 /space] >> >>"),
+          "\xD0\x96\xC4\x8D fi", &d);
+    doctext_clear(&d);
+    reads(pdf_text,
+          made_pdf(
+              "BT /F1 12 Tf 72 700 Td <000100020003000A> Tj ET",
+              "<< /Type /Font /Subtype /Type0 /Encoding /Identity-H /DescendantFonts [<< /DW 500 "
+              "/W [1 [600 600]] >>] /ToUnicode 7 0 R >>\nendobj\n7 0 obj\n<< >>\nstream\n"
+              "1 begincodespacerange <0000> <FFFF> endcodespacerange 1 beginbfrange <0001> "
+              "<0002> <0041> endbfrange 1 beginbfrange <0003> <0003> [<00660069>] endbfrange "
+              "1 beginbfchar <000A> <D83DDC10> endbfchar\nendstream"),
+          "AB"
+          "fi\xF0\x9F\x90\x90",
+          &d);
+    doctext_clear(&d);
+}
+
+static enum fault pdf_of(const char *text, struct doctext *d)
+{
+    doctext_init(d);
+    return pdf_text((const uint8_t *)text, strlen(text), d);
+}
+
+static void pdf_refuses(void **state)
+{
+    struct doctext d;
+    check_int(pdf_of("no pdf", &d), FAULT_KIND);
+    doctext_clear(&d);
+    check_int(pdf_of("%PDF-1.4 and nothing", &d), FAULT_CUT);
+    doctext_clear(&d);
+    check_int(
+        pdf_of("%PDF-1.4\n1 0 obj <</Pages 2 0 R>> endobj trailer << /Root 1 0 R /Encrypt 9 0 R "
+               ">>",
+               &d),
+        FAULT_ENCRYPTED);
+    doctext_clear(&d);
+    struct buf b = made_pdf("q 100 0 0 100 0 0 cm /Im1 Do Q", MADE_FONT);
+    doctext_init(&d);
+    check_int(pdf_text((const uint8_t *)b.p, b.n, &d), FAULT_SCANNED);
+    doctext_clear(&d);
+    buf_free(&b);
+}
+
+/* Trees, references, forms and object streams that lead back to themselves. */
+static void pdf_cycles(void **state)
+{
+    static const char cyclic[] =
+        "%PDF-1.4\n1 0 obj << /Pages 2 0 R >> endobj\n"
+        "2 0 obj << /Kids [2 0 R 3 0 R 3 0 R 1 0 R] /Resources 6 0 R >> endobj\n"
+        "3 0 obj << /Type /Page /Contents [4 0 R] >> endobj\n"
+        "4 0 obj << /Length 4 0 R >> stream\nBT /F1 9 Tf (seen) Tj ET /X Do\nendstream endobj\n"
+        "5 0 obj << /Subtype /Form /Resources 6 0 R >> stream\n/X Do /X Do\nendstream endobj\n"
+        "6 0 obj << /Font << /F1 7 0 R >> /XObject << /X 5 0 R >> >> endobj\n"
+        "7 0 obj << /Subtype /TrueType /ToUnicode 7 0 R /Widths 8 0 R >> endobj\n8 0 obj 8 0 R "
+        "endobj\n"
+        "9 0 obj << /Type /ObjStm /N 3 /First 9 /Filter 9 0 R >> stream\n9 0 9 0 9 0\nendstream "
+        "endobj\n"
+        "trailer << /Root 1 0 R /Info 8 0 R >>\n%%EOF";
+    struct doctext d;
+    check_int(pdf_of(cyclic, &d), FAULT_NONE);
+    check_str(buf_str(&d.text), "seen");
+    doctext_clear(&d);
+}
+
+/* ---- truncation and change ---- */
+
+struct sample {
+    enum fault (*parse)(const uint8_t *, size_t, struct doctext *);
+    struct buf b;
+};
+
+static void samples(struct sample s[6])
+{
+    s[0] = (struct sample){ office, made_docx("<w:p><w:r><w:t>I keep goats.</w:t></w:r></w:p>") };
+    s[1] = (struct sample){ office, made_odt("<text:p>I keep goats.</text:p>") };
+    s[2] = (struct sample){ office, made_epub(false) };
+    s[3] = (struct sample){ office, made_pptx() };
+    s[4] = (struct sample){ pdf_text, made_pdf("BT /F1 9 Tf (I keep goats.) Tj ET", MADE_FONT) };
+    s[5] = (struct sample){ rtf_text, BUF_INIT(0) };
+    buf_add(&s[5].b, made_rtf, sizeof made_rtf - 1);
+    rtf_prepare();
+}
+
+/* A copy of exactly so many bytes, so that a sanitizer sees one read too many. */
+static void try(const struct sample *s, const char *p, size_t n)
+{
+    struct doctext d;
+    uint8_t *copy = malloc(n ? n : 1);
+    assert_non_null(copy);
+    memcpy(copy, p, n);
+    doctext_init(&d);
+    enum fault f = s->parse(copy, n, &d);
+    assert_true(f < FAULT_COUNT);
+    assert_true(utf8_valid(buf_str(&d.text), d.text.n));
+    if (!f) assert_true(d.text.n > 0);
+    doctext_clear(&d);
+    free(copy);
+}
+
+static void cut_everywhere(void **state)
+{
+    struct sample s[6];
+    samples(s);
+    for (int i = 0; i < 6; i++) {
+        for (size_t n = 0; n < s[i].b.n; n++) try(&s[i], s[i].b.p, n);
+        buf_free(&s[i].b);
+    }
+}
+
+static void changed_everywhere(void **state)
+{
+    struct sample s[6];
+    uint32_t r = 1;
+    samples(s);
+    for (int i = 0; i < 6; i++) {
+        for (size_t n = 0; n < s[i].b.n; n++) {
+            char was = s[i].b.p[n];
+            r = r * 1664525 + 1013904223;
+            s[i].b.p[n] = (char)(r >> 24);
+            try(&s[i], s[i].b.p, s[i].b.n);
+            s[i].b.p[n] = was;
+        }
+        buf_free(&s[i].b);
+    }
+}
+
+/* ---- bombs ---- */
+
+static void entities(void **state)
+{
+    static const char laughs[] =
+        "<?xml version=\"1.0\"?><!DOCTYPE l [<!ENTITY a \"ha ha ha ha ha ha ha ha\">"
+        "<!ENTITY b \"&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;\"><!ENTITY c "
+        "\"&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;\">"
+        "<!ENTITY d \"&c;&c;&c;&c;&c;&c;&c;&c;&c;&c;\"><!ENTITY e SYSTEM \"file:///etc/passwd\">"
+        "<!ENTITY % p SYSTEM \"file:///etc/passwd\">%p;]>"
+        "<w:document " MADE_W "><w:body><w:p><w:r><w:t>kept &d;&e; &amp; more</w:t></w:r></w:p>"
+        "</w:body></w:document>";
+    const struct made_entry e[] = { { .name = "word/document.xml", .text = laughs } };
+    struct buf b = made_archive("zip", e, 1);
+    struct doctext d;
+    doctext_init(&d);
+    enum fault f = office((const uint8_t *)b.p, b.n, &d);
+    assert_true(f == FAULT_NONE || f == FAULT_EMPTY);
+    check_hasnt(buf_str(&d.text), "ha ha");
+    check_hasnt(buf_str(&d.text), "root:");
+    check_int(d.partial, true);
+    doctext_clear(&d);
+    buf_free(&b);
+}
+
+static void deep(void **state)
+{
+    struct buf b = BUF_INIT(64 << 20);
+    struct doctext d;
+    for (int i = 0; i < 200000; i++) buf_adds(&b, "<w:tbl>");
+    struct buf x = made_docx(buf_str(&b));
+    doctext_init(&d);
+    check_int(office((const uint8_t *)x.p, x.n, &d), FAULT_EMPTY);
+    doctext_clear(&d);
+    buf_clear(&b);
+    buf_adds(&b, "{\\rtf1 ");
+    for (int i = 0; i < 200000; i++) buf_adds(&b, "{\\b ");
+    buf_adds(&b, "deep");
+    doctext_init(&d);
+    check_int(rtf_text((const uint8_t *)b.p, b.n, &d), FAULT_NONE);
+    check_str(buf_str(&d.text), "deep");
+    check_int(d.partial, true);
+    doctext_clear(&d);
+    buf_clear(&b);
+    buf_adds(&b, "%PDF-1.4\n1 0 obj ");
+    for (int i = 0; i < 200000; i++) buf_adds(&b, "[<<");
+    doctext_init(&d);
+    check_int(pdf_text((const uint8_t *)b.p, b.n, &d), FAULT_CUT);
+    doctext_clear(&d);
+    buf_free(&b);
+    buf_free(&x);
+}
+
+static void other_kinds(void **state)
+{
+    const struct made_entry sheet[] = { { .name = "xl/workbook.xml", .text = "<workbook/>" } };
+    const struct made_entry ods[] = {
+        { .name = "mimetype", .text = "application/vnd.oasis.opendocument.spreadsheet" }
+    };
+    const struct made_entry plain[] = { { .name = "a.txt", .text = "a" } };
+    struct buf b = made_archive("zip", sheet, 1);
+    assert_null(zip_kind((const uint8_t *)b.p, b.n));
+    buf_free(&b);
+    b = made_archive("stored", ods, 1);
+    assert_null(zip_kind((const uint8_t *)b.p, b.n));
+    buf_free(&b);
+    b = made_archive("zip", plain, 1);
+    check_str(zip_kind((const uint8_t *)b.p, b.n), "zip");
+    buf_free(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest t[] = {
+        cmocka_unit_test(word),
+        cmocka_unit_test(open_document),
+        cmocka_unit_test(slides),
+        cmocka_unit_test(book),
+        cmocka_unit_test(rich_text),
+        cmocka_unit_test(pdf_lines),
+        cmocka_unit_test(pdf_fonts),
+        cmocka_unit_test(pdf_refuses),
+        cmocka_unit_test(pdf_cycles),
+        cmocka_unit_test(cut_everywhere),
+        cmocka_unit_test(changed_everywhere),
+        cmocka_unit_test(entities),
+        cmocka_unit_test(deep),
+        cmocka_unit_test(other_kinds),
+    };
+    return check_run("media/parts", t);
+}
