@@ -13,8 +13,8 @@
  * is called with neither: it calls socket_over with a lock of its own held.
  *
  * Only the thread here takes sockets off the list and hands the descriptor back, so what epoll reports
- * is never about a socket that is gone. References: one of the list, from the upgrade on (before, of
- * the connection), one of the errand under way. */
+ * is never about a socket that is gone. References: one of the connection, one of the list, one of the
+ * errand under way. */
 #include "base/clock.h"
 #include "http/inside.h"
 
@@ -56,8 +56,7 @@ struct socket {
     const char *token; /* its own; NULL: none */
     struct sockets *all;
     struct socket *prev, *next; /* of the list */
-    atomic_bool upgraded;
-    int fd; /* -1: over */
+    int fd;                     /* -1: over */
     struct MHD_UpgradeResponseHandle *handle;
     wslay_event_context_ptr ws;
     struct buf early; /* came together with the handshake */
@@ -128,6 +127,7 @@ static ssize_t get_bytes(wslay_event_context_ptr ws, uint8_t *p, size_t n, int f
         return k;
     }
     bool later = k < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+    s->failed = !later;
     wslay_event_set_error(ws, later ? WSLAY_ERR_WOULDBLOCK : WSLAY_ERR_CALLBACK_FAILURE);
     return -1;
 }
@@ -218,7 +218,8 @@ static void drain(struct socket *s)
 static void pump(struct socket *s)
 {
     if (s->fd < 0) return;
-    if (!s->failed && wslay_event_want_read(s->ws) && wslay_event_recv(s->ws)) s->failed = true;
+    /* An error that is not the connection's is a client's that breaks the rules: wslay says goodbye. */
+    if (!s->failed && wslay_event_want_read(s->ws)) wslay_event_recv(s->ws);
     if (!s->failed && wslay_event_want_write(s->ws)) {
         if (wslay_event_send(s->ws)) s->failed = true;
         if (!wslay_event_want_write(s->ws)) s->unsent = 0;
@@ -421,8 +422,7 @@ static void *watch(void *ud)
 static void socket_over(void *ud)
 {
     struct socket *s = ud;
-    if (atomic_load(&s->upgraded)) return;
-    struct MHD_Response *r = atomic_exchange(&s->q->response, NULL);
+    struct MHD_Response *r = atomic_exchange(&s->q->response, NULL); /* it was never queued */
     if (r) MHD_destroy_response(r);
     release(s);
 }
@@ -439,12 +439,10 @@ static void upgraded(void *ud, struct MHD_Connection *mhd, void *con, const char
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
     (void)con;
     if (info) setsockopt(info->connect_fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    atomic_store(&s->upgraded, true);
     pthread_mutex_lock(&all->m);
     if (all->stop) { /* nobody will look after it */
         pthread_mutex_unlock(&all->m);
         MHD_upgrade_action(handle, MHD_UPGRADE_ACTION_CLOSE);
-        release(s);
         return;
     }
     pthread_mutex_lock(&s->m);
@@ -455,6 +453,7 @@ static void upgraded(void *ud, struct MHD_Connection *mhd, void *con, const char
     struct epoll_event e = { .events = s->events, .data.ptr = s };
     if ((n && buf_add(&s->early, extra, n)) || epoll_ctl(all->epoll, EPOLL_CTL_ADD, sock, &e))
         s->failed = true;
+    atomic_fetch_add(&s->refs, 1);
     s->next = all->head;
     if (s->next) s->next->prev = s;
     all->head = s;
@@ -484,7 +483,6 @@ static struct socket *socket_new(struct request *q)
     pthread_cond_init(&s->moved, &a);
     pthread_condattr_destroy(&a);
     atomic_init(&s->refs, 1);
-    atomic_init(&s->upgraded, false);
     s->fd = -1;
     s->last = &s->first;
     s->work.run = run_message;
