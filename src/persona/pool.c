@@ -2,8 +2,8 @@
  *
  * A `place` is what the pool knows of one persona while at least one desk of it exists or is wanted:
  * how many there are, which version they were opened at, who waits. A slot is a desk with its
- * bookkeeping; idle ones are in one list, the last used first, from whose end they are closed when
- * there is more in memory than there should be. Idle slots are always of the current version, since
+ * bookkeeping; idle ones stand in one row, the longest idle first, from whose beginning they are closed
+ * when there is more in memory than there should be. Idle slots are always of the current version, since
  * pool_changed closes them at once (a forgotten persona's key leaves the memory then, too); a busy
  * one that has fallen behind is closed when it comes back.
  *
@@ -58,7 +58,7 @@ struct slot {
     struct place *of;
     uint64_t version;
     size_t bytes;
-    struct slot *newer, *older; /* idle: in the list; older: also in a list of those to close */
+    struct slot *next; /* of those to close */
 };
 
 struct pool {
@@ -67,7 +67,8 @@ struct pool {
     int desks_each;
     pthread_mutex_t m; /* guards all below */
     struct place *places;
-    struct slot *newest, *oldest; /* idle */
+    struct slot *idle[DESKS_ALL]; /* the longest idle one first */
+    int n_idle;
     int desks, busy;
     size_t bytes;
     uint64_t opened;
@@ -142,13 +143,18 @@ static struct place *place_of(struct pool *p, const uint8_t uid[VAULT_UID])
     return x;
 }
 
-static void place_drop_unused(struct pool *p, struct place *x)
+/* At the end of what may have taken the last desk or waiter of one. */
+static void places_tidy(struct pool *p)
 {
-    if (x->desks || x->line.first) return;
-    struct place **at = &p->places;
-    while (*at != x) at = &(*at)->next;
-    *at = x->next;
-    free(x);
+    for (struct place **at = &p->places; *at;) {
+        struct place *x = *at;
+        if (x->desks || x->line.first) {
+            at = &x->next;
+            continue;
+        }
+        *at = x->next;
+        free(x);
+    }
 }
 
 /* ---- homes to read ---- */
@@ -175,19 +181,23 @@ static void reader_give(struct pool *p, struct home *h)
 
 /* ---- idle slots ---- */
 
-static void idle_out(struct pool *p, struct slot *s)
+static struct slot *idle_out(struct pool *p, int at)
 {
-    *(s->newer ? &s->newer->older : &p->newest) = s->older;
-    *(s->older ? &s->older->newer : &p->oldest) = s->newer;
-    s->newer = s->older = NULL;
+    struct slot *s = p->idle[at];
+    p->n_idle--;
+    memmove(p->idle + at, p->idle + at + 1, (size_t)(p->n_idle - at) * sizeof *p->idle);
+    return s;
 }
 
-static void idle_in(struct pool *p, struct slot *s)
+/* There is room: make_room leaves fewer than DESKS_ALL. */
+static void idle_in(struct pool *p, struct slot *s) { p->idle[p->n_idle++] = s; }
+
+/* The last used one of a persona; -1: there is none. */
+static int idle_of(const struct pool *p, const struct place *x)
 {
-    s->newer = NULL;
-    s->older = p->newest;
-    *(p->newest ? &p->newest->newer : &p->oldest) = s;
-    p->newest = s;
+    int at = p->n_idle - 1;
+    while (at >= 0 && p->idle[at]->of != x) at--;
+    return at;
 }
 
 /* From the books, on to the list of those to close once the mutex is free. */
@@ -196,23 +206,16 @@ static void slot_off(struct pool *p, struct slot *s, struct slot **dead)
     p->desks--;
     p->bytes -= s->bytes;
     s->of->desks--;
-    place_drop_unused(p, s->of);
-    s->of = NULL;
-    s->older = *dead;
+    s->next = *dead;
     *dead = s;
 }
 
 /* Closes the longest idle ones until `more` bytes and one desk more would fit; `but`: not its own. */
 static bool make_room(struct pool *p, size_t more, const struct place *but, struct slot **dead)
 {
-    struct slot *s = p->oldest;
-    while (s && (p->bytes + more > p->memory || p->desks >= DESKS_ALL)) {
-        struct slot *next = s->newer;
-        if (s->of != but) {
-            idle_out(p, s);
-            slot_off(p, s, dead);
-        }
-        s = next;
+    for (int at = 0; at < p->n_idle && (p->bytes + more > p->memory || p->desks >= DESKS_ALL);) {
+        if (p->idle[at]->of == but) at++;
+        else slot_off(p, idle_out(p, at), dead);
     }
     return p->bytes + more <= p->memory && p->desks < DESKS_ALL;
 }
@@ -220,7 +223,7 @@ static bool make_room(struct pool *p, size_t more, const struct place *but, stru
 static void slots_close(struct pool *p, struct slot *dead)
 {
     while (dead) {
-        struct slot *next = dead->older;
+        struct slot *next = dead->next;
         retriever_close(dead->desk.retriever);
         persona_close(dead->desk.persona);
         reader_give(p, dead->desk.home);
@@ -268,7 +271,6 @@ static int open_counted(struct pool *p, struct place *x, struct slot **out, stru
             x->desks++;
             line_call(&x->line, NULL);
         }
-        place_drop_unused(p, x);
         return rc;
     }
     (*out)->of = x;
@@ -292,20 +294,14 @@ static bool may_open(struct pool *p, struct place *x, struct slot **dead)
     return x->desks < p->desks_each && make_room(p, x->bytes, x, dead);
 }
 
-static struct slot *idle_of(const struct pool *p, const struct place *x)
-{
-    struct slot *s = p->newest;
-    while (s && s->of != x) s = s->older;
-    return s;
-}
-
 /* The mutex is held. */
 static int take(struct pool *p, struct place *x, int ms, struct slot **out, struct slot **dead,
                 struct err *err)
 {
     if (!x->line.first) {
-        if ((*out = idle_of(p, x))) {
-            idle_out(p, *out);
+        int at = idle_of(p, x);
+        if (at >= 0) {
+            *out = idle_out(p, at);
             return 0;
         }
         if (may_open(p, x, dead)) {
@@ -314,10 +310,8 @@ static int take(struct pool *p, struct place *x, int ms, struct slot **out, stru
             return open_counted(p, x, out, err);
         }
     }
-    if (!line_wait(p, &x->line, ms, out)) {
-        place_drop_unused(p, x);
+    if (!line_wait(p, &x->line, ms, out))
         return err_set(err, ERR_BUSY, "this persona is asked by many just now: try again soon");
-    }
     return *out ? 0 : open_counted(p, x, out, err);
 }
 
@@ -329,6 +323,7 @@ int pool_take(struct pool *p, const uint8_t uid[VAULT_UID], int ms, struct desk 
     struct place *x = place_of(p, uid);
     int rc = x ? take(p, x, ms, &s, &dead, err) : err_nomem(err);
     if (!rc) p->busy++;
+    places_tidy(p);
     pthread_mutex_unlock(&p->m);
     slots_close(p, dead);
     *out = rc ? NULL : &s->desk;
@@ -345,8 +340,7 @@ void pool_give(struct pool *p, struct desk *d)
     if (s->version != x->version) {
         if (x->line.first) { /* the first of them opens the next one, in its stead */
             p->bytes -= s->bytes;
-            s->of = NULL;
-            s->older = dead;
+            s->next = dead;
             dead = s;
             line_call(&x->line, NULL);
         } else {
@@ -356,24 +350,20 @@ void pool_give(struct pool *p, struct desk *d)
         idle_in(p, s);
         make_room(p, 0, NULL, &dead);
     }
+    places_tidy(p);
     pthread_mutex_unlock(&p->m);
     slots_close(p, dead);
 }
 
 void pool_changed(struct pool *p, const uint8_t uid[VAULT_UID])
 {
-    struct slot *dead = NULL, *s;
+    struct slot *dead = NULL;
     pthread_mutex_lock(&p->m);
     struct place *x = place_find(p, uid);
     if (x) {
         x->version++;
-        x->desks++; /* it stays while its slots go */
-        while ((s = idle_of(p, x))) {
-            idle_out(p, s);
-            slot_off(p, s, &dead);
-        }
-        x->desks--;
-        place_drop_unused(p, x);
+        for (int at; (at = idle_of(p, x)) >= 0;) slot_off(p, idle_out(p, at), &dead);
+        places_tidy(p);
     }
     pthread_mutex_unlock(&p->m);
     slots_close(p, dead);
@@ -471,11 +461,8 @@ void pool_close(struct pool *p)
     struct slot *dead = NULL;
     if (!p) return;
     pthread_mutex_lock(&p->m);
-    while (p->oldest) {
-        struct slot *s = p->oldest;
-        idle_out(p, s);
-        slot_off(p, s, &dead);
-    }
+    while (p->n_idle) slot_off(p, idle_out(p, 0), &dead);
+    places_tidy(p);
     pthread_mutex_unlock(&p->m);
     slots_close(p, dead);
     while (p->n_readers) home_close(p->reader[--p->n_readers]);

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #define EXPORT_KEPT 86400 /* seconds */
+#define NEW_MS      20000 /* how long the making of a persona waits for the writer */
 
 /* ---- rights ---- */
 
@@ -98,7 +99,7 @@ int world_persona_new(struct world *w, int64_t account, const struct persona_new
     struct persona_new made = *n;
     struct persona *p = NULL;
     struct home *h;
-    int rc = pool_write(w->pool, POOL_PATIENT, &h, err);
+    int rc = pool_write(w->pool, NEW_MS, &h, err);
     if (rc) return rc;
     randombytes_buf(uid, VAULT_UID);
     made.uid = uid;

@@ -165,7 +165,7 @@ static void memory_has_a_limit(void **state)
 /* ---- many threads ---- */
 
 #define THREADS 8
-#define ROUNDS  40
+#define ROUNDS  25
 
 struct crowd {
     struct pool *pool;
