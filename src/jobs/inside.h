@@ -74,6 +74,9 @@ void *watcher_main(void *ud); /* watch.c */
 void watch_all_over(struct jobs *q);
 void *worker_main(void *ud); /* worker.c */
 void *heart_main(void *ud);
-void worker_note(struct jobs *q, const struct row_job *r); /* is one of ours to be cancelled? */
+/* Is a worker of ours at it? If it is to be cancelled, that worker hears of it. */
+bool worker_note(struct jobs *q, const struct row_job *r);
+/* Of rows that changed: tells workers, and settles those that ended without one. */
+void settle_others(struct jobs *q, const struct job_list *l);
 
 #endif

@@ -32,9 +32,9 @@ struct job_kind {
     const char *name; /* at most 23 characters */
     const char *help; /* "brings a file in" */
     int (*run)(struct job_run *r, struct err *err);
-    /* After the last attempt, however it ended: remove what the job had kept. NULL: nothing. Not
-     * called when the process dies just then, nor when another process cancels a waiting job: what
-     * may be left is to be tidied away at start. */
+    /* After the last attempt, however it ended: remove what the job had kept. NULL: nothing. Called
+     * at least once, from a thread of jobs, in a process with workers: when this one dies just then,
+     * or has none, the next one does it. */
     void (*over)(void *world, const struct row_job *job, enum job_state state);
     int attempts; /* 0: 1 */
     int priority;

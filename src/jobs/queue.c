@@ -37,6 +37,11 @@
  * sees the mark at its next tick (from this process at once, from another within a second) and stops
  * where it leaves nothing half done. That may take until the end, and then it is done, not cancelled.
  *
+ * After the end. A kind may have kept something for its job (an upload); `over` takes it away, once the
+ * end is written. The args, which name it, stay in the row until that is done, so whoever finds an
+ * ended job with args knows that this is still due: after a crash, or when a command line without
+ * workers cancelled what was waiting.
+ *
  * Closing asks running jobs to stop and gives them back without counting the attempt, so a restart for
  * an update costs no job anything but the time since its last commit.
  *
@@ -153,9 +158,11 @@ int jobs_open(struct service *sv, const struct job_kind *const *kinds, void *wor
     struct jobs *q = queue_new(sv, kinds, world, workers);
     *out = q; /* before there are workers: their jobs may submit others */
     if (!q) return err_nomem(err);
-    int rc = thread_start(&q->watcher, watcher_main, q, err);
-    q->has_watcher = !rc;
-    if (!rc) rc = start_workers(q, workers, err);
+    int rc = start_workers(q, workers, err);
+    if (!rc) {
+        rc = thread_start(&q->watcher, watcher_main, q, err);
+        q->has_watcher = !rc;
+    }
     if (rc) {
         *out = NULL;
         jobs_close(q);
@@ -229,19 +236,11 @@ int jobs_submit(struct jobs *q, const struct job_ask *a, int64_t *id, struct err
 
 int jobs_cancel(struct jobs *q, int64_t id, struct err *err)
 {
-    struct row_job job;
-    bool at_once = false;
-    int rc = job_load(q->sv, id, &job, err); /* its args, which go with it */
-    if (!rc) rc = service_job_cancel(q->sv, id, &at_once, err);
-    if (!rc) {
-        const struct job_kind *k = q->n_workers ? kind_of(q, job.kind) : NULL;
-        if (at_once && k && k->over) k->over(q->world, &job, JOB_CANCELLED);
-        job.cancel = true;
-        worker_note(q, &job);
-        turn_next(q);
-    }
-    job_clear(&job);
-    return rc;
+    int rc = service_job_cancel(q->sv, id, NULL, err);
+    if (rc) return rc;
+    worker_note(q, &(struct row_job){ .id = id, .cancel = true });
+    turn_next(q);
+    return 0;
 }
 
 static int take_state(void *ud, const struct row_job *r)

@@ -122,7 +122,7 @@ static void tell_changes(struct jobs *q, int64_t *seen)
     struct job_list l = { 0 };
     if (version <= *seen) return;
     int rc = service_jobs_since(q->sv, *seen, job_list_add, &l, NULL);
-    for (size_t i = 0; i < l.n; i++) worker_note(q, &l.job[i]);
+    settle_others(q, &l);
     tell_all(q, &l);
     if (l.n && l.job[l.n - 1].version > version) version = l.job[l.n - 1].version;
     job_list_clear(&l);
@@ -130,11 +130,21 @@ static void tell_changes(struct jobs *q, int64_t *seen)
     turn_next(q); /* for workers, and those in jobs_wait */
 }
 
+/* Jobs whose process died between their end and what comes after. */
+static void settle_left(struct jobs *q)
+{
+    struct job_list l = { 0 };
+    if (q->n_workers) service_jobs_unsettled(q->sv, job_list_add, &l, NULL);
+    settle_others(q, &l);
+    job_list_clear(&l);
+}
+
 void *watcher_main(void *ud)
 {
     struct jobs *q = ud;
     int64_t seen = service_jobs_version(q->sv);
     uint64_t turn = 0;
+    settle_left(q);
     for (bool stop = false; !stop;) {
         work_off(q);
         tell_changes(q, &seen);

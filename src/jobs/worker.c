@@ -49,13 +49,17 @@ static int tick(void *ud, const char *stage, uint64_t done, uint64_t total, cons
     return must_end(w) ? ERR_CANCEL : 0;
 }
 
-void worker_note(struct jobs *q, const struct row_job *r)
+bool worker_note(struct jobs *q, const struct row_job *r)
 {
-    if (!r->cancel) return;
+    bool ours = false;
     pthread_mutex_lock(&q->mu);
-    for (int i = 0; i < q->n_workers; i++)
-        if (q->worker[i].id == r->id) q->worker[i].cancel = true;
+    for (int i = 0; i < q->n_workers; i++) {
+        if (q->worker[i].id != r->id) continue;
+        ours = true;
+        if (r->cancel) q->worker[i].cancel = true;
+    }
     pthread_mutex_unlock(&q->mu);
+    return ours;
 }
 
 static void renew(struct jobs *q, struct worker *w)
@@ -130,11 +134,17 @@ static int end_written(struct worker *w, const struct row_job *job, enum job_sta
     }
 }
 
+static void settle(struct jobs *q, const struct job_kind *k, const struct row_job *job,
+                   enum job_state state)
+{
+    if (k && k->over) k->over(q->world, job, state);
+    service_job_settled(q->sv, job->id, NULL); /* else the next start does both again */
+}
+
 static void end_job(struct worker *w, const struct job_kind *k, const struct row_job *job,
                     enum job_state state, const struct buf *result)
 {
-    if (end_written(w, job, state, CLOCK_NONE, result)) return;
-    if (k && k->over) k->over(w->q->world, job, state);
+    if (!end_written(w, job, state, CLOCK_NONE, result)) settle(w->q, k, job, state);
 }
 
 static void fail_job(struct worker *w, const struct job_kind *k, const struct row_job *job,
@@ -180,6 +190,25 @@ static void run_job(struct worker *w, const struct job_kind *k, const struct row
     else fail_job(w, k, job, rc, e.msg);
 out:
     buf_free(&result);
+}
+
+/* Read again: a worker of ours may have settled it just now. */
+static void settle_other(struct jobs *q, int64_t id)
+{
+    struct row_job job;
+    if (job_load(q->sv, id, &job, NULL)) return;
+    if (job.args_n) settle(q, kind_of(q, job.kind), &job, job.state);
+    job_clear(&job);
+}
+
+void settle_others(struct jobs *q, const struct job_list *l)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        const struct row_job *job = &l->job[i];
+        bool ours = worker_note(q, job);
+        if (q->n_workers && !ours && job->args_n && job_is_over(job->state))
+            settle_other(q, job->id);
+    }
 }
 
 /* ---- a worker ---- */

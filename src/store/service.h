@@ -157,8 +157,9 @@ struct row_job {
     char stage[16]; /* progress: word, done, total, unit */
     uint64_t done, total;
     char unit[16];
-    int64_t version;  /* of service_jobs_version, when it last changed */
-    const char *args; /* JSON, sealed; "" once the job is over: it may hold a passphrase */
+    int64_t version; /* of service_jobs_version, when it last changed */
+    const char
+        *args; /* JSON, sealed; "" when the job is over and settled: it may hold a passphrase */
     size_t args_n;
     const char
         *result; /* JSON, sealed: {...} or {"error": {"code", "message"}}; "" until the end */
@@ -196,6 +197,11 @@ int service_job_release(struct service *sv, int64_t id, int64_t worker, struct e
 /* Waiting: it is cancelled at once (*at_once, may be NULL). Running: it is asked to stop. Over:
  * nothing. ERR_NOTFOUND. */
 int service_job_cancel(struct service *sv, int64_t id, bool *at_once, struct err *err);
+/* Its args are worth nothing any more: what it had kept outside was removed. */
+int service_job_settled(struct service *sv, int64_t id, struct err *err);
+/* The jobs that are over and not settled yet. */
+int service_jobs_unsettled(struct service *sv, int (*fn)(void *ud, const struct row_job *r),
+                           void *ud, struct err *err);
 /* Every lease is over: by whom holds the home's write lock, when it begins, as no worker can be left
  * then. Without it, what a killed process had taken is taken up when its lease runs out. */
 int service_jobs_recover(struct service *sv, struct err *err);

@@ -202,8 +202,8 @@ int service_job_end(struct service *sv, int64_t id, int64_t worker, enum job_sta
     if (!rc && state == JOB_WAITING) rc = again(sv, id, run_at, version, err);
     else if (!rc)
         rc = sql_do(sv->st, err,
-                    "UPDATE job SET state=?, worker=0, finished_at=?, version=?, args=x'',"
-                    " result=? WHERE id=?",
+                    "UPDATE job SET state=?, worker=0, finished_at=?, version=?, result=?"
+                    " WHERE id=?",
                     "iiibi", (int64_t)state, sv->now(), version, sealed.p, sealed.n, id);
     rc = tx_end(sv, rc, err);
     buf_free(&sealed);

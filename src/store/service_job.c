@@ -226,7 +226,7 @@ int service_job_cancel(struct service *sv, int64_t id, bool *at_once, struct err
     if (!rc) rc = job_version(sv, &version, err);
     if (!rc)
         rc = sql_do(sv->st, err,
-                    "UPDATE job SET state=4, cancel=1, finished_at=?, version=?, args=x''"
+                    "UPDATE job SET state=4, cancel=1, finished_at=?, version=?"
                     " WHERE id=? AND state=0",
                     "iii", sv->now(), version, id);
     ended = !rc && sqlite3_changes(sv->st->db) > 0;
@@ -237,6 +237,25 @@ int service_job_cancel(struct service *sv, int64_t id, bool *at_once, struct err
     rc = tx_end(sv, rc, err);
     if (at_once) *at_once = !rc && ended;
     return rc;
+}
+
+int service_job_settled(struct service *sv, int64_t id, struct err *err)
+{
+    int rc = tx_begin_light(sv, err);
+    if (rc) return rc;
+    rc = sql_do(sv->st, err, "UPDATE job SET args=x'' WHERE id=? AND state>1", "i", id);
+    return tx_end_light(sv, rc, err);
+}
+
+int service_jobs_unsettled(struct service *sv, int (*fn)(void *ud, const struct row_job *r),
+                           void *ud, struct err *err)
+{
+    const struct want_job w = { fn, ud };
+    sqlite3_stmt *s = NULL;
+    look_begin(sv);
+    int rc = sql_get(sv->st, &s, err,
+                     "SELECT " JOB_COLUMNS " FROM job WHERE state>1 AND length(args)>0", "");
+    return give_all(sv, rc, s, give_job, &w, NULL, err);
 }
 
 int service_jobs_tidy(struct service *sv, int64_t before, struct err *err)

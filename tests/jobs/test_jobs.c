@@ -246,6 +246,13 @@ static void cancelled_waiting_and_running(void **state)
     check_ok(jobs_cancel(other, c, &err), err);
     check_int(wait_for(other, c).r.state, JOB_CANCELLED);
     wait_over(&w, JOB_CANCELLED, 3);
+    int64_t d = submit(q, "gate", 1, 1), e = submit(q, "gate", 1, 1);
+    wait_begun(&w, 3);
+    check_ok(jobs_cancel(other, e, &err), err); /* waiting: what it kept goes in our process */
+    wait_over(&w, JOB_CANCELLED, 4);
+    while (*job_at(p.sv, e).args) usleep(1000);
+    check_ok(jobs_cancel(other, d, &err), err);
+    wait_over(&w, JOB_CANCELLED, 5);
     jobs_close(other);
     service_close(sv);
     jobs_close(q);
@@ -524,6 +531,15 @@ static void killed_worker(void **state)
     check_has(s.result, "given up");
     check_int(w.begun, 0);
     wait_over(&w, JOB_FAILED, 1);
+    jobs_close(q);
+    check_str(job_at(p.sv, id).args, "");
+    /* Killed between the end and what comes after it: the next start does that. */
+    int64_t claimed, ended = add_job(p.sv, 1, 1, "gate", 0);
+    int wait;
+    check_ok(service_job_claim(p.sv, "gate", 77, 30, &claimed, &wait, &err), err);
+    check_ok(service_job_end(p.sv, ended, 77, JOB_DONE, 0, "{}", 2, &err), err);
+    check_ok(jobs_open(p.sv, KINDS, &w, 1, &q, &err), err);
+    wait_over(&w, JOB_DONE, 1);
     jobs_close(q);
     place_done(&p);
 }
