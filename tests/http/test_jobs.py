@@ -131,6 +131,29 @@ def _():
         same((os.path.exists(left), os.path.exists(mine)), (False, True))
 
 
+@test("jobs are stopped, over HTTP and from the command line, and leave nothing")
+def _():
+    with Server() as s:
+        ann = s.register()
+        want = [job_of(upload(ann, f"Boat {i}. " * 20000)) for i in range(6)]
+        j = ann.post(f"/api/jobs/{want[4]}/cancel").is_(200).json
+        same(j["state"], "cancelled")
+        same(ann.post(f"/api/jobs/{want[4]}/cancel").is_(200).json["state"], "cancelled")
+        s.box.run("jobs", "--cancel", str(want[5])).ok().has(f"Cancelled job {want[5]}.")
+        events = list(ann.events("GET", f"/api/jobs/{want[5]}/events"))
+        same(json.loads(events[0][1])["state"], "cancelled")
+        for n in want[:4]:
+            ann.wait_job(n)
+        same(ann.post(f"/api/jobs/{want[0]}/cancel").is_(200).json["state"], "done")
+        s.box.run("jobs", "--follow").ok()
+        left, end = 1, time.monotonic() + 30
+        while left and time.monotonic() < end:
+            left = len(os.listdir(os.path.join(s.box.home, "incoming")))
+            time.sleep(0.05)  # between two looks
+        same(left, 0, "files left in incoming")
+        same(len(ann.get(f"/api/personas/{ann.persona}/sources").json["sources"]), 4)
+
+
 @test("killed at random moments: every job that was acknowledged is done after the restart")
 def _():
     with Server() as s:
