@@ -17,6 +17,8 @@
 #define RANK_PART 0.5f /* share of the score that comes from ranks */
 #define RANK_K    60.0f
 
+#define LEAST_COSINE (-1.001f) /* of unit vectors, with rounding */
+
 enum { STACK_HITS = 256, SMALL_LIST = 32 };
 
 struct list {
@@ -132,50 +134,89 @@ static float cosine(const float *a, const float *b, int dim)
     return a && b ? kernels.dot_f32(a, b, (size_t)dim) : 0;
 }
 
-/* Move hits[from] to hits[to], to <= from, and so `near`; what is between keeps its order. */
-static void move_up(struct hit *hits, float *near, size_t from, size_t to)
+struct vying { /* a hit that is not chosen yet */
+    struct hit h;
+    const float *v;
+    float near; /* largest cosine to the first `met` of those chosen */
+    size_t met;
+    bool looked; /* v is known */
+};
+
+/* v[from] goes to v[to], to <= from; what is between keeps its order. */
+static void move_up(struct vying *v, size_t from, size_t to)
 {
-    struct hit h = hits[from];
-    float c = near[from];
-    memmove(hits + to + 1, hits + to, (from - to) * sizeof *hits);
-    memmove(near + to + 1, near + to, (from - to) * sizeof *near);
-    hits[to] = h;
-    near[to] = c;
+    struct vying x = v[from];
+    memmove(v + to + 1, v + to, (from - to) * sizeof *v);
+    v[to] = x;
 }
 
-/* near[i] is the largest cosine of hits[i] to those chosen: each choice updates it once, so all
- * takes k n cosines. */
+struct mmr {
+    struct vying *v;
+    size_t done; /* v[0..done) are chosen */
+    float least, span, lambda;
+    int dim;
+    const float *(*vec)(void *ud, int64_t id);
+    void *ud;
+};
+
+static float worth(const struct mmr *m, const struct vying *x, float near)
+{
+    return m->lambda * (x->h.score - m->least) / m->span - (1 - m->lambda) * near;
+}
+
+static const float *vector_of(const struct mmr *m, struct vying *x)
+{
+    if (!x->looked) x->v = m->vec(m->ud, x->h.id);
+    x->looked = true;
+    return x->v;
+}
+
+static void meet(const struct mmr *m, struct vying *x)
+{
+    for (; x->met < m->done; x->met++) {
+        const float *chosen = vector_of(m, &m->v[x->met]);
+        if (!chosen) continue;
+        float c = cosine(chosen, vector_of(m, x), m->dim);
+        x->near = x->met ? fmaxf(x->near, c) : c;
+    }
+}
+
+/* A candidate's worth only falls as more are chosen, so one that would not be the best with the
+ * cosines known so far, or with the least that a first one can be, is not compared any further:
+ * most of a long list never is. */
 size_t fuse_mmr(struct hit *hits, size_t n, size_t k, float lambda, int dim,
                 const float *(*vec)(void *ud, int64_t id), void *ud)
 {
-    float few[STACK_HITS], *near = few;
+    struct vying few[STACK_HITS];
+    struct mmr m = {
+        .v = few, .least = INFINITY, .lambda = lambda, .dim = dim, .vec = vec, .ud = ud
+    };
     size_t all = n;
-    if (n > STACK_HITS && !(near = malloc(n * sizeof *near))) {
-        near = few;
+    float top = -INFINITY;
+    if (n > STACK_HITS && !(m.v = malloc(n * sizeof *m.v))) {
+        m.v = few;
         n = STACK_HITS; /* out of memory: vary the first, leave the rest */
     }
-    float least = INFINITY, top = -INFINITY;
     for (size_t i = 0; i < n; i++) {
-        least = fminf(least, hits[i].score);
+        m.least = fminf(m.least, hits[i].score);
         top = fmaxf(top, hits[i].score);
-        near[i] = 0;
+        m.v[i] = (struct vying){ .h = hits[i] };
     }
-    float span = top > least ? top - least : 1;
-    for (size_t done = 0; done < k && done < n; done++) {
-        size_t best = done;
+    m.span = top > m.least ? top - m.least : 1;
+    for (; m.done < k && m.done < n; m.done++) {
+        size_t best = m.done;
         float most = -INFINITY;
-        for (size_t i = done; i < n; i++) {
-            float s = lambda * (hits[i].score - least) / span - (1 - lambda) * near[i];
+        for (size_t i = m.done; i < n; i++) {
+            struct vying *x = &m.v[i];
+            if (worth(&m, x, m.done && !x->met ? LEAST_COSINE : x->near) <= most) continue;
+            meet(&m, x);
+            float s = worth(&m, x, x->near);
             if (s > most) most = s, best = i;
         }
-        move_up(hits, near, best, done);
-        const float *chosen = vec(ud, hits[done].id);
-        for (size_t i = done + 1; chosen && i < n; i++) {
-            float c = cosine(chosen, vec(ud, hits[i].id), dim);
-            near[i] = done ? fmaxf(near[i], c) : c;
-        }
+        move_up(m.v, best, m.done);
     }
-    if (near != few) free(near);
+    for (size_t i = 0; i < n; i++) hits[i] = m.v[i].h;
+    if (m.v != few) free(m.v);
     return k < all ? k : all;
 }
 

@@ -43,6 +43,22 @@ struct fact {
     uint8_t best;    /* of them the nearest to the question at hand */
 };
 
+struct near { /* a chunk, and the place of its best window among all windows */
+    int64_t chunk;
+    size_t first;
+    float rank;
+};
+
+/* The last question: an answer is often followed by a look at the passages for the same words. */
+struct lately {
+    char *asked; /* its text, a NUL, and what was asked before; NULL: nothing was yet */
+    size_t asked_n;
+    float *v;          /* its vector */
+    struct near *near; /* in the order of their windows; cap of them fit */
+    size_t n, cap;
+    size_t want, wide; /* chunks and windows that were looked for; 0: none yet */
+};
+
 struct retriever {
     struct home *home;
     const struct persona *p;
@@ -57,7 +73,8 @@ struct retriever {
     struct map by_chunk;       /* chunk -> index in fact + 1 */
     struct map title;          /* source -> pointer into mem */
     struct readings *readings; /* made when first asked for */
-    bool windowed;             /* some chunk has several vectors */
+    struct lately last;
+    bool windowed; /* some chunk has several vectors */
     struct arena *mem;
     struct arena *tmp;
     struct err *err; /* during opening */
@@ -147,9 +164,19 @@ static int read_vector(void *ud, int64_t chunk, const float *v, int count)
     return rc;
 }
 
+static void forget_last(struct lately *l)
+{
+    if (l->asked) explicit_bzero(l->asked, l->asked_n);
+    free(l->asked);
+    free(l->v);
+    free(l->near);
+    *l = (struct lately){ 0 };
+}
+
 static void unload(struct retriever *r)
 {
     readings_free(r->readings);
+    forget_last(&r->last);
     embedding_close(&r->m);
     graph_free(r->graph);
     vectors_free(r->vectors);
@@ -249,24 +276,39 @@ static const float *vector_of(void *ud, int64_t id)
     return x ? vectors_get(r->vectors, window_id(id, x->best)) : NULL;
 }
 
-/* Question and, for a follow-up, the turns before it: one unit vector. A search by words goes on
- * without one, all 0, when the embedder cannot be asked. */
-static int query_vector(struct retriever *r, const struct query *q, float *v, struct err *err)
+static int embed_question(struct retriever *r, const struct query *q, float *v, struct err *err)
 {
     size_t dim = (size_t)r->m.e->dim, n = q->before && *q->before ? 2 : 1;
     struct span text[] = { span_of(q->text), span_of(q->before) };
     float *both = arena_alloc(r->tmp, n * dim * sizeof *both);
     int rc = both ? embed_texts(r->m.e, EMBED_QUERY, text, n, both, err) : err_nomem(err);
-    if (rc && rc != ERR_NOMEM && q->mode == QUERY_KEYWORD) {
-        memset(v, 0, dim * sizeof *v);
-        return 0;
-    }
     if (rc) return rc;
     memcpy(v, both, dim * sizeof *v);
     if (n == 1) return 0;
     kernels.axpy_f32(v, BEFORE_WEIGHT, both + dim, dim);
     float norm = sqrtf(kernels.dot_f32(v, v, dim));
     for (size_t i = 0; norm > 0 && i < dim; i++) v[i] /= norm;
+    return 0;
+}
+
+/* Makes r->last this question's: question and, for a follow-up, the turns before it are one unit
+ * vector. A search by words goes on without one, all 0, when the embedder cannot be asked. */
+static int ask(struct retriever *r, const struct query *q, struct err *err)
+{
+    struct lately *l = &r->last;
+    const char *before = q->before ? q->before : "";
+    size_t n = strlen(q->text) + 1, all = n + strlen(before) + 1;
+    if (l->asked && l->asked_n == all && !strcmp(l->asked, q->text) &&
+        !strcmp(l->asked + n, before))
+        return 0;
+    forget_last(l);
+    l->v = calloc((size_t)r->m.e->dim, sizeof *l->v);
+    int rc = l->v ? embed_question(r, q, l->v, err) : err_nomem(err);
+    if (rc) return rc != ERR_NOMEM && q->mode == QUERY_KEYWORD ? 0 : rc;
+    if (!(l->asked = malloc(all))) return err_nomem(err);
+    l->asked_n = all;
+    memcpy(l->asked, q->text, n);
+    memcpy(l->asked + n, before, all - n);
     return 0;
 }
 
@@ -298,22 +340,44 @@ static int by_score(const void *a, const void *b)
     return x->id < y->id ? -1 : x->id > y->id;
 }
 
-/* The chunks whose windows are nearest to v, best first, at most `want`: the one place that asks
- * the vectors. */
-static size_t near_chunks(struct retriever *r, const float *v, size_t want,
-                          bool (*fn)(void *, int64_t), struct filter *f, struct hit *out,
-                          struct err *err, int *rc)
+/* Looks for the chunks whose windows are nearest to the question: the one place that asks the
+ * vectors. What was found without a filter by looking at all vectors holds for fewer, too. */
+static int look_near(struct retriever *r, size_t want, bool (*fn)(void *, int64_t),
+                     struct filter *f)
 {
-    size_t wide = r->windowed ? want * WIDE : want, n = 0;
+    struct lately *l = &r->last;
+    size_t wide = r->windowed ? want * WIDE : want;
+    if (!fn && !r->graph && want <= l->want && wide <= l->wide) return 0;
     struct hit *w = arena_alloc(r->tmp, wide * sizeof *w);
-    if (!w) *rc = err_nomem(err);
-    size_t found = w ? nearby_search(r->graph, r->vectors, v, wide, fn, f, w) : 0;
-    for (size_t i = 0; i < found && n < want; i++) {
+    struct near *room = l->cap < want ? realloc(l->near, want * sizeof *room) : l->near;
+    l->want = l->wide = l->n = 0;
+    if (room) l->near = room;
+    if (!room || !w) return ERR_NOMEM;
+    if (l->cap < want) l->cap = want;
+    size_t found = nearby_search(r->graph, r->vectors, l->v, wide, fn, f, w);
+    for (size_t i = 0; i < found && l->n < want; i++) {
         int64_t chunk = window_chunk(w[i].id);
         size_t k = 0;
-        while (k < n && out[k].id != chunk) k++;
-        if (k == n) out[n++] = (struct hit){ chunk, nearness_of(r, v, chunk).rank };
+        while (k < l->n && l->near[k].chunk != chunk) k++;
+        if (k < l->n) continue;
+        l->near[l->n++] = (struct near){ chunk, i, nearness_of(r, l->v, chunk).rank };
     }
+    size_t there = vectors_count(r->vectors);
+    if (fn || r->graph || found < (wide < there ? wide : there)) return 0;
+    l->want = want;
+    l->wide = wide;
+    return 0;
+}
+
+/* The nearest chunks, best first, at most `want`. */
+static size_t near_chunks(struct retriever *r, size_t want, bool (*fn)(void *, int64_t),
+                          struct filter *f, struct hit *out, struct err *err, int *rc)
+{
+    size_t wide = r->windowed ? want * WIDE : want, n = 0;
+    const struct lately *l = &r->last;
+    if (look_near(r, want, fn, f)) *rc = err_nomem(err);
+    for (size_t i = 0; i < l->n && n < want && l->near[i].first < wide; i++)
+        out[n++] = (struct hit){ l->near[i].chunk, l->near[i].rank };
     qsort(out, n, sizeof *out, by_score);
     return n;
 }
@@ -342,8 +406,8 @@ static size_t query_terms(const struct retriever *r, const struct query *q, stru
 }
 
 /* Candidates, best first; `score` in [0, 1]. */
-static size_t rank(struct retriever *r, const struct query *q, const float *v, size_t want,
-                   struct hit *out, size_t cap, struct err *err, int *rc)
+static size_t rank(struct retriever *r, const struct query *q, size_t want, struct hit *out,
+                   size_t cap, struct err *err, int *rc)
 {
     struct filter f = { r, q };
     bool some = filtered(q);
@@ -355,7 +419,7 @@ static size_t rank(struct retriever *r, const struct query *q, const float *v, s
         return 0;
     }
     if (q->mode != QUERY_KEYWORD)
-        na = near_chunks(r, v, want, some ? keep_window : NULL, &f, a, err, rc);
+        na = near_chunks(r, want, some ? keep_window : NULL, &f, a, err, rc);
     if (q->mode != QUERY_VECTOR)
         nb = bm25_search(r->words, t, query_terms(r, q, t), want, some ? keep : NULL, &f, b, err);
     n = fuse_rankings(a, na, b, nb, r->m.weight, out, cap);
@@ -391,8 +455,8 @@ static size_t cut(const struct retriever *r, const struct query *q, const float 
     return kept;
 }
 
-static int fill(struct retriever *r, const struct query *q, const float *v, const struct hit *hit,
-                size_t n, struct passages *out, struct err *err)
+static int fill(struct retriever *r, const struct query *q, const struct hit *hit, size_t n,
+                struct passages *out, struct err *err)
 {
     float *sim = arena_alloc(r->tmp, (n + 1) * sizeof *sim);
     bool *want = arena_alloc(r->tmp, (n + 1) * sizeof *want);
@@ -400,7 +464,7 @@ static int fill(struct retriever *r, const struct query *q, const float *v, cons
     if (!sim || !want) return err_nomem(err);
     /* Only an adaptive k asks how near the others are. */
     size_t most = !q->adaptive && q->k > 0 && (size_t)q->k < n ? (size_t)q->k : n;
-    for (size_t i = 0; i < most; i++) sim[i] = nearness_of(r, v, hit[i].id).best;
+    for (size_t i = 0; i < most; i++) sim[i] = nearness_of(r, r->last.v, hit[i].id).best;
     size_t kept = cut(r, q, sim, want, n);
     out->p = arena_alloc(out->mem, (kept + 1) * sizeof *out->p);
     if (!out->p) return err_nomem(err);
@@ -427,13 +491,12 @@ int retrieve(struct retriever *r, const struct query *q, struct passages *out, s
     size_t k = q->k > 0 ? (size_t)q->k : 5, want = k * 4 > CANDIDATES ? k * 4 : CANDIDATES;
     struct hit *hit = calloc(2 * want, sizeof *hit);
     arena_reset(r->tmp);
-    float *v = arena_alloc(r->tmp, (size_t)r->m.e->dim * sizeof *v);
-    if (!hit || !v || !(out->mem = arena_new(0))) rc = err_nomem(err);
-    if (!rc && v) rc = query_vector(r, q, v, err);
-    size_t n = rc ? 0 : rank(r, q, v, want, hit, 2 * want, err, &rc);
+    if (!hit || !(out->mem = arena_new(0))) rc = err_nomem(err);
+    if (!rc) rc = ask(r, q, err);
+    size_t n = rc ? 0 : rank(r, q, want, hit, 2 * want, err, &rc);
     if (!rc && q->diversity > 0)
         n = fuse_mmr(hit, n, k, 1 - q->diversity, r->m.e->dim, vector_of, r);
-    if (!rc) rc = fill(r, q, v, hit, n, out, err);
+    if (!rc) rc = fill(r, q, hit, n, out, err);
     free(hit);
     if (rc) passages_clear(out);
     return rc;
