@@ -181,18 +181,16 @@ void archive_walk(const uint8_t *p, size_t n, struct wire_out *out)
     struct archive_entry *e;
     uint8_t *buf = malloc(BLOCK_BYTES);
     int rc = a && buf ? ARCHIVE_OK : ARCHIVE_FATAL, stop = 0;
-    bool any = false;
     while (rc == ARCHIVE_OK && !stop) {
         do rc = archive_read_next_header(a, &e);
         while (rc == ARCHIVE_RETRY);
         if (rc == ARCHIVE_WARN) rc = ARCHIVE_OK;
         if (rc != ARCHIVE_OK) break;
-        any = true;
         if (archive_format(a) == ARCHIVE_FORMAT_RAW && archive_filter_count(a) < 2)
             stop = wire_fault(out, FAULT_KIND) || true; /* neither archive nor compressed */
         else stop = send_entry(a, e, buf, out);
     }
-    if (!stop && (rc != ARCHIVE_EOF || !any)) wire_fault(out, a ? fault_of(a) : FAULT_BROKEN);
+    if (!stop && rc != ARCHIVE_EOF) wire_fault(out, a ? fault_of(a) : FAULT_BROKEN);
     if (a) archive_read_free(a);
     free(buf);
 }
@@ -293,10 +291,14 @@ const char *zip_kind(const uint8_t *p, size_t n)
     struct archive *a = open_archive(p, n, true);
     struct archive_entry *e;
     const char *kind = "zip";
+    bool package = false;
+    int rc = ARCHIVE_OK;
     if (!a) return kind;
-    for (int i = 0; i < LOOK_AT && archive_read_next_header(a, &e) >= ARCHIVE_WARN; i++) {
+    for (int i = 0; i < LOOK_AT && (rc = archive_read_next_header(a, &e)) >= ARCHIVE_WARN; i++) {
+        if (rc == ARCHIVE_EOF) break;
         const char *name = archive_entry_pathname(e);
         if (!name) continue;
+        package |= !strcmp(name, "[Content_Types].xml");
         if (!strcmp(name, "mimetype")) kind = by_mimetype(a);
         else if (str_starts(name, "word/document") && str_ends(name, ".xml")) kind = "docx";
         else if (str_starts(name, "ppt/presentation") && str_ends(name, ".xml")) kind = "pptx";
@@ -308,5 +310,6 @@ const char *zip_kind(const uint8_t *p, size_t n)
         break;
     }
     archive_read_free(a);
-    return kind;
+    if (!package || !kind || strcmp(kind, "zip") != 0) return kind;
+    return rc < ARCHIVE_WARN ? "docx" : NULL; /* cut off before its main part, or another kind */
 }

@@ -48,16 +48,26 @@ void doctext_para(struct doctext *d)
 enum fault doctext_finish(struct doctext *d)
 {
     if (d->text.failed == ERR_NOMEM) return FAULT_NOMEM;
-    d->text.failed = 0; /* at its limit: `partial` says so */
+    d->text.failed = 0;                              /* at its limit: `partial` says so */
+    if (!utf8_valid(buf_str(&d->text), d->text.n)) { /* XML with bytes that it should not have */
+        struct buf clean = BUF_INIT(4 * TEXT_MAX);
+        utf8_clean(&clean, d->text.p, d->text.n);
+        buf_free(&d->text);
+        d->text = clean;
+        if (clean.failed) return FAULT_NOMEM;
+    }
     struct span s = { buf_str(&d->text), d->text.n };
     return span_trim(s).n ? FAULT_NONE : FAULT_EMPTY;
 }
 
 void doctext_field(struct buf *field, const char *s, size_t n)
 {
-    struct span t = span_trim((struct span){ s, n });
-    if (field->n || !t.n) return;
-    buf_add(field, t.p, utf8_cut(t.p, t.n, 250));
+    struct buf clean = BUF_INIT(1 << 20);
+    if (field->n) return;
+    utf8_clean(&clean, s, n);
+    struct span t = span_trim((struct span){ buf_str(&clean), clean.n });
+    if (t.n) buf_add(field, t.p, utf8_cut(t.p, t.n, 250));
+    buf_free(&clean);
     for (size_t i = 0; i < field->n; i++)
         if ((unsigned char)field->p[i] < 32) field->p[i] = ' ';
 }

@@ -19,7 +19,7 @@ struct made_entry {
 
 #define MADE_TIME 1551561240
 
-/* how: "zip", "stored" (a zip that compresses nothing), "tar", "tar.gz", "gz". Free with buf_free. */
+/* how: "zip", "stored" (a zip that compresses nothing), "tar", "tar.gz", "gz". buf_free it. */
 static inline struct buf made_archive(const char *how, const struct made_entry *e, size_t n)
 {
     struct buf out = BUF_INIT(256 << 20);

@@ -119,7 +119,7 @@ static void pdf_lines(void **state)
               "(ther)] TJ ET BT 1 0 0 1 300 500 Tm <41> Tj 1 0 0 1 330 500 Tm (b) Tj ET",
               MADE_FONT),
           "I keep two goats, and they are fond of the sea and the example of one long line is this "
-          "line, which is long and goes on.\n\nNew paragraph: caf\xC3\xA9 (\xE2\x82\xAC 5)\nToge "
+          "line, which is long and goes on.\n\nNew paragraph: caf\xC3\xA9 (\xE2\x82\xAC 5)\n\nToge "
           "ther\n\n"
           "A b",
           &d);
