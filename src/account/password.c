@@ -25,6 +25,7 @@
 #define BCRYPT_COST_MIN 4
 #define BCRYPT_COST_MAX 16 /* some four seconds */
 #define BCRYPT_BYTES    60
+#define BCRYPT_LOOKS_AT 72
 
 /* The commonest of at least eight bytes, from what leaks again and again. */
 static const char COMMON[] =
@@ -144,12 +145,16 @@ bool password_stale(const char *hash)
     return is_bcrypt(hash) || crypto_pwhash_argon2id_str_needs_rehash(hash, ops, mem) != 0;
 }
 
+/* libcrypt refuses passwords of 512 bytes; what bcrypt does not look at is left out for it. */
 static int check_bcrypt(const char *password, const char *hash, struct err *err)
 {
+    char used[BCRYPT_LOOKS_AT + 1];
     struct crypt_data *data = calloc(1, sizeof *data);
     if (!data) return err_nomem(err);
-    const char *got = crypt_rn(password, hash, data, sizeof *data);
+    snprintf(used, sizeof used, "%s", password);
+    const char *got = crypt_rn(used, hash, data, sizeof *data);
     bool right = got && strlen(got) == BCRYPT_BYTES && !sodium_memcmp(got, hash, BCRYPT_BYTES);
+    sodium_memzero(used, sizeof used);
     sodium_memzero(data, sizeof *data);
     free(data);
     return right ? 0 : ERR_KEY;

@@ -236,8 +236,9 @@ int account_refresh(struct accounts *as, const char *refresh, struct account_tok
     enum refresh_result what = REFRESH_UNKNOWN;
     struct session s = { 0 };
     struct account a = { 0 };
+    bool good = word_digest(REFRESH, refresh, old); /* refresh may stand in out */
     memset(out, 0, sizeof *out);
-    if (!word_digest(REFRESH, refresh, old)) return no_refresh(err);
+    if (!good) return no_refresh(err);
     word_make(out->refresh);
     word_digest(REFRESH, out->refresh, next);
     int rc = service_session_rotate(as->sv, old, next, account_now(as) + as->o.refresh_seconds,

@@ -101,6 +101,13 @@ static void other_claims(void **state)
     refuse(forge(HEAD, payload("likeness", AUD, NOW, NOW, ""), KEY), "exp is iat");
     refuse(forge(HEAD, payload("likeness", AUD, NOW, NOW + 900, ",\"iss\":\"likeness\""), KEY),
            "twice");
+    refuse(forge(HEAD,
+                 "{\"iss\":\"likeness\",\"aud\":\"" AUD "\","
+                 "\"sub\":\"01020300000000000000000000000000\","
+                 "\"sid\":\"09080700000000000000000000000000\","
+                 "\"iat\":1700000000,\"nbf\":1700000060,\"exp\":1700000900}",
+                 KEY),
+           "nbf alone");
     refuse(forge(HEAD, "{}", KEY), "no claims");
     refuse(forge(HEAD, "[]", KEY), "no object");
     refuse(forge(HEAD, "null", KEY), "null");
