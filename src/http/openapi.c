@@ -243,6 +243,7 @@ static size_t tag_length(const struct route *r) { return strcspn(r->name, "."); 
 
 static void operation(struct doc *d, json_t *paths, const struct route *r)
 {
+    static const char *const access[] = { "anyone", "account", "chat", "read", "manage", "owner" };
     char method[8] = "", id[64];
     json_t *path = json_object_get(paths, r->path);
     if (!path) path = object(d, paths, r->path);
@@ -258,6 +259,7 @@ static void operation(struct doc *d, json_t *paths, const struct route *r)
     if (r->about) text(d, op, "description", r->about);
     json_t *tags = put(d, op, "tags", json_array());
     append(d, tags, json_stringn(r->name, tag_length(r)));
+    text(d, op, "x-access", access[r->access]);
     security(d, op, r);
     json_t *parameters = json_array();
     path_parameters(d, parameters, r->path);
