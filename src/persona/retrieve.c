@@ -40,7 +40,8 @@ struct fact {
     int32_t topic;
     uint32_t row;    /* of its first vector; the others follow */
     uint8_t windows; /* vectors it has */
-    uint8_t best;    /* of them the nearest to the question at hand */
+    uint8_t best;    /* of them the nearest to the question of this number */
+    uint32_t asked;
 };
 
 struct near { /* a chunk, and the place of its best window among all windows */
@@ -74,7 +75,8 @@ struct retriever {
     struct map title;          /* source -> pointer into mem */
     struct readings *readings; /* made when first asked for */
     struct lately last;
-    bool windowed; /* some chunk has several vectors */
+    uint32_t asked; /* number of the last question */
+    bool windowed;  /* some chunk has several vectors */
     struct arena *mem;
     struct arena *tmp;
     struct err *err; /* during opening */
@@ -268,14 +270,6 @@ static bool filtered(const struct query *q)
     return q->source || q->topic >= 0 || q->from != CLOCK_NONE || q->to != CLOCK_NONE;
 }
 
-/* The window that was nearest to the question stands for its chunk. */
-static const float *vector_of(void *ud, int64_t id)
-{
-    const struct retriever *r = ud;
-    const struct fact *x = fact_of(r, id);
-    return x ? vectors_get(r->vectors, window_id(id, x->best)) : NULL;
-}
-
 static int embed_question(struct retriever *r, const struct query *q, float *v, struct err *err)
 {
     size_t dim = (size_t)r->m.e->dim, n = q->before && *q->before ? 2 : 1;
@@ -302,6 +296,7 @@ static int ask(struct retriever *r, const struct query *q, struct err *err)
         !strcmp(l->asked + n, before))
         return 0;
     forget_last(l);
+    r->asked++;
     l->v = calloc((size_t)r->m.e->dim, sizeof *l->v);
     int rc = l->v ? embed_question(r, q, l->v, err) : err_nomem(err);
     if (rc) return rc != ERR_NOMEM && q->mode == QUERY_KEYWORD ? 0 : rc;
@@ -323,6 +318,7 @@ static struct nearness nearness_of(const struct retriever *r, const float *v, in
     struct fact *x = fact_of(r, chunk);
     struct nearness n = { 0 };
     float sum = 0;
+    if (x) x->asked = r->asked;
     for (int i = 0; x && i < x->windows; i++) {
         const float *w = vectors_row(r->vectors, x->row + (size_t)i);
         float c = kernels.dot_f32(v, w, (size_t)r->m.e->dim);
@@ -331,6 +327,16 @@ static struct nearness nearness_of(const struct retriever *r, const float *v, in
     }
     if (x && x->windows) n.rank = BEST_WINDOW * n.best + (1 - BEST_WINDOW) * sum / x->windows;
     return n;
+}
+
+/* The window that is nearest to the question stands for its chunk. */
+static const float *vector_of(void *ud, int64_t id)
+{
+    const struct retriever *r = ud;
+    const struct fact *x = fact_of(r, id);
+    if (!x || !x->windows) return NULL;
+    if (x->asked != r->asked) nearness_of(r, r->last.v, id);
+    return vectors_row(r->vectors, x->row + (size_t)x->best);
 }
 
 static int by_score(const void *a, const void *b)
