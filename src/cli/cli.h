@@ -39,6 +39,7 @@ enum needs {
     NEEDS_READ,        /* the home, to read */
     NEEDS_WRITE,       /* the home, to change */
     NEEDS_PERSONA = 4, /* and the persona that --persona or the setting names */
+    NEEDS_OR_JOB = 8,  /* beside a server the command makes a job of it: see beside.c */
 };
 
 struct cli;
@@ -137,6 +138,7 @@ struct cli {
     struct setting_value setting[SETTING_COUNT];
     bool json, quiet;
     struct home *home;
+    struct service *service; /* beside a server, to which jobs can be given; else NULL */
     struct persona *persona;
     struct remote *remote; /* NULL: the settings name none */
     json_t *out;           /* what --json prints; main decrefs */
@@ -283,6 +285,16 @@ void making_end(struct making *m, const struct answer *a); /* a NULL: it failed 
 /* ---- cmd_remote.c ---- */
 /* c->remote, when the settings name a server; and embedders `remote:MODEL` ask it. No network. */
 int cli_open_remote(struct cli *c, struct err *err);
+
+/* ---- beside.c: while a server holds the home ---- */
+/* Is it a server that does? Then c->service is open. c->home: to read. */
+bool beside_open(struct cli *c);
+/* The file at path ("-": standard input) as a file of the server's spool. */
+int beside_spool(struct cli *c, const char *path, char name[33], uint64_t *bytes, struct err *err);
+void beside_unspool(struct cli *c, const char *name);
+/* A job for c->persona (args: stolen), followed to its end; *result: the caller's, its error is
+ * returned. ERR_CANCEL after Ctrl-C: the job goes on. */
+int beside_run(struct cli *c, const char *kind, json_t *args, json_t **result, struct err *err);
 
 /* ---- hints.c: what to do next ---- */
 #define HINT_BYTES 128

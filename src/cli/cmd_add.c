@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include "base/clock.h"
+#include "base/io.h"
 #include "base/str.h"
 #include "persona/ingest.h"
 #include "text/format.h"
@@ -366,8 +367,109 @@ static int prepare(struct cli *c, struct ingest *in, struct err *err)
         if (!strcmp(c->args.pos[i], "-")) ui_stdin_is_data();
     int rc = known_format(in->as, err);
     if (!rc) rc = zone(arg_str(c, "tz"), &in->tz_offset, err);
-    if (!rc && me && (in->dry_run || arg_flag(c, "who"))) rc = aliases_for_now(c->persona, me, err);
+    if (!rc && me && (in->dry_run || arg_flag(c, "who") || c->service))
+        rc = aliases_for_now(c->persona, me, err);
     else if (!rc && me) rc = persona_alias_add(c->home, c->persona, me, err);
+    return rc;
+}
+
+/* ---- beside a server ---- */
+
+struct handing {
+    struct cli *c;
+    json_t *files;
+};
+
+static int hand_over(void *ud, const char *path, struct err *err)
+{
+    struct handing *h = ud;
+    char name[33];
+    uint64_t bytes;
+    int rc = beside_spool(h->c, path, name, &bytes, err);
+    if (!rc && json_array_append_new(h->files, json_pack("{s:s, s:o, s:I}", "spool", name, "name",
+                                                         jtext(path), "bytes", (json_int_t)bytes)))
+        rc = err_nomem(err);
+    return rc;
+}
+
+static uint64_t number_of(const json_t *o, const char *key)
+{
+    return (uint64_t)json_integer_value(json_object_get(o, key));
+}
+
+static int64_t time_of(const json_t *o, const char *key)
+{
+    int64_t t;
+    const char *s = json_string_value(json_object_get(o, key));
+    return s && clock_parse_iso(span_of(s), &t) ? t : CLOCK_NONE;
+}
+
+/* What the job says of a file, told as if it had been read here. */
+static void tell_file(struct adding *a, const json_t *o)
+{
+    size_t i;
+    json_t *note;
+    struct ingest_file f = {
+        .path = json_string_value(json_object_get(o, "name")) ?: "",
+        .format = json_string_value(json_object_get(o, "format")),
+        .error = json_string_value(json_object_get(json_object_get(o, "error"), "message")),
+        .added = number_of(o, "added"),
+        .known = number_of(o, "known"),
+        .voice = number_of(o, "voice"),
+        .context = number_of(o, "context"),
+        .chunks = number_of(o, "chunks"),
+        .bytes = number_of(o, "bytes"),
+        .source = (int64_t)number_of(o, "source"),
+        .from = time_of(o, "from"),
+        .to = time_of(o, "to"),
+        .nobody = json_is_true(json_object_get(o, "nobody")),
+    };
+    json_array_foreach(json_object_get(o, "notes"), i, note)
+    {
+        const char *what = json_string_value(json_object_get(note, "what"));
+        if (f.n_notes == INGEST_NOTES || !what) break;
+        struct ingest_note *n = &f.notes[f.n_notes++];
+        snprintf(n->what, sizeof n->what, "%s", what);
+        n->count = number_of(note, "count");
+        n->first = number_of(note, "first");
+    }
+    on_file(a, &f);
+}
+
+static int add_beside(struct cli *c, struct adding *a, struct ingest_totals *t, struct err *err)
+{
+    struct handing h = { c, json_array() };
+    json_t *args = NULL, *done = NULL, *file;
+    size_t i;
+    int rc = 0;
+    for (i = 0; i < c->args.n_pos && !rc; i++)
+        rc = strcmp(c->args.pos[i], "-") ? io_walk(c->args.pos[i], hand_over, &h, err)
+                                         : hand_over(&h, "-", err);
+    if (!rc) {
+        args = json_pack("{s:O, s:s*, s:s*, s:s*, s:s*, s:I, s:i}", "files", h.files, "as",
+                         a->in->as, "by", a->in->by, "map", a->in->map, "me", arg_str(c, "me"),
+                         "tz", (json_int_t)a->in->tz_offset, "day_first", a->in->day_first);
+        rc = args ? 0 : err_nomem(err);
+    }
+    if (rc)
+        json_array_foreach(h.files, i, file)
+            beside_unspool(c, json_string_value(json_object_get(file, "spool")));
+    else rc = beside_run(c, "ingest", args, &done, err);
+    json_array_foreach(json_object_get(done, "files"), i, file) tell_file(a, file);
+    *t = (struct ingest_totals){ .files = i,
+                                 .failed = number_of(done, "failed"),
+                                 .added = number_of(done, "added"),
+                                 .known = number_of(done, "known"),
+                                 .voice = number_of(done, "voice"),
+                                 .context = number_of(done, "context"),
+                                 .chunks = number_of(done, "chunks") };
+    if (!rc && t->files && t->failed == t->files) {
+        json_t *e = json_object_get(json_array_get(json_object_get(done, "files"), 0), "error");
+        const char *text = json_string_value(json_object_get(e, "message"));
+        rc = err_set(err, ERR_PARSE, "%s", text ? text : "no file could be read");
+    }
+    json_decref(h.files);
+    json_decref(done);
     return rc;
 }
 
@@ -385,7 +487,8 @@ int cmd_add(struct cli *c, struct err *err)
     in.progress = ui_progress_begin();
     if (arg_flag(c, "who")) return list_people(c, &in, err);
     if (c->json) a.files = json_array();
-    rc = ingest_paths(&in, c->args.pos, c->args.n_pos, &t, err);
+    if (c->service && !in.dry_run) rc = add_beside(c, &a, &t, err);
+    else rc = ingest_paths(&in, c->args.pos, c->args.n_pos, &t, err);
     ui_progress_end();
     say_group(&a);
     if (!rc || t.files > 1) say_error(&a);

@@ -53,7 +53,7 @@ static const char *name_of(const struct names *l, const uint8_t uid[VAULT_UID])
 
 static void progress_text(const struct row_job *r, char out[96])
 {
-    char done[32], total[32], when[24];
+    char done[32], total[32];
     if (r->state == JOB_RUNNING && r->total)
         snprintf(out, 96, "%s %s of %s %s", r->stage, ui_number(r->done, done),
                  ui_number(r->total, total), r->unit);
@@ -61,7 +61,9 @@ static void progress_text(const struct row_job *r, char out[96])
         snprintf(out, 96, "%s %s %s", r->stage, ui_number(r->done, done), r->unit);
     else if (r->state == JOB_WAITING && r->attempts)
         snprintf(out, 96, "tried %s before", r->attempts == 1 ? "once" : "more than once");
-    else if (job_is_over(r->state)) snprintf(out, 96, "%s", clock_date(r->finished_at, when));
+    else if (job_is_over(r->state) && r->started_at != CLOCK_NONE)
+        snprintf(out, 96, "after %s s",
+                 ui_number((uint64_t)(r->finished_at - r->started_at), done));
     else *out = 0;
 }
 
@@ -81,7 +83,7 @@ static void print_error(const struct row_job *r)
 
 static void print_job(struct view *v, const struct row_job *r)
 {
-    char text[96], when[24];
+    char text[96], when[32];
     bool asked = r->cancel && !job_is_over(r->state);
     progress_text(r, text);
     ui_styled(UI_BOLD, "%6lld  ", (long long)r->id);
@@ -89,7 +91,8 @@ static void print_job(struct view *v, const struct row_job *r)
     ui_printf("  ");
     ui_cell(name_of(&v->names, r->persona), 14);
     ui_styled(style_of(r->state), "  %-9s", asked ? "stopping" : job_state_word(r->state));
-    ui_printf("  %s  %s\n", clock_date(r->created_at, when), text);
+    clock_iso(r->created_at, when);
+    ui_printf("  %.10s %.5s  %s\n", when, when + 11, text);
     if (r->state == JOB_FAILED) print_error(r);
 }
 
@@ -99,8 +102,8 @@ static int show_job(void *ud, const struct row_job *r)
     v->n++;
     if (v->out) return json_array_append_new(v->out, job_json(r)) ? ERR_NOMEM : 0;
     if (v->n == 1)
-        ui_styled(UI_DIM, "%6s  %-8s  %-14s  %-9s  %-10s\n", "id", "kind", "persona", "state",
-                  "since");
+        ui_styled(UI_DIM, "%6s  %-8s  %-14s  %-9s  %s\n", "id", "kind", "persona", "state",
+                  "since (UTC)");
     print_job(v, r);
     return 0;
 }

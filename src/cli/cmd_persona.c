@@ -403,7 +403,14 @@ int cmd_forget(struct cli *c, struct err *err)
         if ((rc = confirm_name(c->persona, err))) return rc;
     }
     persona_counts(c->home, c->persona, &n, NULL);
-    if ((rc = store_persona_forget(c->home->store, c->persona->seal.id, err))) return rc;
+    if (c->service) {
+        json_t *done = NULL;
+        rc = beside_run(c, "forget", json_object(), &done, err);
+        json_decref(done);
+    } else {
+        rc = store_persona_forget(c->home->store, c->persona->seal.id, err);
+    }
+    if (rc) return rc;
     if (c->json)
         c->out = json_pack("{s:s, s:o}", "forgotten", c->persona->id, "counts", json_counts(&n));
     else

@@ -77,6 +77,18 @@ static int find_source(void *ud, const struct source *s)
     return 0;
 }
 
+static int delete_beside(struct cli *c, int64_t id, struct gone *g, struct err *err)
+{
+    json_t *done = NULL;
+    int rc = beside_run(c, "delete", json_pack("{s:I}", "source", (json_int_t)id), &done, err);
+    g->pieces = (uint64_t)json_integer_value(json_object_get(done, "pieces"));
+    g->chunks = (uint64_t)json_integer_value(json_object_get(done, "chunks"));
+    g->vectors = (uint64_t)json_integer_value(json_object_get(done, "vectors"));
+    g->turns = (uint64_t)json_integer_value(json_object_get(done, "turns"));
+    json_decref(done);
+    return rc;
+}
+
 static int delete_source(struct cli *c, int64_t id, struct err *err)
 {
     struct listing l = { 0 };
@@ -94,9 +106,13 @@ static int delete_source(struct cli *c, int64_t id, struct err *err)
                  l.title);
         if ((rc = ui_confirm(q, err))) return rc;
     }
-    if ((rc = source_delete(c->home, c->persona, id, &g, err))) return rc;
-    rc = persona_settle(c->home, c->persona, ui_progress_begin(), err);
-    ui_progress_end();
+    if (c->service) {
+        rc = delete_beside(c, id, &g, err);
+    } else if (!(rc = source_delete(c->home, c->persona, id, &g, err))) {
+        rc = persona_settle(c->home, c->persona, ui_progress_begin(), err);
+        ui_progress_end();
+    }
+    if (rc) return rc;
     if (c->json) c->out = json_pack("{s:I, s:o}", "deleted", (json_int_t)id, "gone", jgone(&g));
     else {
         ui_printf("Deleted source %lld: %s, %s, %s", (long long)id,

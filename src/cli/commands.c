@@ -301,7 +301,7 @@ const struct command commands[] = {
       "and JSONL; a folder means all files in it; - is standard input. The same file twice adds "
       "nothing; a longer export of a known chat adds what is new. One file comes in whole or not "
       "at all.",
-      o_add, 1, -1, NEEDS_WRITE | NEEDS_PERSONA, cmd_add,
+      o_add, 1, -1, NEEDS_OR_JOB | NEEDS_WRITE | NEEDS_PERSONA, cmd_add,
       "likeness add --me \"Ann Lee,ann@example.org\" \"WhatsApp Chat with Bob.txt\"\n"
       "likeness add ~/journal mail.mbox\n"
       "likeness add letters.csv --map text=body,date=sent --by \"Ann Lee\"" },
@@ -324,8 +324,7 @@ const struct command commands[] = {
     { "sources", "list or delete what came in", "",
       "Deleting a source deletes its pieces, chunks and vectors and the conversation turns that "
       "rest on it, and says what went.",
-      o_sources, 0, 0, NEEDS_NOTHING, cmd_sources,
-      "likeness sources\nlikeness sources --delete 3" },
+      o_sources, 0, 0, NEEDS_OR_JOB, cmd_sources, "likeness sources\nlikeness sources --delete 3" },
     { "jobs", "list, follow or stop the jobs of a server", "[ID]",
       "Uploads, deletions, exports and the like are jobs of `likeness serve`. They are kept in the "
       "home, so this works beside a running server and without one; a job that waits begins when a "
@@ -359,8 +358,8 @@ const struct command commands[] = {
       o_import, 1, 1, NEEDS_WRITE, cmd_import,
       "likeness import ann.likeness --name \"Ann (2024)\"" },
     { "forget", "destroy a persona: its key first, then all that is stored", "PERSONA",
-      "Cannot be undone. Files exported before are not touched.", o_forget, 1, 1, NEEDS_WRITE,
-      cmd_forget, "likeness forget Ann" },
+      "Cannot be undone. Files exported before are not touched.", o_forget, 1, 1,
+      NEEDS_OR_JOB | NEEDS_WRITE, cmd_forget, "likeness forget Ann" },
     { "model catalogue", "list models worth having, with size, licence and memory", "",
       "These models are made and published by others. Nothing is fetched before you ask for it.",
       o_none, 0, 0, NEEDS_NOTHING, cmd_model_catalogue, "likeness model catalogue" },

@@ -10,7 +10,9 @@
 #include "persona/work.h"
 
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 struct serve {
     struct world world;
@@ -25,7 +27,15 @@ static int make_spool(struct world *w, const char *home, struct err *err)
     w->spool_dir = buf_take(&dir);
     if (!w->spool_dir) return err_nomem(err);
     int rc = io_mkdirs(w->spool_dir, 0700, err);
-    return rc ? rc : service_note_key(w->service, "spool_key", w->spool_key, err);
+    return rc ? rc : service_note_key(w->service, WORLD_SPOOL_KEY, w->spool_key, err);
+}
+
+/* Who holds the home, for command lines beside this server. */
+static int tell(struct service *sv, struct err *err)
+{
+    char pid[24];
+    int n = snprintf(pid, sizeof pid, "%ld", (long)getpid());
+    return service_note_put(sv, WORLD_SERVER, pid, (size_t)n, err);
 }
 
 int serve_start(struct home *h, const struct serve_opts *o, struct serve **out, struct err *err)
@@ -54,6 +64,7 @@ int serve_start(struct home *h, const struct serve_opts *o, struct serve **out, 
         rc = jobs_open(w->service, work_kinds, w, o->job_workers ? o->job_workers : 1, &w->jobs,
                        err);
     if (!rc) rc = server_start(&o->server, w, s->accounts, &s->server, err);
+    if (!rc) rc = tell(w->service, err);
     if (rc) serve_stop(s, 0);
     else *out = s;
     return rc;
@@ -66,6 +77,7 @@ struct accounts *serve_accounts(struct serve *s) { return s->accounts; }
 void serve_stop(struct serve *s, int seconds)
 {
     if (!s) return;
+    if (s->server) service_note_put(s->world.service, WORLD_SERVER, NULL, 0, NULL);
     server_stop(s->server, seconds);
     jobs_close(s->world.jobs);
     accounts_close(s->accounts);

@@ -82,6 +82,13 @@ static const char *arg(const struct work *k, const char *name)
     return json_string_value(json_object_get(k->args, name));
 }
 
+/* 1: 03/04 is 3 April; 0: 4 March; else it is for the file to say. */
+static int day_first(const struct work *k)
+{
+    const json_t *v = json_object_get(k->args, "day_first");
+    return json_is_integer(v) && json_integer_value(v) >= 0 ? json_integer_value(v) > 0 : -1;
+}
+
 /* The writer with the persona open, and back: its desks are told when something changed. */
 static int write_begin(struct work *k, struct home **h, struct persona **p)
 {
@@ -204,8 +211,8 @@ static int take_file(struct taking *t, FILE *f, const char *name, struct ingest_
                          .as = arg(k, "as"),
                          .map = arg(k, "map"),
                          .by = arg(k, "by"),
-                         .day_first = -1,
                          .tz_offset = (long)json_integer_value(json_object_get(k->args, "tz")),
+                         .day_first = day_first(k),
                          .who = list_people,
                          .progress = k->run->progress,
                          .ud = t };

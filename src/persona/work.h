@@ -3,7 +3,8 @@
  *
  *     kind      args                                                   result
  *     ingest    {"files": [{"spool": NAME, "name": "chat.txt", "bytes": N}],
- *                "as"?, "by"?, "map"?, "me"?, "tz"?: seconds}          {"files": [...], "added", ...}
+ *                "as"?, "by"?, "map"?, "me"?, "tz"?: seconds, "day_first"?: -1, 0, 1}
+ *                                                                      {"files": [...], "added", ...}
  *     settle    {}                                                     {}
  *     embed     {"embedder": NAME}                                     {"embedder"}
  *     delete    {"source": N}                                          {"pieces", "chunks", ...}

@@ -10,6 +10,11 @@
 struct remote;
 struct jobs;
 
+/* Notes of the service (service_note_get): the key of what is in spool_dir; and while a server runs
+ * its process number, in digits. */
+#define WORLD_SPOOL_KEY "spool_key"
+#define WORLD_SERVER    "server"
+
 struct world {
     struct pool *pool;
     struct service *service;
