@@ -77,7 +77,8 @@ enum {
     ROUTE_UNLIMITED = 64, /* health pages: no rate limit */
     ROUTE_LOGIN = 128,    /* counts against the stricter limit per address */
     ROUTE_OPENAI = 256,   /* errors in OpenAI's form: {"error": {"message", "type", "code"}} */
-    ROUTE_LOOSE = 512     /* fields that are not declared are passed over, not refused */
+    ROUTE_LOOSE = 512,    /* fields that are not declared are passed over, not refused */
+    ROUTE_ASK = 1024      /* asks and changes nothing, whatever the method: audited soon after */
 };
 struct call;
 struct route {

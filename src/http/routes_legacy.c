@@ -407,8 +407,8 @@ const struct route routes_legacy[] = {
     { "GET", "/api", ACCESS_ACCOUNT, ROUTE_KEYS | ROUTE_AUDIT | ROUTE_LOOSE, .query = PAGE,
       .reply = PAGED, .status = 200, .run = page, .name = "text.list",
       .summary = "What your own persona is made of" },
-    { "POST", "/api/prompt", ACCESS_ACCOUNT, ROUTE_KEYS | ROUTE_AUDIT | ROUTE_LOOSE, .body = PROMPT,
-      .reply = PROMPTED, .status = 200, .run = prompt, .name = "text.prompt",
+    { "POST", "/api/prompt", ACCESS_ACCOUNT, ROUTE_KEYS | ROUTE_AUDIT | ROUTE_ASK | ROUTE_LOOSE,
+      .body = PROMPT, .reply = PROMPTED, .status = 200, .run = prompt, .name = "text.prompt",
       .summary = "Ask your own persona" },
     ROUTE_END
 };
