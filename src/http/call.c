@@ -163,7 +163,12 @@ static int plain_begin(struct request *q, struct err *err)
 {
     const char *type = call_header(&q->call, "Content-Type");
     bool form = q->call.route->flags & ROUTE_FORM;
+    const char *packed = call_header(&q->call, "Content-Encoding");
     q->body.max = body_max(q);
+    if (packed && strcasecmp(packed, "identity")) {
+        q->call.status = 415;
+        return err_set(err, ERR_INVAL, "packed bodies (Content-Encoding) are not taken");
+    }
     if (type && form && media_is(type, "application/x-www-form-urlencoded", NULL)) q->texts = true;
     else if (type && !media_is(type, "application/json", "+json")) {
         q->call.status = 415;
@@ -244,7 +249,8 @@ int call_audit(struct call *c, int status, struct err *err)
     const struct route *r = c->route;
     struct row_audit a = { .at = clock_now(), .account = c->who.account, .status = status };
     if (!(r->flags & ROUTE_AUDIT) || !c->world || !c->world->service) return 0;
-    bool change = strcmp(r->method, "GET") && r->access != ACCESS_CHAT && r->access != ACCESS_READ;
+    bool change = strcmp(r->method, "GET") && !(r->flags & ROUTE_ASK) && r->access != ACCESS_CHAT &&
+                  r->access != ACCESS_READ;
     memcpy(a.persona, c->persona, VAULT_UID);
     snprintf(a.action, sizeof a.action, "%s", r->name);
     json_t *j = json_pack("{s:s,s:s}", "request", c->request_id, "address", c->address);

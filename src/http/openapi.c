@@ -273,10 +273,11 @@ static void operation(struct doc *d, json_t *paths, const struct route *r)
 }
 
 /* ---- what all share ---- */
+#define X(name, code, text) #name " "
+static const char CODES[] = ERR_LIST(X);
+#undef X
 static const struct field ERROR_IS[] = {
-    { "code", FIELD_WORD, FIELD_REQUIRED, 0, 0, "what kind of error", NULL,
-      "NOMEM INVAL IO FULL NOTFOUND EXISTS PARSE KEY SEAL VERSION BUSY LIMIT CANCEL CONSENT "
-      "INTERNAL" },
+    { "code", FIELD_WORD, FIELD_REQUIRED, 0, 0, "what kind of error", NULL, CODES },
     { "message", FIELD_TEXT, FIELD_REQUIRED, 0, 0, "a sentence for people", NULL, NULL },
     FIELD_END
 };

@@ -20,6 +20,7 @@
 #include "base/str.h"
 #include "http/inside.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,7 +55,7 @@ struct head {
     struct request *q;
     const char *(*h)[2];
     size_t n, cap;
-    int lengths, encodings, hosts;
+    int lengths, encodings, hosts, tokens;
     bool failed;
 };
 
@@ -68,6 +69,7 @@ static enum MHD_Result take_header(void *ud, enum MHD_ValueKind kind, const char
     if (!strcasecmp(key, "Content-Length")) h->lengths++;
     else if (!strcasecmp(key, "Transfer-Encoding")) h->encodings++;
     else if (!strcasecmp(key, "Host")) h->hosts++;
+    else if (!strcasecmp(key, "Authorization")) h->tokens++;
     if (h->n < h->cap) {
         h->h[h->n][0] = arena_strdup(mem, key);
         h->h[h->n][1] = arena_strdup(mem, value);
@@ -107,13 +109,21 @@ static void name_request(struct request *q)
                  (unsigned long long)hash64(&serial, sizeof serial, q->server->seed));
 }
 
+/* What the proxy next to us says: the last address of the last header. */
 static const char *client_address(struct request *q)
 {
-    const char *via = q->server->o.trust_proxy ? call_header(&q->call, "X-Forwarded-For") : NULL;
+    const char *via = NULL;
+    char text[INET6_ADDRSTRLEN];
+    unsigned char ip[16];
+    for (size_t i = 0; q->server->o.trust_proxy && i < q->n_headers; i++)
+        if (!strcasecmp(q->headers[i][0], "X-Forwarded-For")) via = q->headers[i][1];
     if (!via) return link_address(q->link);
     const char *last = strrchr(via, ',');
     struct span s = span_trim(span_of(last ? last + 1 : via));
-    return s.n && s.n < 46 ? arena_strndup(q->call.mem, s.p, s.n) : link_address(q->link);
+    snprintf(text, sizeof text, "%.*s", (int)s.n, s.p);
+    if (inet_pton(AF_INET, text, ip) != 1 && inet_pton(AF_INET6, text, ip) != 1)
+        return link_address(q->link);
+    return arena_strdup(q->call.mem, text);
 }
 
 /* Is it one request, and where does it end? */
@@ -124,7 +134,8 @@ static int framing(struct request *q, const struct head *h, struct err *err)
     if (h->lengths + h->encodings > 1)
         return err_set(err, ERR_INVAL,
                        "Content-Length and Transfer-Encoding do not go together, nor twice");
-    if (h->hosts > 1) return err_set(err, ERR_INVAL, "there is more than one Host");
+    if (h->hosts > 1 || h->tokens > 1)
+        return err_set(err, ERR_INVAL, "Host or Authorization stands there twice");
     if (te && strcasecmp(te, "chunked"))
         return err_set(err, ERR_INVAL, "no Transfer-Encoding but chunked is taken");
     int64_t n = 0;

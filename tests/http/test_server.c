@@ -383,6 +383,8 @@ static void forms(void **state)
     check_reply(local_ask(&l, "POST", "/open", FORM, "prompt=a%00"), 400, "zero");
     check_reply(local_ask(&l, "POST", "/open", FORM, "=a"), 400, "without a name");
     check_reply(local_ask(&l, "POST", "/small", FORM, "prompt=a"), 415, "application/json");
+    check_reply(local_ask(&l, "POST", "/open", JSON "Content-Encoding: gzip\r\n", "{}"), 415,
+                "packed");
     check_reply(local_ask(&l, "POST", "/open", "Content-Type: text/xml\r\n", "<a/>"), 415, "form");
     check_reply(
         local_ask(&l, "POST", "/open", "Content-Type: application/json; charset=latin-1\r\n", "{}"),
@@ -472,6 +474,7 @@ static void smuggling(void **state)
         "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         "Transfer-Encoding: chunked\r\n\r\nzz\r\n\r\n",
         "Host: other\r\n\r\n",
+        "Authorization: Bearer a\r\nAuthorization: Bearer b\r\n\r\n",
     };
     for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
         struct buf b = BUF_INIT(0);
@@ -694,6 +697,11 @@ static void starting(void **state)
                                           .threads = 1 });
     check_reply(local_ask(&t, "GET", "/open", "X-Forwarded-For: 203.0.113.9, 192.0.2.7\r\n", NULL),
                 200, "\"address\":\"192.0.2.7\"");
+    check_reply(local_ask(&t, "GET", "/open",
+                          "X-Forwarded-For: 203.0.113.9\r\nX-Forwarded-For: 2001:db8::1\r\n", NULL),
+                200, "\"address\":\"2001:db8::1\"");
+    check_reply(local_ask(&t, "GET", "/open", "X-Forwarded-For: <script>\r\n", NULL), 200,
+                "\"address\":\"127.0.0.1\"");
     local_close(&t);
     check_reply(local_ask(&l, "GET", "/open", "X-Forwarded-For: 192.0.2.7\r\n", NULL), 200,
                 "\"address\":\"127.0.0.1\"");
