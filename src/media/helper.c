@@ -87,10 +87,11 @@ static void work(const char *asked, const uint8_t *p, size_t n, struct wire_out 
 /* What libraries load from files when they first need it. */
 static void prepare(const char *kind)
 {
+    static const char *const used[] = { "UTF-8", "UTF-16LE", "UTF-16BE" };
+    static iconv_t kept[3];       /* open, so that the C library keeps what it loaded */
     setlocale(LC_ALL, "C.UTF-8"); /* names in archives: UTF-8, or bytes as they are */
-    iconv_open("UTF-8", "UTF-8");
-    iconv_open("UTF-8", "UTF-16LE");
-    iconv_open("UTF-8", "UTF-16BE");
+    for (int i = 0; i < 3; i++)
+        if ((kept[i] = iconv_open("UTF-8", used[i])) == (iconv_t)-1) kept[i] = NULL;
     if (!strcmp(kind, "rtf")) rtf_prepare();
     xmlInitParser();
 }

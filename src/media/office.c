@@ -61,8 +61,9 @@ static void on_relation(void *ud, const char *name, const struct xml_attrs *a)
     struct span id = xml_attr(a, "Id", NULL), type = xml_attr(a, "Type", NULL),
                 to = xml_attr(a, "Target", NULL);
     size_t k = r->type ? strlen(r->type) : 0;
-    bool mine = r->id.n ? id.n == r->id.n && !memcmp(id.p, r->id.p, id.n)
-                        : type.n >= k && !memcmp(type.p + type.n - k, r->type, k);
+    bool mine = r->id.n   ? id.n == r->id.n && !memcmp(id.p, r->id.p, id.n)
+                : r->type ? type.n >= k && !memcmp(type.p + type.n - k, r->type, k)
+                          : false;
     if (mine && to.n < 2000 && !span_ieq(xml_attr(a, "TargetMode", NULL), "External"))
         buf_add(&r->target, to.p, to.n);
 }

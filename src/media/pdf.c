@@ -93,8 +93,9 @@ static int64_t date_of(struct pdf_value v)
     int64_t t = CLOCK_NONE;
     pdf_string(v, &b);
     const char *s = str_starts(buf_str(&b), "D:") ? b.p + 2 : buf_str(&b);
+    /* NOLINTNEXTLINE(cert-err34-c): the ranges are checked */
     int n = sscanf(s, "%4d%2d%2d%2d%2d%2d%c%2d'%2d", &year, &part[0], &part[1], &part[2], &part[3],
-                   &part[4], &zone, &oh, &om); /* NOLINT(cert-err34-c): the ranges are checked */
+                   &part[4], &zone, &oh, &om);
     bool fits = n >= 3 && year > 1900 && year < 10000 && part[0] >= 1 && part[0] <= 12 &&
                 part[1] >= 1 && part[1] <= 31 && part[2] >= 0 && part[2] < 24 && part[3] >= 0 &&
                 part[3] < 60 && part[4] >= 0 && part[4] < 60 && oh >= 0 && oh < 24 && om >= 0;
