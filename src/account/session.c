@@ -366,7 +366,6 @@ int account_password_set(struct accounts *as, int64_t id, const char *fresh, str
 struct each {
     int (*fn)(void *ud, const struct account_session *s);
     void *ud;
-    int64_t now;
 };
 
 static int give_one(void *ud, const struct row_session *r)
@@ -388,7 +387,7 @@ int account_sessions(struct accounts *as, int64_t id,
                      int (*fn)(void *ud, const struct account_session *s), void *ud,
                      struct err *err)
 {
-    struct each e = { fn, ud, account_now(as) };
+    struct each e = { fn, ud };
     return service_session_each(as->sv, id, give_one, &e, err);
 }
 
