@@ -266,7 +266,8 @@ static void swap(struct cand *a, struct cand *b)
     *b = t;
 }
 
-/* Quickselect (Hoare): afterwards c[0..k) are the k best of c[0..n), c[k-1] the least of them. */
+/* Quickselect (Hoare): afterwards c[0..k) are the k best of c[0..n), c[k-1] the least of them. Which
+ * side of the pivot a candidate is on cannot be foreseen, so both are moved without a branch. */
 static void select_best(const struct vectors *ix, struct cand *c, size_t n, size_t k)
 {
     uint32_t seed = 2463534242u;
@@ -275,8 +276,11 @@ static void select_best(const struct vectors *ix, struct cand *c, size_t n, size
         seed ^= seed << 13, seed ^= seed >> 17, seed ^= seed << 5;
         swap(&c[from + seed % (to - from)], &c[to - 1]);
         size_t mid = from;
-        for (size_t i = from; i + 1 < to; i++)
-            if (better(ix, &c[i], &c[to - 1])) swap(&c[i], &c[mid++]);
+        for (size_t i = from; i + 1 < to; i++) {
+            bool ahead = better(ix, &c[i], &c[to - 1]);
+            swap(&c[i], &c[mid]);
+            mid += ahead;
+        }
         swap(&c[mid], &c[to - 1]);
         if (mid == k - 1) return;
         if (mid < k - 1) from = mid + 1;
