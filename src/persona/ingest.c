@@ -45,9 +45,11 @@ struct job {
     struct map thread_size; /* thread -> its pieces in this file */
     struct map thread_name; /* thread -> hash of the title a source of it would get */
     struct map voices;      /* hash of author -> 1 not the persona, 2 the persona */
-    struct map sources;     /* sources that grew: id -> 1 new, 2 grown */
-    uint64_t title;         /* hash of the title of the first document of a source made here */
-    int64_t many;           /* that source, once its documents differ in title; 0: not so */
+    struct map sources; /* sources that grew: id -> 1 new, 2 grown, 3 grown and its chunks gone */
+    uint64_t at_turn;   /* pieces until others are let write */
+    bool in_parts;      /* others have written: what came before that is in */
+    uint64_t title;     /* hash of the title of the first document of a source made here */
+    int64_t many;       /* that source, once its documents differ in title; 0: not so */
     int64_t seq;
     uint64_t bytes_before; /* of the files before this one, for progress */
     uint64_t bytes_total;
@@ -313,6 +315,30 @@ static void count_piece(struct ingest_file *f, const struct piece *p, bool voice
     if (f->to == CLOCK_NONE || p->written_at > f->to) f->to = p->written_at;
 }
 
+/* Others wait to write. What is in so far is committed, in a state that settling alone makes whole:
+ * a source that grew has no chunks, so that it is cut anew even if this goes no further. */
+static int give_way(struct job *j)
+{
+    struct ingest *in = j->in;
+    struct store *st = in->home->store;
+    const struct sealed *ps = &in->persona->seal;
+    int rc = 0;
+    if (!in->wanted || in->dry_run || ++j->at_turn % 64 || !in->wanted(in->ud)) return 0;
+    for (size_t i = 0; !rc && (i = map_iter(&j->sources, i));) {
+        struct map_entry *e = &j->sources.e[i - 1];
+        if (e->value != 2) continue;
+        rc = store_chunks_clear(st, ps, (int64_t)e->key, j->err);
+        e->value = 3;
+    }
+    if (!rc && j->sources.n) rc = store_persona_stale(st, ps, true, j->err);
+    if (!rc) rc = store_commit(st, j->err);
+    if (rc) return rc;
+    j->in_parts |= j->sources.n > 0;
+    rc = in->turn(in->ud, j->err);
+    int begun = store_begin(st, rc ? NULL : j->err);
+    return rc ? rc : begun;
+}
+
 static int on_piece(void *ud, const struct piece *p, struct err *err)
 {
     struct job *j = ud;
@@ -325,7 +351,7 @@ static int on_piece(void *ud, const struct piece *p, struct err *err)
     if (!rc)
         rc = store_piece_find(j->in->home->store, &j->in->persona->seal, digest, &id, &source, err);
     if (rc) return rc;
-    if (!j->storing) return vote(j, p, source);
+    if (!j->storing) return (rc = vote(j, p, source)) ? rc : give_way(j);
     bool voice = is_voice(j, &named);
     if (voice) j->rep.nobody = false;
     if (id) {
@@ -334,7 +360,8 @@ static int on_piece(void *ud, const struct piece *p, struct err *err)
         return 0;
     }
     count_piece(&j->rep, p, voice);
-    return j->in->dry_run ? 0 : store_piece(j, &named, digest, voice);
+    if (!j->in->dry_run) rc = store_piece(j, &named, digest, voice);
+    return rc ? rc : give_way(j);
 }
 
 /* ---- one file ---- */
@@ -409,6 +436,23 @@ static int who_in_open(struct job *j)
     return rc ? rc : speakers_choose(j->in, s, n, j->err);
 }
 
+/* A file that is not taken after all, when a part of it is in already: sources that are new go again.
+ * What was added to one that was there stays, as a longer export of it would bring it in anyway. An
+ * error that may pass leaves all as it is: who tries again finds it known. */
+static int take_back(struct job *j, int why)
+{
+    struct store *st = j->in->home->store;
+    int rc = 0;
+    if (!j->in_parts || (why != ERR_CANCEL && why != ERR_PARSE && why != ERR_INVAL)) return why;
+    for (size_t i = 0; !rc && (i = map_iter(&j->sources, i));) {
+        const struct map_entry *e = &j->sources.e[i - 1];
+        if (e->value != 1) continue;
+        rc = store_source_delete(st, &j->in->persona->seal, (int64_t)e->key, NULL, NULL);
+        if (rc == ERR_NOTFOUND) rc = 0; /* since the last turn only: undone */
+    }
+    return why;
+}
+
 /* The file is open: one transaction, or none at all in a dry run. */
 static int ingest_open(struct job *j)
 {
@@ -420,8 +464,8 @@ static int ingest_open(struct job *j)
     rc = store_file(j);
     if (!rc && j->sources.n) rc = store_commit(st, j->err);
     else store_rollback(st);
-    if (!rc && j->sources.n) in->persona->stale = true;
-    return rc;
+    if ((!rc && j->sources.n) || j->in_parts) in->persona->stale = true;
+    return rc ? take_back(j, rc) : 0;
 }
 
 int ingest_one(struct ingest *in, const struct format *f, const struct format_in *file, bool survey,

@@ -60,6 +60,12 @@ struct ingest {
     int day_first;   /* -1: solved from the file */
     long tz_offset;
     bool dry_run; /* look, count, report; store nothing */
+    /* Where others share the writer: does somebody wait? Then, between two pieces, what came in so far
+     * is committed and `turn` lets them; it returns with the writer in hand again, whatever it
+     * returns. A file is then one transaction no more: a cancelled one leaves what it added to sources
+     * that were there before. NULL: nobody. */
+    bool (*wanted)(void *ud);
+    int (*turn)(void *ud, struct err *err);
     /* Called once when the persona has no alias yet and the files hold messages of people of whom
      * none has its name: choose, and append a comma-separated list to aliases. NULL, or nothing
      * chosen: ERR_INVAL with remedy. In a dry run the choice is forgotten afterwards. */

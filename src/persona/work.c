@@ -2,9 +2,9 @@
  * died, so each kind here is written to be run twice, and what it takes from the world is given back
  * whatever happens.
  *
- * Other people's small changes (a text, a saved turn) wait for the same writer. A job therefore takes
- * it for one file at a time, or, while it settles, for a tenth of a second at a time (settle.c), and
- * reads in a home of its own. Desks are told after each step that changes what an answer would be.
+ * Other people's small changes (a text, a saved turn) wait for the same writer. A job therefore gives
+ * it away for a moment, when somebody waits, between two pieces of a file; takes it, while it settles,
+ * for a tenth of a second at a time (settle.c); and reads in a home of its own. Desks are told after each step that changes what an answer would be.
  *
  * What a user can mend (a file that is no text, nobody known to be the persona) is not an error of
  * the job but a word about that file in its result, unless no file came in; what passes by itself (the
@@ -19,11 +19,12 @@
 #include "vault/spool.h"
 
 #include <jansson.h>
-#include <limits.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#define TURN 0.05 /* seconds that a file is read on for while others wait to write */
 
 /* ---- spools ---- */
 
@@ -140,6 +141,9 @@ struct taking {
     struct ingest_totals totals;
     struct err first; /* of the files that could not be read */
     uint64_t before, total;
+    struct home *home; /* of the file at hand */
+    struct persona *persona;
+    double since; /* when the writer was taken */
 };
 
 static json_t *time_json(int64_t t)
@@ -192,7 +196,37 @@ static bool ends_all(int rc)
     return rc != ERR_PARSE && rc != ERR_INVAL && rc != ERR_LIMIT && rc != ERR_VERSION;
 }
 
-/* The writer is held from here to the end of the file. */
+static bool same_aliases(const struct persona *a, const struct persona *b)
+{
+    bool same = a->n_aliases == b->n_aliases;
+    for (size_t i = 0; same && i < a->n_aliases; i++) same = !strcmp(a->aliases[i], b->aliases[i]);
+    return same;
+}
+
+static bool others_wait(void *ud)
+{
+    const struct taking *t = ud;
+    return clock_mono() - t->since > TURN && pool_wanted(t->k->world->pool);
+}
+
+/* Others write. When the persona got other names meanwhile, what is voice is to be looked at anew. */
+static int let_others(void *ud, struct err *err)
+{
+    struct taking *t = ud;
+    struct pool *pool = t->k->world->pool;
+    struct persona *now = NULL;
+    struct home *h = t->home;
+    pool_wrote(pool, h);
+    while (pool_write(pool, POOL_PATIENT, &h, NULL)) continue; /* it comes round */
+    t->since = clock_mono();
+    int rc = persona_open_uid(h, t->k->uid, &now, err);
+    if (!rc && !same_aliases(now, t->persona))
+        rc = err_set(err, ERR_BUSY, "the persona's names changed meanwhile: once more");
+    persona_close(now);
+    return rc;
+}
+
+/* The writer is held from here to the end of the file, but for turns of others. */
 static int take_file(struct taking *t, FILE *f, const char *name, struct ingest_file *rep,
                      struct err *why)
 {
@@ -214,8 +248,13 @@ static int take_file(struct taking *t, FILE *f, const char *name, struct ingest_
                          .tz_offset = (long)json_integer_value(json_object_get(k->args, "tz")),
                          .day_first = day_first(k),
                          .who = list_people,
+                         .wanted = others_wait,
+                         .turn = let_others,
                          .progress = k->run->progress,
                          .ud = t };
+    t->home = h;
+    t->persona = p;
+    t->since = clock_mono();
     if (me && *me) rc = persona_alias_add(h, p, me, why);
     if (rc) fclose(f);
     else rc = ingest_opened(&in, f, name, t->before, t->total, rep, why);

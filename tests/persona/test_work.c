@@ -9,7 +9,10 @@
 #include "persona/source.h"
 
 #include <dirent.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/wait.h>
 
 static struct err err;
@@ -25,6 +28,13 @@ static int files_in(const char *dir)
     for (struct dirent *e; d && (e = readdir(d));) n += *e->d_name != '.';
     if (d) closedir(d);
     return n;
+}
+
+/* What a job kept goes just after its end is told. */
+static void check_no_files(struct test_world *x)
+{
+    for (int i = 0; i < 10000 && files_in(x->spools); i++) usleep(1000);
+    check_int(files_in(x->spools), 0);
 }
 
 static struct persona_counts counts(struct test_world *x)
@@ -69,6 +79,58 @@ static bool is_stale(struct test_world *x)
     return stale;
 }
 
+struct totals {
+    int64_t embedders, chunks, vectors;
+};
+
+static int count_embedder(void *ud, const struct row_embedder *r)
+{
+    ((struct totals *)ud)->embedders++;
+    return 0;
+}
+
+static int count_chunk(void *ud, const struct row_chunk *r)
+{
+    ((struct totals *)ud)->chunks++;
+    return 0;
+}
+
+static int find_current(void *ud, const struct row_embedder *r)
+{
+    if (r->current) *(int64_t *)ud = r->id;
+    return 0;
+}
+
+static int count_vector(void *ud, int64_t chunk, const float *v, int n)
+{
+    ((struct totals *)ud)->vectors++;
+    return 0;
+}
+
+static struct totals totals(struct test_world *x)
+{
+    struct totals n = { 0 };
+    struct store *st = x->t.home->store;
+    const struct sealed *ps = &x->t.persona->seal;
+    int64_t id = 0;
+    check_ok(store_embedder_each(st, ps, count_embedder, &n, &err), err);
+    check_ok(store_embedder_each(st, ps, find_current, &id, &err), err);
+    check_ok(store_chunk_each(st, ps, 0, count_chunk, &n, &err), err);
+    check_ok(store_vector_each(st, ps, id, count_vector, &n, &err), err);
+    return n;
+}
+
+/* In a home of its own, as the writer is somebody else's just now. */
+static struct persona_counts counts_read(struct test_world *x)
+{
+    struct persona_counts n;
+    struct home *h;
+    check_ok(pool_read(x->w.pool, &h, &err), err);
+    check_ok(persona_counts(h, x->t.persona, &n, &err), err);
+    pool_read_done(x->w.pool, h);
+    return n;
+}
+
 /* ---- ingest ---- */
 
 static void files_come_in_once(void **state)
@@ -90,7 +152,7 @@ static void files_come_in_once(void **state)
     check_str(json_string_value(json_object_get(file, "name")), "chat.txt");
     check_str(json_string_value(json_object_get(file, "format")), "whatsapp");
     json_decref(j.result);
-    check_int(files_in(x.spools), 0);
+    check_no_files(&x);
     check_int(counts(&x).pieces, 3);
     assert_false(is_stale(&x));
     assert_true(found(&x, "the ferry", QUERY_VECTOR) > 0);
@@ -121,7 +183,7 @@ static void a_bad_file_is_told_of(void **state)
     check_str(json_string_value(json_object_get(e, "code")), "PARSE");
     check_has(json_string_value(json_object_get(e, "message")), "database");
     json_decref(j.result);
-    check_int(files_in(x.spools), 0);
+    check_no_files(&x);
     /* together with a good one it is a word in the result */
     test_world_spool(&x, "SQLite format 3", 16, db);
     test_world_spool(&x, "I like boats.", 13, chat);
@@ -157,6 +219,107 @@ static void people_are_listed(void **state)
               "\"me\"");
     json_decref(j.result);
     check_int(counts(&x).pieces, 0);
+    test_world_close(&x);
+}
+
+/* ---- others write while a file comes in ---- */
+
+struct crowd {
+    struct test_world *x;
+    atomic_bool stop;
+    atomic_int wrote;
+};
+
+/* Wants the writer all the time. */
+static void *crowd_write(void *ud)
+{
+    struct crowd *c = ud;
+    struct home *w;
+    while (!atomic_load(&c->stop) && !pool_write(c->x->w.pool, 60000, &w, NULL)) {
+        if (!store_begin(w->store, NULL) && !store_commit(w->store, NULL))
+            atomic_fetch_add(&c->wrote, 1);
+        pool_wrote(c->x->w.pool, w);
+    }
+    return NULL;
+}
+
+static void chat_of(struct test_world *x, int from, int n, char args[300])
+{
+    struct buf b = BUF_INIT(1 << 24);
+    char name[33];
+    for (int i = from; i < from + n; i++)
+        buf_printf(&b, "%02d/03/%d, %02d:%02d - Marit: The boat %d lies in the harbour.\n",
+                   i % 28 + 1, 2000 + i / 2000, i % 24, i % 60, i);
+    test_world_spool(x, b.p, b.n, name);
+    snprintf(args, 300,
+             "{\"files\":[{\"spool\":\"%s\",\"name\":\"c.txt\",\"bytes\":%zu}],\"me\":\"Marit\"}",
+             name, b.n);
+    buf_free(&b);
+}
+
+static void others_write_while_a_file_comes_in(void **state)
+{
+    struct test_world x;
+    struct crowd c = { .x = &x };
+    char args[300];
+    pthread_t th;
+    test_world_open(&x, 1);
+    const uint8_t *uid = x.t.persona->seal.uid;
+    check_int(pthread_create(&th, NULL, crowd_write, &c), 0);
+    chat_of(&x, 0, 6000, args);
+    struct test_job j = test_world_do(&x, "ingest", uid, args);
+    check_int(j.state, JOB_DONE);
+    check_int(number(&j, "added"), 6000);
+    json_decref(j.result);
+    chat_of(&x, 0, 9000, args); /* a longer export of it */
+    j = test_world_do(&x, "ingest", uid, args);
+    check_int(j.state, JOB_DONE);
+    check_int(number(&j, "added"), 3000);
+    check_int(number(&j, "known"), 6000);
+    json_decref(j.result);
+    atomic_store(&c.stop, true);
+    pthread_join(th, NULL);
+    assert_true(atomic_load(&c.wrote) > 4);
+    struct persona_counts n = counts(&x);
+    check_int(n.sources, 1);
+    check_int(n.pieces, 9000);
+    check_int(n.chunks, totals(&x).vectors);
+    assert_false(is_stale(&x));
+    test_world_close(&x);
+}
+
+/* Wherever it is cancelled, the chat is there whole or not at all. */
+static void a_cancelled_file_is_taken_back(void **state)
+{
+    struct test_world x;
+    struct crowd c = { .x = &x };
+    char args[300];
+    int cancelled = 0;
+    pthread_t th;
+    test_world_open(&x, 1);
+    const uint8_t *uid = x.t.persona->seal.uid;
+    check_int(pthread_create(&th, NULL, crowd_write, &c), 0);
+    for (int i = 0; i < 6; i++) {
+        uint64_t before = counts_read(&x).pieces;
+        chat_of(&x, i * 10000, 3000, args);
+        int64_t id = test_world_submit(&x, "ingest", uid, args);
+        int turns = atomic_load(&c.wrote) + i * 4;
+        while (atomic_load(&c.wrote) < turns && jobs_wait(x.w.jobs, id, 0, NULL)) sched_yield();
+        jobs_cancel(x.w.jobs, id, NULL);
+        struct test_job j = test_world_end(&x, id);
+        cancelled += j.state == JOB_CANCELLED;
+        uint64_t added = counts_read(&x).pieces - before;
+        if (added) check_int(added, 3000);
+        json_decref(j.result);
+        check_no_files(&x);
+    }
+    atomic_store(&c.stop, true);
+    pthread_join(th, NULL);
+    assert_true(cancelled > 0);
+    struct test_job j = test_world_do(&x, "settle", uid, NULL);
+    json_decref(j.result);
+    assert_false(is_stale(&x));
+    check_int(counts(&x).chunks, totals(&x).vectors);
     test_world_close(&x);
 }
 
@@ -256,47 +419,6 @@ static int meddle(void *ud, struct home **out, struct err *e)
 }
 
 static void meddled(void *ud, struct home *h) {}
-
-struct totals {
-    int64_t embedders, chunks, vectors;
-};
-
-static int count_embedder(void *ud, const struct row_embedder *r)
-{
-    ((struct totals *)ud)->embedders++;
-    return 0;
-}
-
-static int count_chunk(void *ud, const struct row_chunk *r)
-{
-    ((struct totals *)ud)->chunks++;
-    return 0;
-}
-
-static int find_current(void *ud, const struct row_embedder *r)
-{
-    if (r->current) *(int64_t *)ud = r->id;
-    return 0;
-}
-
-static int count_vector(void *ud, int64_t chunk, const float *v, int n)
-{
-    ((struct totals *)ud)->vectors++;
-    return 0;
-}
-
-static struct totals totals(struct test_world *x)
-{
-    struct totals n = { 0 };
-    struct store *st = x->t.home->store;
-    const struct sealed *ps = &x->t.persona->seal;
-    int64_t id = 0;
-    check_ok(store_embedder_each(st, ps, count_embedder, &n, &err), err);
-    check_ok(store_embedder_each(st, ps, find_current, &id, &err), err);
-    check_ok(store_chunk_each(st, ps, 0, count_chunk, &n, &err), err);
-    check_ok(store_vector_each(st, ps, id, count_vector, &n, &err), err);
-    return n;
-}
 
 static int settle_by(struct test_world *x, struct meddler *m, const struct progress *pr, bool *more)
 {
@@ -413,7 +535,7 @@ static void names_differ_within_an_account(void **state)
     check_int(level, LEVEL_NONE);
     check_ok(service_grant_get(x.w.service, a, ann, &level, &err), err);
     check_int(level, LEVEL_OWNER);
-    check_int(files_in(x.spools), 0);
+    check_no_files(&x);
     test_world_close(&x);
 }
 
@@ -460,7 +582,7 @@ static void a_killed_job_is_done_in_the_end(void **state)
     check_int(j.state, JOB_DONE);
     json_decref(j.result);
     check_int(counts(&x).pieces, 4000);
-    check_int(files_in(x.spools), 0);
+    check_no_files(&x);
     assert_false(is_stale(&x));
     struct totals n = totals(&x);
     check_int(n.vectors, n.chunks);
@@ -474,6 +596,8 @@ int main(void)
         cmocka_unit_test(files_come_in_once),
         cmocka_unit_test(a_bad_file_is_told_of),
         cmocka_unit_test(people_are_listed),
+        cmocka_unit_test(others_write_while_a_file_comes_in),
+        cmocka_unit_test(a_cancelled_file_is_taken_back),
         cmocka_unit_test(deleting_twice_is_deleting_once),
         cmocka_unit_test(a_persona_goes_away_and_comes_back),
         cmocka_unit_test(texts_come_in_while_settling),
