@@ -61,7 +61,8 @@ static void progress_text(const struct row_job *r, char out[96])
         snprintf(out, 96, "%s %s %s", r->stage, ui_number(r->done, done), r->unit);
     else if (r->state == JOB_WAITING && r->attempts)
         snprintf(out, 96, "tried %s before", r->attempts == 1 ? "once" : "more than once");
-    else if (job_is_over(r->state) && r->started_at != CLOCK_NONE)
+    else if (job_is_over(r->state) && r->started_at != CLOCK_NONE &&
+             r->finished_at >= r->started_at)
         snprintf(out, 96, "after %s s",
                  ui_number((uint64_t)(r->finished_at - r->started_at), done));
     else *out = 0;

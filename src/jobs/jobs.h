@@ -12,7 +12,7 @@
  * the process dies the lease runs out and another worker takes the job up (attempts counts). A kind
  * must therefore be able to run twice: what it does is keyed by the job or is known again. Errors
  * that may pass (ERR_BUSY, ERR_IO, ERR_FULL, ERR_NOMEM) are retried after 2, 8, 32, ... seconds until
- * `attempts`; all others fail at once. */
+ * `attempts`; all others fail at once. Ended jobs can be looked at for 30 days. */
 #ifndef LK_JOBS_JOBS_H
 #define LK_JOBS_JOBS_H
 

@@ -17,6 +17,7 @@
 
 #define TELL_EVERY 0.25 /* seconds between writes of progress */
 #define TELL_STAGE 0.1  /* when the stage is another */
+#define KEEP_DAYS  30   /* that an ended job can be looked at */
 #define BEGUN_MAX  10   /* attempts that ended with their process */
 #define RESULT_MAX ((size_t)1 << 20)
 
@@ -79,9 +80,19 @@ static void renew(struct jobs *q, struct worker *w)
     pthread_mutex_unlock(&q->mu);
 }
 
+/* Once an hour, beginning at the start: what is long over goes. */
+static void tidy(struct jobs *q, double *due)
+{
+    if (clock_mono() < *due) return;
+    *due = clock_mono() + 3600;
+    service_jobs_tidy(q->sv, service_now(q->sv) - KEEP_DAYS * 86400, NULL);
+}
+
 void *heart_main(void *ud)
 {
     struct jobs *q = ud;
+    double due = 0;
+    tidy(q, &due);
     pthread_mutex_lock(&q->mu);
     while (!q->heart_stop) {
         double until = clock_mono() + JOB_LEASE / 3.0, left = until;
@@ -89,6 +100,7 @@ void *heart_main(void *ud)
         if (q->heart_stop) break;
         pthread_mutex_unlock(&q->mu);
         for (int i = 0; i < q->n_workers; i++) renew(q, &q->worker[i]);
+        tidy(q, &due);
         pthread_mutex_lock(&q->mu);
     }
     pthread_mutex_unlock(&q->mu);

@@ -205,7 +205,7 @@ int service_jobs_unsettled(struct service *sv, int (*fn)(void *ud, const struct 
 /* Every lease is over: by whom holds the home's write lock, when it begins, as no worker can be left
  * then. Without it, what a killed process had taken is taken up when its lease runs out. */
 int service_jobs_recover(struct service *sv, struct err *err);
-int service_jobs_tidy(struct service *sv, int64_t before, struct err *err); /* ended ones */
+int service_jobs_tidy(struct service *sv, int64_t before, struct err *err); /* settled ones */
 /* Bumps with every change of a job by anybody: to see whether to look again. Cheap. */
 int64_t service_jobs_version(struct service *sv);
 /* The jobs that changed after `since`, in that order. */

@@ -21,6 +21,7 @@
 #include <time.h>
 
 #define AUDIT_MAX 65536
+#define BATCH     128
 
 struct entry {
     struct row_audit r; /* body owned */
@@ -88,9 +89,9 @@ static int write_entry(struct service *sv, const struct row_audit *r, struct err
     return rc;
 }
 
-static void free_entries(struct entry *e)
+static void free_entries(struct entry *e, const struct entry *until)
 {
-    while (e) {
+    while (e != until) {
         struct entry *next = e->next;
         if (e->r.body) sodium_memzero((char *)e->r.body, e->r.body_n);
         free((char *)e->r.body);
@@ -119,26 +120,38 @@ static void put_back(struct audit_buffer *a, struct entry *e, struct entry **las
     pthread_mutex_unlock(&a->mu);
 }
 
+/* Up to BATCH entries in one transaction; *rest: those after them. Only the last batch waits for the
+ * disk, and that makes the ones before it safe as well. */
+static int write_batch(struct service *sv, struct entry *e, struct entry **rest, size_t *n,
+                       struct err *err)
+{
+    struct entry *end = e;
+    for (*n = 0; end && *n < BATCH; end = end->next) ++*n;
+    bool light = end != NULL;
+    int rc = light ? tx_begin_light(sv, err) : tx_begin(sv, err);
+    if (rc) return rc;
+    for (struct entry *i = e; i != end && !rc; i = i->next) rc = write_entry(sv, &i->r, err);
+    *rest = end;
+    return light ? tx_end_light(sv, rc, err) : tx_end(sv, rc, err);
+}
+
+/* In batches, so that whoever wants to read meanwhile waits for one of them only. */
 static int flush(struct service *sv, struct err *err)
 {
     struct audit_buffer *a = sv->audit;
-    struct entry **last;
+    struct entry **last, *rest = NULL;
     size_t n = 0;
-    int rc;
+    int rc = 0;
     pthread_mutex_lock(&a->writing);
     struct entry *e = take_all(a, &last);
-    rc = e ? tx_begin(sv, err) : 0;
-    if (e && !rc) {
-        for (struct entry *i = e; i && !rc; i = i->next, n++) rc = write_entry(sv, &i->r, err);
-        rc = tx_end(sv, rc, err);
-    }
-    if (rc) put_back(a, e, last);
-    else {
-        free_entries(e);
+    while (e && !(rc = write_batch(sv, e, &rest, &n, err))) {
+        free_entries(e, rest);
+        e = rest;
         pthread_mutex_lock(&a->mu);
         a->n -= n;
         pthread_mutex_unlock(&a->mu);
     }
+    if (e) put_back(a, e, last);
     pthread_mutex_unlock(&a->writing);
     return rc;
 }
@@ -192,7 +205,7 @@ void audit_close(struct service *sv)
     pthread_mutex_unlock(&a->mu);
     if (a->running) pthread_join(a->thread, NULL);
     flush(sv, NULL);
-    free_entries(a->first);
+    free_entries(a->first, NULL);
     pthread_cond_destroy(&a->wake);
     pthread_mutex_destroy(&a->writing);
     pthread_mutex_destroy(&a->mu);
@@ -245,7 +258,7 @@ int service_audit_put(struct service *sv, const struct row_audit *r, bool now, s
         pthread_cond_signal(&a->wake);
     }
     pthread_mutex_unlock(&a->mu);
-    if (rc) free_entries(e);
+    if (rc) free_entries(e, NULL);
     return rc || !now ? rc : flush(sv, err);
 }
 

@@ -260,8 +260,14 @@ int service_jobs_unsettled(struct service *sv, int (*fn)(void *ud, const struct 
 
 int service_jobs_tidy(struct service *sv, int64_t before, struct err *err)
 {
-    int rc = tx_begin(sv, err);
-    if (rc) return rc;
-    rc = sql_do(sv->st, err, "DELETE FROM job WHERE state>1 AND finished_at<?", "i", before);
+    int64_t n = 0;
+    look_begin(sv); /* most often there is nothing to write */
+    int rc =
+        sql_int(sv->st, &n, err, "SELECT EXISTS(SELECT 1 FROM job WHERE state>1 AND finished_at<?)",
+                "i", before);
+    look_end(sv);
+    if (rc || !n || (rc = tx_begin(sv, err))) return rc;
+    rc = sql_do(sv->st, err, "DELETE FROM job WHERE state>1 AND finished_at<? AND length(args)=0",
+                "i", before);
     return tx_end(sv, rc, err);
 }
