@@ -4,12 +4,20 @@ import os
 import shutil
 import subprocess
 
-from harness import BIN, ME, PERSON, Sandbox, Skip, check, main, marit, same, test
+from harness import BIN, ME, PERSON, ROOT, Sandbox, Skip, check, main, marit, same, test
 
 MODEL = [f"model {verb}" for verb in "catalogue pull use ls show rm import quantize bench distill".split()]
+REMOTE = [f"remote {verb}" for verb in "use show set-key forget-key".split()]
 ACCOUNT = [f"account {verb}" for verb in "ls new passwd disable enable rm import give take".split()]
 COMMANDS = ("init new add ask chat search sources topics prompt personas show rename me conversations export "
-            "import forget passphrase config doctor version help").split() + MODEL + ACCOUNT
+            "import forget passphrase config doctor version help serve jobs").split() + MODEL + ACCOUNT + REMOTE
+
+
+@test("docs/API.md is what the route tables say")
+def _():
+    text = Sandbox().run("help", "--api", "markdown").ok().out
+    with open(os.path.join(ROOT, "docs", "API.md"), encoding="utf-8") as f:
+        check(f.read() == text, "make it anew: build/src/cli/likeness help --api markdown >docs/API.md")
 
 
 @test("help names every command, and each explains itself")
