@@ -13,9 +13,9 @@ static const struct {
     { "Models", "model catalogue,model pull,model use,model ls,model show,model rm,model import,"
                 "model quantize,model bench,"
                 "model distill" },
-    { "Accounts of the server",
-      "account ls,account new,account passwd,account disable,account enable,"
-      "account rm,account import,account give,account take" },
+    { "A server for answers", "remote use,remote show,remote set-key,remote forget-key" },
+    { "Serve", "serve,jobs,account ls,account new,account passwd,account disable,account enable,"
+               "account rm,account import,account give,account take" },
     { "Look after", "passphrase,config,doctor,help,version" },
 };
 
@@ -30,7 +30,7 @@ void help_all(void)
             char name[32];
             size_t n = strcspn(p, ",");
             snprintf(name, sizeof name, "%.*s", (int)n, p);
-            ui_line(UI_PLAIN, 20, "  %-17s %s", name, command_by_name(name)->help);
+            ui_line(UI_PLAIN, 21, "  %-18s %s", name, command_by_name(name)->help);
             p += n + (p[n] == ',');
         }
     }
