@@ -69,7 +69,7 @@ static int embed_by(struct job *j, struct embedder *e)
     j->dim = e->dim;
     if (want != e->dim)
         return err_set(j->err, ERR_INVAL, "dimensions: vectors of this model have %d", e->dim);
-    if (!(j->v = calloc(j->n * (size_t)e->dim, sizeof *j->v))) return err_nomem(j->err);
+    if (!(j->v = calloc(j->n * (size_t)e->dim + 1, sizeof *j->v))) return err_nomem(j->err);
     for (size_t i = 0; i < j->n; i++)
         j->tokens += embed_tokens(e, j->text[i].p, j->text[i].n, NULL, 0);
     return embed_texts(e, EMBED_PASSAGE, j->text, j->n, j->v, j->err);
@@ -156,7 +156,7 @@ int openai_embed_run(struct call *c, struct err *err)
     int rc = read_input(&j);
     if (!rc) rc = find_and_embed(&j, call_str(c, "model"));
     if (!rc && !(data = json_array())) rc = err_nomem(err);
-    for (size_t i = 0; i < j.n && !rc; i++) {
+    for (size_t i = 0; i < j.n && j.v && !rc; i++) {
         const float *v = j.v + i * (size_t)j.dim;
         json_t *e = packed ? base64(&j, v) : numbers(v, j.dim);
         if (json_array_append_new(data, json_pack("{s:s, s:I, s:o}", "object", "embedding", "index",

@@ -163,7 +163,8 @@ static int get_model(struct call *c, struct err *err)
     int rc = openai_find(c, c->word, &m, err);
     if (!rc && !m.plain) rc = pool_read(c->world->pool, &h, err);
     if (!rc && h) rc = persona_open_uid(h, c->persona, &p, err);
-    if (!rc) c->out = m.plain ? plain_json(c->world) : persona_json(p);
+    if (!rc && m.plain) c->out = plain_json(c->world);
+    else if (!rc && p) c->out = persona_json(p);
     if (!rc && !c->out) rc = err_nomem(err);
     persona_close(p);
     if (h) pool_read_done(c->world->pool, h);
@@ -296,7 +297,7 @@ const struct route routes_openai[] = {
                "model of the server, if it has one, as `model:NAME`." },
     { "GET", "/v1/models/{model}", ACCESS_ACCOUNT, FOR_PROGRAMS, .reply = MODEL, .status = 200,
       .run = get_model, .name = "openai.model", .summary = "One of them" },
-    { "POST", "/v1/chat/completions", ACCESS_ACCOUNT, FOR_PROGRAMS | ROUTE_AUDIT,
+    { "POST", "/v1/chat/completions", ACCESS_ACCOUNT, FOR_PROGRAMS | ROUTE_AUDIT | ROUTE_ASK,
       .body_max = 4 << 20, .body = CHAT, .reply = COMPLETION, .status = 200, .run = openai_chat_run,
       .name = "openai.chat", .summary = "Ask a persona, or a language model",
       .about =

@@ -50,7 +50,7 @@ static int take_vector(struct vectors *x, size_t at, const json_t *list)
 {
     double sum = 0;
     int rc = take_dim(x, json_array_size(list));
-    if (rc) return rc;
+    if (rc || !x->v) return rc;
     float *v = x->v + at * (size_t)*x->dim;
     for (size_t i = 0; i < (size_t)*x->dim; i++) {
         const json_t *e = json_array_get(list, i);
@@ -191,7 +191,7 @@ static int embedder_texts(struct embedder *base, enum embed_role role, const str
     float *v = NULL;
     if (!asked) return say_nobody(base->name, err);
     int rc = remote_failed(remote_embed(asked, e->model, s, n, &v, &dim, err), err);
-    if (!rc && n) memcpy(out, v, n * (size_t)dim * sizeof *v);
+    if (!rc && v) memcpy(out, v, n * (size_t)dim * sizeof *v);
     free(v);
     return rc;
 }
