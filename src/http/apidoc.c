@@ -32,7 +32,7 @@ static void wrapped(struct buf *b, const char *s)
     buf_adds(b, "\n\n");
 }
 
-static void say_type(struct buf *b, const struct field *f)
+static void say_type(struct buf *b, const struct field *f, bool reply)
 {
     static const char *const words[] = {
         [FIELD_NONE] = "",         [FIELD_TEXT] = "text",          [FIELD_INT] = "whole number",
@@ -44,10 +44,11 @@ static void say_type(struct buf *b, const struct field *f)
     buf_adds(b, words[f->type]);
     if (counts && f->max > 0)
         buf_printf(b, ", at most %.0f %s", f->max, f->type == FIELD_TEXT ? "bytes" : "entries");
-    else if (!counts && (f->min != 0 || f->max != 0))
+    else if (!counts && (f->min != 0 || f->max != 0) && f->max < 1e15)
         buf_printf(b, ", %.9g to %.9g", f->min, f->max);
     if (f->flags & FIELD_NULL) buf_adds(b, " or null");
-    if (f->flags & FIELD_REQUIRED) buf_adds(b, ", required");
+    if (!reply && f->flags & FIELD_REQUIRED) buf_adds(b, ", required");
+    if (reply && !(f->flags & FIELD_REQUIRED)) buf_adds(b, ", not always");
 }
 
 /* A row, its last cell going on below when the line would be too long. */
@@ -71,12 +72,12 @@ static void row(struct buf *b, const char *name, const char *type, const char *h
     } while (*help);
 }
 
-static void fields(struct buf *b, const struct field *list, const char *prefix)
+static void fields(struct buf *b, const struct field *list, const char *prefix, bool reply)
 {
     for (const struct field *f = list; f && f->name; f++) {
         struct buf name = BUF_INIT(1024), type = BUF_INIT(1024), help = BUF_INIT(4096);
         buf_printf(&name, "%s%s", prefix, f->name);
-        say_type(&type, f);
+        say_type(&type, f, reply);
         buf_adds(&help, f->help ? f->help : "");
         if (f->words) buf_printf(&help, "%sone of: %s", help.n ? "; " : "", f->words);
         row(b, buf_str(&name), buf_str(&type), buf_str(&help));
@@ -87,7 +88,7 @@ static void fields(struct buf *b, const struct field *list, const char *prefix)
         }
         if (inner->type == FIELD_OBJECT && inner->of) {
             buf_addc(&name, '.');
-            fields(b, inner->of, buf_str(&name));
+            fields(b, inner->of, buf_str(&name), reply);
         }
         buf_free(&name);
         buf_free(&type);
@@ -95,11 +96,11 @@ static void fields(struct buf *b, const struct field *list, const char *prefix)
     }
 }
 
-static void table(struct buf *b, const char *what, const struct field *list)
+static void table(struct buf *b, const char *what, const struct field *list, bool reply)
 {
     if (!list || !list->name) return;
     buf_printf(b, "%s\n\n| Field | Type | Meaning |\n|---|---|---|\n", what);
-    fields(b, list, "");
+    fields(b, list, "", reply);
     buf_addc(b, '\n');
 }
 
@@ -134,9 +135,9 @@ static void operation(struct buf *b, const struct route *r)
                r->flags & ROUTE_AUDIT ? "; goes to the audit log" : "");
     wrapped(b, buf_str(&line));
     buf_free(&line);
-    table(b, "Query:", r->query);
-    table(b, r->flags & ROUTE_SOCKET ? "Each message:" : "Body:", r->body);
-    table(b, "Reply:", r->reply);
+    table(b, "Query:", r->query, false);
+    table(b, r->flags & ROUTE_SOCKET ? "Each message:" : "Body:", r->body, false);
+    table(b, "Reply:", r->reply, true);
 }
 
 static const char intro[] =
@@ -163,6 +164,7 @@ static const char intro[] =
     "| 409 | it exists already |\n"
     "| 413, 415 | the body is too large, or of a type that is not taken |\n"
     "| 429 | too many requests; `Retry-After` has the seconds to wait |\n"
+    "| 502 | another server that was asked (a remote model) is away, or refuses |\n"
     "| 503 | the server has too much to do, or stops; `Retry-After` |\n"
     "| 507 | the server's disk is full: nothing was changed, reading still works |\n"
     "\n";

@@ -153,11 +153,13 @@ static void write_durations(const struct metrics *m, struct buf *b)
 static uint64_t resident_bytes(void)
 {
     FILE *f = fopen("/proc/self/statm", "re");
-    unsigned long long pages = 0;
+    char line[128] = "";
     if (f) {
-        if (fscanf(f, "%*s %llu", &pages) != 1) pages = 0;
+        if (!fgets(line, sizeof line, f)) line[0] = 0;
         fclose(f);
     }
+    const char *second = strchr(line, ' ');
+    uint64_t pages = second ? strtoull(second, NULL, 10) : 0;
     return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
