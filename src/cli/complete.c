@@ -13,23 +13,42 @@ static void options_of(const struct option *o)
     }
 }
 
+/* Is c the first of its group? Commands of one group stand together in the table. */
+static bool opens_group(const struct command *c)
+{
+    size_t n = strcspn(c->name, " ");
+    return c->name[n] && (c == commands || strncmp(c[-1].name, c->name, n + 1) != 0);
+}
+
 /* First words: of names of two words each group once. */
 static void first_words(const char *between)
 {
-    for (const struct command *c = commands; c->name; c++) {
-        size_t n = strcspn(c->name, " ");
-        bool again = c > commands && c->name[n] && !strncmp(c[-1].name, c->name, n + 1);
-        if (!again) printf("%s%.*s", c == commands ? "" : between, (int)n, c->name);
-    }
+    for (const struct command *c = commands; c->name; c++)
+        if (!strchr(c->name, ' ') || opens_group(c))
+            printf("%s%.*s", c == commands ? "" : between, (int)strcspn(c->name, " "), c->name);
 }
 
-static void verbs(const char *between)
+static void groups(const char *between)
 {
     int k = 0;
-    for (const struct command *c = commands; c->name; c++) {
-        const char *verb = strchr(c->name, ' ');
-        if (verb) printf("%s%s", k++ ? between : "", verb + 1);
-    }
+    for (const struct command *c = commands; c->name; c++)
+        if (opens_group(c))
+            printf("%s%.*s", k++ ? between : "", (int)strcspn(c->name, " "), c->name);
+}
+
+/* The second words of the group that c opens. */
+static void verbs(const struct command *c, const char *between)
+{
+    size_t n = strcspn(c->name, " ") + 1;
+    const char *group = c->name;
+    for (; c->name && !strncmp(c->name, group, n); c++)
+        printf("%s%s", c->name == group ? "" : between, c->name + n);
+}
+
+static bool takes_files(const struct command *c)
+{
+    return strstr(c->args, "FILE") || strstr(c->args, "FOLDER") || strstr(c->args, "MODEL") ||
+           strstr(c->args, "PATH");
 }
 
 static void bash_words(const struct option *o)
@@ -49,10 +68,12 @@ static void bash_script(void)
            "    case $w in\n");
     printf("    ");
     first_words("|");
-    printf(
-        ") cmd=$w; break ;;\n    esac\n  done\n"
-        "  [[ $cmd == model && $COMP_CWORD -gt $((i + 1)) ]] && cmd=\"model ${COMP_WORDS[i+1]}\"\n"
-        "  case $prev in\n");
+    printf(") cmd=$w; break ;;\n    esac\n  done\n"
+           "  [[ '|");
+    groups("|");
+    printf("|' == *\"|$cmd|\"* && $COMP_CWORD -gt $((i + 1)) ]] && "
+           "cmd=\"$cmd ${COMP_WORDS[i+1]}\"\n"
+           "  case $prev in\n");
     bash_words(global_options);
     for (const struct command *c = commands; c->name; c++) {
         if (!strcmp(c->name, "ask") || !strcmp(c->name, "new") || !strcmp(c->name, "add") ||
@@ -73,15 +94,20 @@ static void bash_script(void)
     first_words(" ");
     printf("' -- \"$cur\")) ;;\n  help) COMPREPLY=($(compgen -W '");
     first_words(" ");
-    printf("' -- \"$cur\")) ;;\n  model) COMPREPLY=($(compgen -W '");
-    verbs(" ");
-    printf("' -- \"$cur\")) ;;\n  config) COMPREPLY=($(compgen -W '");
+    printf("' -- \"$cur\")) ;;\n");
+    for (const struct command *c = commands; c->name; c++) {
+        if (!opens_group(c)) continue;
+        printf("  %.*s) COMPREPLY=($(compgen -W '", (int)strcspn(c->name, " "), c->name);
+        verbs(c, " ");
+        printf("' -- \"$cur\")) ;;\n");
+    }
+    printf("  config) COMPREPLY=($(compgen -W '");
     for (const struct setting *s = settings; s < settings + SETTING_COUNT; s++)
         printf("%s ", s->name);
-    printf("' -- \"$cur\")) ;;\n  add|export|import|'model import'|'model use'|'model "
-           "quantize'|'model distill'|'model show'|'model bench') compopt -o default ;;\n  "
-           "esac\n}\n"
-           "complete -F _likeness likeness\n");
+    printf("' -- \"$cur\")) ;;\n");
+    for (const struct command *c = commands; c->name; c++)
+        if (takes_files(c)) printf("  '%s') compopt -o default ;;\n", c->name);
+    printf("  esac\n}\ncomplete -F _likeness likeness\n");
 }
 
 /* Help texts stand in single quotes; none of ours may end them, and [ ] : mean something to zsh. */
@@ -112,26 +138,29 @@ static void zsh_script(void)
     printf("#compdef likeness\n# made by `likeness help --completion zsh`\n_likeness() {\n"
            "  local -a commands\n  commands=(\n");
     for (const struct command *c = commands; c->name; c++) {
-        if (strchr(c->name, ' ')) continue;
-        printf("    '%s:", c->name);
-        quoted(c->help);
+        size_t n = strcspn(c->name, " ");
+        if (c->name[n] && !opens_group(c)) continue;
+        printf("    '%.*s:", (int)n, c->name);
+        if (c->name[n]) printf("see\\: likeness help %.*s", (int)n, c->name);
+        else quoted(c->help);
         printf("'\n");
     }
-    printf("    'model:language models'\n  )\n  local cmd=${words[(r)(");
+    printf("  )\n  local cmd=${words[(r)(");
     first_words("|");
-    printf(")]}\n  if [[ $cmd == model ]]; then\n    if (( CURRENT == ${words[(i)model]} + 1 )); "
-           "then\n"
-           "      compadd ");
-    verbs(" ");
-    printf("; return\n    fi\n    cmd=\"model ${words[${words[(i)model]}+1]}\"\n  fi\n"
-           "  case $cmd in\n");
+    printf(")]}\n  local at=${words[(i)$cmd]}\n  case $cmd in\n");
     for (const struct command *c = commands; c->name; c++) {
-        bool files = !strcmp(c->name, "add") || !strcmp(c->name, "import") ||
-                     !strcmp(c->name, "export") || strchr(c->name, ' ');
+        if (!opens_group(c)) continue;
+        printf("  %.*s) if (( CURRENT == at + 1 )); then compadd ", (int)strcspn(c->name, " "),
+               c->name);
+        verbs(c, " ");
+        printf("; return; fi; cmd=\"$cmd ${words[at+1]}\" ;;\n");
+    }
+    printf("  esac\n  case $cmd in\n");
+    for (const struct command *c = commands; c->name; c++) {
         printf("  '%s')\n    _arguments \\\n", c->name);
         zsh_options(c->options);
         zsh_options(global_options);
-        printf("      '*:argument:%s' ;;\n", files ? "_files" : " ");
+        printf("      '*:argument:%s' ;;\n", takes_files(c) ? "_files" : " ");
     }
     printf("  *)\n    _arguments \\\n");
     zsh_options(global_options);
@@ -157,20 +186,30 @@ static void fish_script(void)
 {
     printf("# made by `likeness help --completion fish`\ncomplete -c likeness -f\n");
     for (const struct command *c = commands; c->name; c++) {
-        char when[96];
+        char when[160];
         const char *verb = strchr(c->name, ' ');
+        int n = (int)strcspn(c->name, " ");
+        if (opens_group(c))
+            printf("complete -c likeness -n __fish_use_subcommand -a %.*s -d 'see: likeness help "
+                   "%.*s'\n",
+                   n, c->name, n, c->name);
         if (verb)
-            printf("complete -c likeness -n '__fish_seen_subcommand_from model' -a %s -d '",
-                   verb + 1);
+            printf("complete -c likeness -n '__fish_seen_subcommand_from %.*s' -a %s -d '", n,
+                   c->name, verb + 1);
         else printf("complete -c likeness -n __fish_use_subcommand -a %s -d '", c->name);
         quoted(c->help);
         printf("'\n");
-        snprintf(when, sizeof when, "__fish_seen_subcommand_from %s", verb ? verb + 1 : c->name);
+        snprintf(when, sizeof when, "__fish_seen_subcommand_from %.*s", n, c->name);
+        if (verb)
+            snprintf(when + strlen(when), sizeof when - strlen(when),
+                     "; and __fish_seen_subcommand_from %s", verb + 1);
         fish_options(c->options, when);
     }
-    printf("complete -c likeness -n __fish_use_subcommand -a model -d 'language models'\n");
     fish_options(global_options, "true");
-    printf("complete -c likeness -n '__fish_seen_subcommand_from add import export' -F\n");
+    for (const struct command *c = commands; c->name; c++)
+        if (takes_files(c))
+            printf("complete -c likeness -n '__fish_seen_subcommand_from %.*s' -F\n",
+                   (int)strcspn(c->name, " "), c->name);
 }
 
 int help_completion(const char *shell, struct err *err)

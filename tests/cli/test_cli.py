@@ -65,6 +65,8 @@ def _():
     check("--home" in words("likeness", "ask", "--h"), "global options")
     same(words("likeness", "mod"), ["model"])
     same(sorted(words("likeness", "model", "qu")), ["quantize"])
+    same(sorted(words("likeness", "account", "")), sorted(c.split()[1] for c in ACCOUNT))
+    same(sorted(words("likeness", "remote", "s")), ["set-key", "show"])
     check("--sha256" in words("likeness", "model", "pull", "--s"), "options of a command of two words")
     for shell in "zsh", "fish":
         text = box.run("help", "--completion", shell).ok().out
