@@ -370,6 +370,7 @@ static enum MHD_Result send_errand(struct request *q, void (*run)(struct work *w
         atomic_fetch_sub(&s->errands, 1);
         return MHD_NO;
     }
+    if (run == run_work) request_hold(q);
     q->work.run = run;
     q->t_errand = clock_mono();
     link_until(q->link, 0);
@@ -379,7 +380,7 @@ static enum MHD_Result send_errand(struct request *q, void (*run)(struct work *w
         err_set(&q->err, ERR_BUSY, "the server has too much to do: try again");
         q->call.status = 503;
         q->phase = REFUSED;
-        if (run == run_work) request_drop(q);
+        if (run == run_work) atomic_fetch_sub(&q->refs, 1); /* not the last: the network has one */
         give_back(q);
     }
     return MHD_YES;
@@ -503,7 +504,6 @@ static enum MHD_Result last(struct request *q)
         struct MHD_Response *r = outcome(q, perform(q), &status);
         return queue(q, r, status);
     }
-    request_hold(q);
     return send_errand(q, run_work, false);
 }
 
