@@ -43,6 +43,7 @@ enum {
     FEW = 64,        /* largest k that needs no allocation */
     CANDS = 4 * FEW, /* candidates a part holds on its stack */
     MAX_PARTS = 32,
+    AHEAD = 4, /* rows that are fetched before they are scored */
 };
 #define PARALLEL_BYTES ((size_t)8 << 20) /* below, waking a thread costs more than it saves */
 
@@ -309,7 +310,7 @@ static void score(struct part *p, size_t from, size_t to)
     const struct vectors *ix = p->s->ix;
     for (size_t i = from; i < to; i++) {
         struct cand *c = &p->c[i];
-        if (i + 1 < to) prefetch_row(ix, c[1].row);
+        if (i + AHEAD < to) prefetch_row(ix, c[AHEAD].row);
         if (c->lo == c->hi) continue;
         float x = kernels.dot_f32(p->s->q, row_of(ix, c->row), (size_t)ix->dim);
         c->lo = c->hi = x > 1 ? 1 : x < -1 ? -1 : x;

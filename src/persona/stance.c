@@ -14,10 +14,12 @@
 #include "persona/quote.h"
 
 #include "base/str.h"
+#include "persona/spot.h"
 #include "text/polarity.h"
 #include "text/token.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <string.h>
 
 #define APART      (45 * 86400)
@@ -127,12 +129,30 @@ static const struct {
     { "right away", 0 },
 };
 
-static float change_marks(const char *folded)
+#define N_MARKS (sizeof marks / sizeof *marks)
+
+static struct spots phrases; /* marks by their index, then what tells of once */
+
+static void list_phrases(void)
 {
-    float best = 0;
-    for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++)
-        if (marks[i].weight > best && strstr(folded, marks[i].words)) best = marks[i].weight;
-    return best;
+    for (size_t i = 0; i < N_MARKS; i++) spots_add(&phrases, marks[i].words, (uint16_t)i);
+    for (size_t i = 0; i < sizeof reported / sizeof *reported; i++)
+        spots_add(&phrases, reported[i], N_MARKS);
+}
+
+static void note_phrase(void *ud, uint16_t id, size_t at)
+{
+    struct leaning *l = ud;
+    if (id == N_MARKS && at < l->reported) l->reported = at;
+    if (id < N_MARKS && marks[id].weight > l->told) l->told = marks[id].weight;
+}
+
+/* Does it say itself that a view changed, and what was thought once? */
+static void find_phrases(const char *folded, size_t n, struct leaning *l)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, list_phrases);
+    spots_find(&phrases, folded, n, note_phrase, l);
 }
 
 /* ---- clauses ---- */
@@ -259,11 +279,7 @@ int leaning_read(struct words *ws, const char *s, size_t n, const struct buf *fo
     int rc = (out->clause = arena_alloc(mem, k * sizeof *out->clause)) ? 0 : ERR_NOMEM;
     for (; out->n < k && !rc; out->n++)
         rc = read_clause(ws, f, &c[out->n], mem, &out->clause[out->n]);
-    out->told = change_marks(f);
-    for (size_t i = 0; i < sizeof reported / sizeof reported[0]; i++) {
-        const char *at = strstr(f, reported[i]);
-        if (at && (size_t)(at - f) < out->reported) out->reported = (size_t)(at - f);
-    }
+    find_phrases(f, folded->n, out);
     return rc;
 }
 

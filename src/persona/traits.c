@@ -5,17 +5,12 @@
 #include "persona/quote.h"
 
 #include "base/str.h"
+#include "persona/spot.h"
 #include "text/token.h"
 
 #include <ctype.h>
+#include <pthread.h>
 #include <string.h>
-
-static bool holds_any(const char *folded, const char *const *list)
-{
-    for (; *list; list++)
-        if (strstr(folded, *list)) return true;
-    return false;
-}
 
 static bool holds_digit(const char *s)
 {
@@ -55,6 +50,35 @@ static const char *const place[] = { " in ",    " at ",  " near ",   " by the ",
 static const char *const rule[] = { " you ",   " your ", " always ", " never ",
                                     " first ", " then ", " if ",     NULL };
 
+static const char *const me[] = { " i ", " i'", " my ", " we ", NULL };
+static const char *const links[] = { "http://", "https://", NULL };
+
+enum { BECAUSE, WHEN, NUMBER, OFTEN, VIEW, PLACE, RULE, ME, LINK };
+static const char *const *const lists[] = {
+    [BECAUSE] = because, [WHEN] = when, [NUMBER] = numbers, [OFTEN] = often, [VIEW] = view,
+    [PLACE] = place,     [RULE] = rule, [ME] = me,          [LINK] = links,
+};
+
+static struct spots phrases;
+
+static void list_phrases(void)
+{
+    for (uint16_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        for (const char *const *p = lists[i]; *p; p++) spots_add(&phrases, *p, i);
+}
+
+static void note(void *ud, uint16_t list, size_t at) { *(unsigned *)ud |= 1u << list; }
+
+/* The lists of which some phrase stands in the text, as bits. */
+static unsigned lists_in(const char *folded, size_t n)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    unsigned found = 0;
+    pthread_once(&once, list_phrases);
+    spots_find(&phrases, folded, n, note, &found);
+    return found;
+}
+
 /* Does it begin like an instruction: "Oil your chain", "Never quote"? */
 static bool imperative(const char *s, size_t n)
 {
@@ -81,7 +105,7 @@ static bool names_someone(const char *s, size_t n)
 }
 
 /* Is it fit to be quoted on its own? 0..1. */
-static float fitness(const char *s, size_t n, size_t n_words, const char *folded)
+static float fitness(const char *s, size_t n, size_t n_words, const char *folded, bool link)
 {
     float f = 1;
     if (n && s[n - 1] == '?') f *= 0.4f;
@@ -91,7 +115,7 @@ static float fitness(const char *s, size_t n, size_t n_words, const char *folded
     size_t commas = 0;
     for (size_t i = 0; i < n; i++) commas += s[i] == ',';
     if (commas > 2 && commas * 3 >= n_words) f *= 0.6f; /* a bare list */
-    if (strstr(folded, "http://") || strstr(folded, "https://")) f *= 0.4f;
+    if (link) f *= 0.4f;
     if (str_starts(folded, " dear ") || str_starts(folded, " hi ") || str_starts(folded, " hello "))
         f *= 0.4f;
     return f;
@@ -105,19 +129,19 @@ int traits_read(struct words *ws, const char *s, size_t n, size_t n_words, struc
     utf8_fold(&b, s, n);
     const char *f = buf_str(&b);
     int rc = b.failed ? ERR_NOMEM : leaning_read(ws, s, n, &b, mem, &out->leaning);
-    out->because = holds_any(f, because);
-    out->when = holds_any(f, when);
+    unsigned in = lists_in(f, b.n);
+    out->because = in >> BECAUSE & 1;
+    out->when = in >> WHEN & 1;
     out->digit = holds_digit(f);
-    out->number = holds_any(f, numbers);
-    out->often = holds_any(f, often);
+    out->number = in >> NUMBER & 1;
+    out->often = in >> OFTEN & 1;
     out->names = names_someone(s, n);
-    out->place = holds_any(f, place);
+    out->place = in >> PLACE & 1;
     out->imperative = imperative(s, n);
-    out->rule = holds_any(f, rule);
-    out->view = holds_any(f, view);
-    out->first_person =
-        strstr(f, " i ") || strstr(f, " i'") || strstr(f, " my ") || strstr(f, " we ");
-    out->fitness = fitness(s, n, n_words, f);
+    out->rule = in >> RULE & 1;
+    out->view = in >> VIEW & 1;
+    out->first_person = in >> ME & 1;
+    out->fitness = fitness(s, n, n_words, f, in >> LINK & 1);
     buf_free(&b);
     return rc;
 }

@@ -57,7 +57,8 @@ static bool listed(const char *const *list, size_t count, const char *w, size_t 
     size_t lo = 0, hi = count;
     while (lo < hi) {
         size_t mid = (lo + hi) / 2;
-        int c = strncmp(list[mid], w, n);
+        int c = n ? (unsigned char)*list[mid] - (unsigned char)*w : 1;
+        if (!c) c = strncmp(list[mid], w, n);
         if (!c && list[mid][n]) c = 1;
         if (!c) return true;
         if (c < 0) lo = mid + 1;
