@@ -234,9 +234,10 @@ void jobs_unwatch(struct jobs *q, struct jobs_watch *w)
     free(w);
 }
 
-/* When the watcher is gone. */
+/* When the watcher is gone. Those that had just begun come into the table first. */
 void watch_all_over(struct jobs *q)
 {
+    work_off(q);
     pthread_mutex_lock(&q->watch_mu);
     for (size_t i = 0; i < WATCH_BUCKETS; i++)
         for (struct jobs_watch *w = q->table[i]; w; w = w->next) jobs_watch_end(q, w);

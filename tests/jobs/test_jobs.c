@@ -388,6 +388,13 @@ static void watching(void **state)
     jobs_watch_begin(q, w1);
     jobs_close(q);
     check_int(left.overs, 1);
+    for (int i = 2; i < 40; i++) { /* whether or not its turn had come */
+        check_ok(jobs_open(p.sv, KINDS, &w, 1, &q, &err), err);
+        check_ok(jobs_watch_new(q, 0, 4, on_change, on_over, &left, &w1, &err), err);
+        jobs_watch_begin(q, w1);
+        jobs_close(q);
+        check_int(left.overs, i);
+    }
     place_done(&p);
 }
 
