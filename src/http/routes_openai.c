@@ -15,58 +15,47 @@
 /* ---- which model ---- */
 
 struct mine {
-    const struct principal *who;
     uint8_t (*uid)[VAULT_UID];
-    enum level *level;
     size_t n, cap;
-    int rc;
+    bool failed;
 };
-
-static bool is_listed(const struct principal *who, const uint8_t uid[VAULT_UID])
-{
-    bool listed = !who->n_only;
-    for (size_t i = 0; i < who->n_only && !listed; i++)
-        listed = !memcmp(who->only[i], uid, VAULT_UID);
-    return listed;
-}
 
 static int note_grant(void *ud, const struct row_grant *g)
 {
     struct mine *m = ud;
-    if (g->level < LEVEL_CHAT || !is_listed(m->who, g->persona)) return 0;
     if (m->n == m->cap) {
         size_t cap = m->cap ? m->cap * 2 : 16;
-        void *uid = realloc(m->uid, cap * sizeof *m->uid);
-        if (uid) m->uid = uid;
-        void *level = uid ? realloc(m->level, cap * sizeof *m->level) : NULL;
-        if (!level) return m->rc = ERR_NOMEM;
-        m->level = level;
+        void *grown = realloc(m->uid, cap * sizeof *m->uid);
+        m->failed = !grown;
+        if (!grown) return ERR_NOMEM;
+        m->uid = grown;
         m->cap = cap;
     }
-    memcpy(m->uid[m->n], g->persona, VAULT_UID);
-    m->level[m->n++] = g->level;
+    memcpy(m->uid[m->n++], g->persona, VAULT_UID);
     return 0;
 }
 
-/* Personas that the caller may chat with: fn for each, with the persona open. */
+/* Personas that the caller, or the key that they use, may chat with: fn for each, open. */
 static int each_mine(struct call *c, int (*fn)(void *ud, const struct persona *p, enum level level),
                      void *ud, struct err *err)
 {
-    struct mine m = { .who = &c->who };
+    struct mine m = { 0 };
     struct home *h = NULL;
     int rc = service_grant_each(c->world->service, NULL, c->who.account, note_grant, &m, err);
-    if (m.rc) rc = err_nomem(err);
+    if (m.failed) rc = err_nomem(err);
     if (!rc && m.n) rc = pool_read(c->world->pool, &h, err);
     for (size_t i = 0; i < m.n && !rc; i++) {
         struct persona *p = NULL;
+        enum level level = LEVEL_NONE;
+        rc = account_may(c->accounts, &c->who, m.uid[i], &level, err);
+        if (rc || level < LEVEL_CHAT) continue;
         rc = persona_open_uid(h, m.uid[i], &p, err);
-        if (!rc) rc = fn(ud, p, m.level[i]);
+        if (!rc) rc = fn(ud, p, level);
         else if (rc == ERR_NOTFOUND) rc = 0; /* forgotten meanwhile */
         persona_close(p);
     }
     if (h) pool_read_done(c->world->pool, h);
     free(m.uid);
-    free(m.level);
     return rc;
 }
 
