@@ -274,6 +274,15 @@ static const struct field UPLOAD[] = {
     { "tz", FIELD_TEXT, 0, 0, 8, "the zone of times without one: +01:00", NULL, NULL },
     FIELD_END
 };
+static const struct field RAW[] = { { "name", FIELD_TEXT, 0, 1, 400,
+                                      "when the body is the file itself: what it is called", NULL,
+                                      NULL },
+                                    { "as", FIELD_TEXT, 0, 0, 40, "as in the form", NULL, NULL },
+                                    { "by", FIELD_TEXT, 0, 0, 400, "as in the form", NULL, NULL },
+                                    { "map", FIELD_TEXT, 0, 0, 2000, "as in the form", NULL, NULL },
+                                    { "me", FIELD_TEXT, 0, 0, 4000, "as in the form", NULL, NULL },
+                                    { "tz", FIELD_TEXT, 0, 0, 8, "as in the form", NULL, NULL },
+                                    FIELD_END };
 static const struct field TEXT[] = {
     { "text", FIELD_TEXT, FIELD_REQUIRED, 1, 4194304, "by the person", NULL, NULL },
     { "title", FIELD_TEXT, 0, 0, 4000, "what to call it", NULL, NULL },
@@ -298,11 +307,12 @@ const struct route routes_source[] = {
       .reply = SOURCES, .status = 200, .run = list, .name = "source.list",
       .summary = "What it is made of" },
     { "POST", "/api/personas/{persona}/sources", ACCESS_MANAGE,
-      ROUTE_KEYS | ROUTE_AUDIT | ROUTE_UPLOAD, .body_max = 65536, .body = UPLOAD,
+      ROUTE_KEYS | ROUTE_AUDIT | ROUTE_UPLOAD, .body_max = 65536, .query = RAW, .body = UPLOAD,
       .reply = SHOWN_JOB, .status = 202, .run = upload, .name = "source.upload",
       .summary = "Bring files in",
       .about =
-          "Files of any size, as multipart/form-data. The same messages twice add nothing, and "
+          "Files of any size, as multipart/form-data, or one file as the body itself with its name "
+          "in the query. The same messages twice add nothing, and "
           "a longer export of a chat extends it. If the files have several authors and none is "
           "known to be the person, nothing is taken and the job's result lists them as "
           "`people`: send the file again with `me`." },
