@@ -61,22 +61,20 @@ static int compare(const struct node *n, const char *s, size_t len)
     return c ? c : (n->n > len) - (n->n < len);
 }
 
-/* Where s is among the children, or where it would be put. */
-static size_t child_place(const struct node *n, const char *s, size_t len, bool *found)
+/* The child called s; NULL: there is none, and *place is where it would be put. */
+static struct node *child_of(const struct node *n, const char *s, size_t len, size_t *place)
 {
     size_t lo = 0, hi = n->n_children;
     while (lo < hi) {
         size_t mid = (lo + hi) / 2;
-        int c = compare(n->child[mid], s, len);
-        if (!c) {
-            *found = true;
-            return mid;
-        }
+        struct node *child = n->child[mid];
+        int c = compare(child, s, len);
+        if (!c) return child;
         if (c < 0) lo = mid + 1;
         else hi = mid;
     }
-    *found = false;
-    return lo;
+    *place = lo;
+    return NULL;
 }
 
 static struct node *node_new(const char *s, size_t n)
@@ -100,10 +98,10 @@ static struct node *any_child(struct node *at, const char *s, size_t n)
 
 static struct node *fixed_child(struct node *at, const char *s, size_t n)
 {
-    bool found;
-    size_t i = child_place(at, s, n, &found);
-    if (found) return at->child[i];
-    struct node *k = node_new(s, n);
+    size_t i = 0;
+    struct node *k = child_of(at, s, n, &i);
+    if (k) return k;
+    k = node_new(s, n);
     struct node **more = k ? realloc(at->child, (at->n_children + 1) * sizeof *more) : NULL;
     if (!more) {
         free(k);
@@ -252,15 +250,13 @@ int router_find(const struct router *r, const char *method, const char *path, st
     if (*p++ != '/') return err_set(err, ERR_INVAL, "the path of a request begins with a slash");
     char text[SEGMENT];
     while (at && *p) {
-        size_t n = strcspn(p, "/"), len;
-        bool found;
+        size_t n = strcspn(p, "/"), len, place;
         if (!segment(p, n, text, &len))
             return err_set(err, ERR_INVAL,
                            "the path holds what no path here can: a broken escape, an "
                            "escaped slash, a control character, \"..\", or a very long name");
-        size_t i = child_place(at, text, len, &found);
-        if (found) at = at->child[i];
-        else at = at->any && take_any(at->any, text, len, out) ? at->any : NULL;
+        const struct node *fixed = child_of(at, text, len, &place), *any = at->any;
+        at = fixed ? fixed : any && take_any(any, text, len, out) ? any : NULL;
         p += n;
         if (*p) p++;
     }

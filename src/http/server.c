@@ -156,11 +156,15 @@ static int open_socket(const struct server_opts *o, int *out, struct err *err)
 int server_port(const struct server *s)
 {
     const union MHD_DaemonInfo *i = MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_LISTEN_FD);
-    struct sockaddr_storage a;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in four;
+        struct sockaddr_in6 six;
+    } a;
     socklen_t n = sizeof a;
-    if (!i || getsockname(i->listen_fd, (struct sockaddr *)&a, &n)) return 0;
-    return ntohs(a.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&a)->sin6_port
-                                         : ((struct sockaddr_in *)&a)->sin_port);
+    memset(&a, 0, sizeof a);
+    if (!i || getsockname(i->listen_fd, &a.any, &n)) return 0;
+    return ntohs(a.any.sa_family == AF_INET6 ? a.six.sin6_port : a.four.sin_port);
 }
 
 /* ---- libmicrohttpd ---- */

@@ -123,7 +123,7 @@ static inline struct reply local_reads(int fd)
     }
     const char *end = a.all.n ? strstr(buf_str(&a.all), "\r\n\r\n") : NULL;
     if (end) {
-        a.status = atoi(a.all.p + 9);
+        a.status = (int)strtol(a.all.p + 9, NULL, 10);
         a.body = end + 4;
     }
     return a;

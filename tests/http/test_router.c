@@ -156,10 +156,12 @@ static void fields_are_whole(const struct route *r, const struct field *list, bo
 
 static void route_is_whole(const struct route *r)
 {
-    if (!r->name || !strchr(r->name, '.')) fail_msg("%s %s: no name", r->method, r->path);
+    assert_non_null(r->name);
+    assert_non_null(r->summary);
+    if (!strchr(r->name, '.')) fail_msg("%s %s: no name", r->method, r->path);
     if (strspn(r->name, "abcdefghijklmnopqrstuvwxyz0123456789._-") != strlen(r->name))
         fail_msg("%s: not a plain name", r->name);
-    if (!r->summary || !r->summary[0]) fail_msg("%s: no summary", r->name);
+    if (!r->summary[0]) fail_msg("%s: no summary", r->name);
     size_t n = strlen(r->summary);
     if (strchr(r->summary, '\n') || r->summary[n - 1] == '.' || n > 100)
         fail_msg("%s: a summary is one short line without a full stop", r->name);

@@ -575,7 +575,8 @@ static void limits(void **state)
     check_has(a.body, "\"LIMIT\"");
     const char *after = strstr(buf_str(&a.all), "Retry-After: ");
     assert_non_null(after);
-    check_int(atoi(after + 13) > 10 && atoi(after + 13) <= 100, 1);
+    long seconds = strtol(after + 13, NULL, 10);
+    check_int(seconds > 10 && seconds <= 100, 1);
     reply_free(&a);
     check_reply(local_ask(&t, "GET", "/open", NULL, NULL), 200, "account");
     for (int i = 0; i < 10; i++)
