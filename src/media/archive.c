@@ -13,6 +13,7 @@
 #include "media/parts.h"
 
 #include "base/str.h"
+#include "text/names.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -175,7 +176,10 @@ static int send_entry(struct archive *a, struct archive_entry *e, uint8_t *buf,
     return rc ? rc : send_rest(a, buf, n, out);
 }
 
-void archive_walk(const uint8_t *p, size_t n, struct wire_out *out)
+enum which { ALL, NAMES, REST };
+
+/* stop: nobody takes it any more. A zip is walked by its directory, so passing over costs little. */
+static int walk(const uint8_t *p, size_t n, struct wire_out *out, enum which which)
 {
     struct archive *a = open_archive(p, n, false);
     struct archive_entry *e;
@@ -186,13 +190,43 @@ void archive_walk(const uint8_t *p, size_t n, struct wire_out *out)
         while (rc == ARCHIVE_RETRY);
         if (rc == ARCHIVE_WARN) rc = ARCHIVE_OK;
         if (rc != ARCHIVE_OK) break;
+        const char *path = archive_entry_pathname(e);
+        if (which != ALL && (path && names_first(path)) != (which == NAMES)) continue;
         if (archive_format(a) == ARCHIVE_FORMAT_RAW && archive_filter_count(a) < 2)
             stop = wire_fault(out, FAULT_KIND) || true; /* neither archive nor compressed */
         else stop = send_entry(a, e, buf, out);
     }
-    if (!stop && rc != ARCHIVE_EOF) wire_fault(out, a ? fault_of(a) : FAULT_BROKEN);
+    if (!stop && rc != ARCHIVE_EOF && which != NAMES)
+        wire_fault(out, a ? fault_of(a) : FAULT_BROKEN);
     if (a) archive_read_free(a);
     free(buf);
+    return stop;
+}
+
+/* Is there a zip in which a file tells names that those before it need? */
+static bool names_behind(const uint8_t *p, size_t n)
+{
+    struct archive *a = open_archive(p, n, true);
+    struct archive_entry *e;
+    bool others = false, behind = false;
+    int rc;
+    while (a && !behind && (rc = archive_read_next_header(a, &e)) != ARCHIVE_EOF) {
+        if (rc < ARCHIVE_WARN) break;
+        const char *path = archive_entry_pathname(e);
+        if (!path || archive_format(a) != ARCHIVE_FORMAT_ZIP) break;
+        bool first = names_first(path);
+        behind = first && others;
+        others |= !first && archive_entry_filetype(e) != AE_IFDIR;
+    }
+    if (a) archive_read_free(a);
+    return behind;
+}
+
+void archive_walk(const uint8_t *p, size_t n, struct wire_out *out)
+{
+    bool twice = names_behind(p, n);
+    int stop = twice ? walk(p, n, out, NAMES) : 0;
+    if (!stop) walk(p, n, out, twice ? REST : ALL);
 }
 
 /* ---- documents in a zip ---- */

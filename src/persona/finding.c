@@ -38,13 +38,28 @@ static int collect(void *ud, const char *path, struct err *err)
     return 0;
 }
 
+/* Files that tell the names which the others need are read before them; else the order stays. */
+static int names_to_front(struct path_list *l, struct err *err)
+{
+    char **sorted = malloc(l->n * sizeof *sorted);
+    size_t k = 0;
+    if (!sorted) return err_nomem(err);
+    for (int rest = 0; rest < 2; rest++)
+        for (size_t i = 0; i < l->n; i++)
+            if (names_first(l->path[i]) == !rest) sorted[k++] = l->path[i];
+    free(l->path);
+    l->path = sorted;
+    l->cap = l->n;
+    return 0;
+}
+
 int path_list_of(const char *const *paths, size_t n, struct path_list *out, struct err *err)
 {
     int rc = 0;
     for (size_t i = 0; i < n && !rc; i++)
         rc = strcmp(paths[i], "-") ? io_walk(paths[i], collect, out, err) : collect(out, "-", err);
     if (!rc && !out->n) rc = err_set(err, ERR_NOTFOUND, "there is no file in that folder");
-    return rc;
+    return rc ? rc : names_to_front(out, err);
 }
 
 void path_list_free(struct path_list *l)
@@ -52,6 +67,23 @@ void path_list_free(struct path_list *l)
     for (size_t i = 0; i < l->n; i++) free(l->path[i]);
     free(l->path);
     *l = (struct path_list){ 0 };
+}
+
+int ingest_run_begin(struct ingest *in, struct ingest_run *own, struct err *err)
+{
+    if (in->run) return 0;
+    *own = (struct ingest_run){ .names = names_new() };
+    if (!own->names) return err_nomem(err);
+    in->run = own;
+    return 0;
+}
+
+void ingest_run_end(struct ingest *in, struct ingest_run *own)
+{
+    if (in->run != own) return;
+    in->run = NULL;
+    names_free(own->names);
+    map_free(&own->parts);
 }
 
 /* Asks which of the speakers is the persona, unless one is so by name. Frees s. */
@@ -220,7 +252,11 @@ int ingest_opened(struct ingest *in, FILE *f, const char *name, uint64_t before,
     g.own.path = name;
     struct media_visit v = finder;
     v.ud = &g;
-    int rc = media_each_file(f, name, CLOCK_NONE, in->as, &v, err);
+    struct ingest_run own = { 0 };
+    int rc = ingest_run_begin(in, &own, err);
+    if (rc) fclose(f);
+    else rc = media_each_file(f, name, CLOCK_NONE, in->as, &v, err);
+    ingest_run_end(in, &own);
     if (!rc && s.failed && !s.read) rc = err_set(err, s.first.code, "%s", s.first.msg);
     for (size_t i = 0; i < g.own.n_notes; i++) ingest_note_add(&s.all, &g.own.notes[i]);
     s.all.nobody = s.authors && !s.somebody;
@@ -276,11 +312,14 @@ int ingest_paths(struct ingest *in, const char *const *paths, size_t n, struct i
     struct err first = { 0 };
     size_t aliases = in->persona->n_aliases;
     *out = (struct ingest_totals){ 0 };
-    int rc = path_list_of(paths, n, &l, err);
+    struct ingest_run own = { 0 };
+    int rc = ingest_run_begin(in, &own, err);
+    if (!rc) rc = path_list_of(paths, n, &l, err);
     if (!rc) rc = settle_who(in, &l, err);
     bool begun = !rc;
     if (!rc) rc = ingest_list(in, &l, out, &first, err);
     bool ended = rc != 0;
+    ingest_run_end(in, &own);
     if (!rc && out->failed == out->files && out->files)
         rc = err_set(err, first.code, "%s", first.msg);
     if (begun && !ended && !in->dry_run && in->persona->stale) {

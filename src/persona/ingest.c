@@ -133,6 +133,34 @@ static uint64_t thread_key(const struct job *j, const struct piece *p)
     return hash64(p->thread, strlen(p->thread), 7) | 2;
 }
 
+/* ---- chats in many files ---- */
+
+/* A part of a chat goes where its other parts went; "general" of another export is another. */
+static uint64_t part_key(const struct job *j, uint64_t thread)
+{
+    const char *path = j->file.path, *end = path + strlen(path);
+    for (int up = 0; up < 2 && end > path; up++)
+        while (end > path && *--end != '/') continue;
+    return hash64(path, (size_t)(end - path),
+                  thread ^ hash64(j->format->name, strlen(j->format->name), 3));
+}
+
+static uint64_t *part_of(struct job *j, uint64_t thread)
+{
+    struct ingest_run *run = j->format->parts ? j->in->run : NULL;
+    return run ? map_slot(&run->parts, part_key(j, thread)) : NULL;
+}
+
+/* The file is in: where its chats went holds for the files after it. */
+static void keep_parts(struct job *j)
+{
+    for (size_t i = 0; (i = map_iter(&j->best, i));) {
+        const struct map_entry *e = &j->best.e[i - 1];
+        uint64_t *slot = e->value ? part_of(j, e->key) : NULL;
+        if (slot) *slot = e->value;
+    }
+}
+
 /* ---- sources ---- */
 
 /* What a source made for this piece is called. */
@@ -200,6 +228,8 @@ static int source_for(struct job *j, const struct piece *p, int64_t *id)
 {
     uint64_t *best = map_slot(&j->best, thread_key(j, p));
     if (!best) return err_nomem(j->err);
+    const uint64_t *part = *best ? NULL : part_of(j, thread_key(j, p));
+    if (part) *best = *part;
     bool fresh = !*best;
     if (fresh) {
         int rc = source_new(j, p, id);
@@ -352,6 +382,9 @@ static int on_piece(void *ud, const struct piece *p, struct err *err)
         rc = store_piece_find(j->in->home->store, &j->in->persona->seal, digest, &id, &source, err);
     if (rc) return rc;
     if (!j->storing) return (rc = vote(j, p, source)) ? rc : give_way(j);
+    const char *known = j->in->run ? names_author(j->in->run->names, &named) : NULL;
+    if (known && !*named.author_id) named.author_id = named.author;
+    if (known) named.author = known;
     bool voice = is_voice(j, &named);
     if (voice) j->rep.nobody = false;
     if (id) {
@@ -372,7 +405,8 @@ static int parse(struct job *j)
                              .map = j->in->map,
                              .default_author = j->in->by,
                              .day_first = j->in->day_first,
-                             .tz_offset = j->in->tz_offset };
+                             .tz_offset = j->in->tz_offset,
+                             .names = j->in->run ? j->in->run->names : NULL };
     struct piece_sink sink = { on_piece, on_skipped, on_consumed, j };
     map_free(&j->seen);
     return format_parse(j->format, &j->file, &o, &sink, j->err);
@@ -412,6 +446,10 @@ static int store_file(struct job *j)
     map_free(&j->seen);
     for (size_t i = 0; (i = map_iter(&j->sources, i)) && !rc;) {
         uint64_t n = 0;
+        if (j->format->parts && j->in->run) { /* more of it may come: cut when it settles */
+            rc = store_chunks_clear(h->store, ps, (int64_t)j->sources.e[i - 1].key, j->err);
+            continue;
+        }
         rc = chunk_source(h, j->in->persona, (int64_t)j->sources.e[i - 1].key, &n, j->err);
         j->rep.chunks += n;
     }
@@ -488,6 +526,7 @@ int ingest_one(struct ingest *in, const struct format *f, const struct format_in
     int rc = ingest_open(&j);
     if (!j.rep.added && !j.rep.known) j.rep.nobody = false;
     if (!rc) *rep = j.rep;
+    if (!rc && !in->dry_run) keep_parts(&j);
     job_clear(&j);
     return rc;
 }

@@ -73,6 +73,7 @@ struct ingest {
     void (*on_file)(void *ud, const struct ingest_file *f);
     const struct progress *progress;
     void *ud;
+    struct ingest_run *run; /* what the files of one call have in common; set and freed by it */
 };
 
 /* 0 when at least one file came in or was known whole; the first error when all failed. Cancelled

@@ -2,6 +2,7 @@
 #ifndef LK_PERSONA_INTERNAL_H
 #define LK_PERSONA_INTERNAL_H
 
+#include "base/map.h"
 #include "model/embed.h"
 #include "model/tokenizer.h"
 #include "persona/ingest.h"
@@ -18,6 +19,16 @@ struct path_list {
  * is ERR_INVAL. Free also after an error. */
 int path_list_of(const char *const *paths, size_t n, struct path_list *out, struct err *err);
 void path_list_free(struct path_list *l);
+
+/* What the files of one call have in common: names that some tell and others need, and the source
+ * that a chat goes to whose parts lie in many files. */
+struct ingest_run {
+    struct names *names;
+    struct map parts; /* hash of format, folder and thread -> source */
+};
+/* in->run, made if there is none: then *own is it, and ingest_run_end takes it away again. */
+int ingest_run_begin(struct ingest *in, struct ingest_run *own, struct err *err);
+void ingest_run_end(struct ingest *in, struct ingest_run *own);
 
 /* One file that is open, in one transaction. rep is filled also after an error, with nothing taken. */
 int ingest_one(struct ingest *in, const struct format *f, const struct format_in *file, bool survey,

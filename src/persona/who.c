@@ -72,16 +72,18 @@ static int survey_piece(void *ud, const struct piece *p, struct err *err)
     if (!*p->author && !*p->author_id) return 0;
     struct speaker *s = speaker_of(v, p);
     if (!s) return v->n == SURVEY_PEOPLE ? 0 : err_nomem(err);
-    if (!*s->name) put_name(s->name, sizeof s->name, p->author);
+    const char *known = v->in->run ? names_author(v->in->run->names, p) : NULL;
+    if (known && !*s->id) put_name(s->id, sizeof s->id, *p->author ? p->author : p->author_id);
+    if (!*s->name) put_name(s->name, sizeof s->name, known ? known : p->author);
     if (!*s->id) put_name(s->id, sizeof s->id, p->author_id);
     s->messages++;
     s->owner |= p->sent_by_owner;
     uint64_t thread = hash64(p->thread, strlen(p->thread), v->file);
     uint64_t pair[2] = { thread, (uint64_t)(s - v->s) };
     uint64_t *seen = map_slot(&v->in_thread, hash64(pair, sizeof pair, 5));
-    uint64_t *known = map_slot(&v->threads, thread);
-    if (!seen || !known) return err_nomem(err);
-    *known = 1;
+    uint64_t *there = map_slot(&v->threads, thread);
+    if (!seen || !there) return err_nomem(err);
+    *there = 1;
     if (!*seen) s->files++;
     *seen = 1;
     return ++v->pieces > SURVEY_PIECES ? ERR_LIMIT : 0;
@@ -99,7 +101,8 @@ static int survey_open_file(struct survey *v, const struct format *f, struct for
     struct format_opts o = { .now = clock_now(),
                              .map = v->in->map,
                              .day_first = v->in->day_first,
-                             .tz_offset = v->in->tz_offset };
+                             .tz_offset = v->in->tz_offset,
+                             .names = v->in->run ? v->in->run->names : NULL };
     struct piece_sink sink = { survey_piece, NULL, survey_consumed, v };
     v->pieces = 0;
     v->file++;
@@ -191,7 +194,9 @@ int ingest_speakers(struct ingest *in, const char *const *paths, size_t n, struc
     struct path_list l = { 0 };
     *out = NULL;
     *n_out = 0;
-    int rc = path_list_of(paths, n, &l, err);
+    struct ingest_run own = { 0 };
+    int rc = ingest_run_begin(in, &own, err);
+    if (!rc) rc = path_list_of(paths, n, &l, err);
     v.n_files = l.n;
     if (!rc) {
         for (size_t i = 0; i < l.n && !rc; i++) {
@@ -201,6 +206,7 @@ int ingest_speakers(struct ingest *in, const char *const *paths, size_t n, struc
         }
         rc = survey_end(&v, rc, out, n_out);
     }
+    ingest_run_end(in, &own);
     path_list_free(&l);
     return rc;
 }

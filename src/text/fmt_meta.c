@@ -111,6 +111,7 @@ const struct format format_meta = {
     .name = "meta",
     .help = "Facebook Messenger's and Instagram's message_1.json",
     .has_authors = 1,
+    .parts = 1,
     .score = score,
     .parse = parse,
 };

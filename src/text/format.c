@@ -28,15 +28,12 @@
 #define YEAR_10000 253402300800
 
 const struct format *const formats[] = {
-    &format_whatsapp, &format_telegram, &format_mbox,
-    &format_eml,      &format_html,     &format_markdown,
-    &format_jsonl,    &format_csv,      &format_plain,
-    &format_meta,     &format_discord,  &format_chatgpt,
-    &format_claude,   &format_x,        &format_mastodon,
-    &format_keep,     &format_dayone,   &format_docx,
-    &format_odt,      &format_epub,     &format_pptx,
-    &format_rtf,      &format_pdf,      &format_zip,
-    &format_tar,      &format_gz,       NULL,
+    &format_whatsapp, &format_telegram, &format_mbox,   &format_eml,   &format_html,
+    &format_markdown, &format_jsonl,    &format_csv,    &format_plain, &format_meta,
+    &format_discord,  &format_chatgpt,  &format_claude, &format_x,     &format_mastodon,
+    &format_keep,     &format_dayone,   &format_docx,   &format_odt,   &format_epub,
+    &format_pptx,     &format_rtf,      &format_pdf,    &format_zip,   &format_tar,
+    &format_gz,       &format_slack,    NULL,
 };
 
 const struct format *format_by_name(const char *name)

@@ -14,6 +14,7 @@
 #define LK_TEXT_FORMAT_H
 
 #include "base/err.h"
+#include "text/names.h"
 #include "text/piece.h"
 
 #include <stdbool.h>
@@ -31,6 +32,7 @@ struct format_opts {
     const char *default_author; /* author for formats that have none (--by); NULL or "" = owner */
     int day_first;              /* 1: 03/04 is 3 April; 0: month first; -1: solved from the file */
     long tz_offset;             /* seconds east of UTC of local times without zone; 0 = UTC */
+    struct names *names; /* what other files of the same run said, and this one says; or NULL */
 };
 
 struct format_in {
@@ -55,6 +57,7 @@ struct format {
     const char *name; /* "whatsapp", as in --as */
     const char *help; /* one line */
     int has_authors;  /* messages of several people: aliases are needed */
+    int parts;        /* one chat lies in many files, a day or a page in each */
     enum format_packed packed;
     /* How sure this parser is that the input is its own, 0 (not mine) .. 100, from in->head,
      * in->head_n, in->name. Must not read in->f. */

@@ -47,13 +47,12 @@ static inline void fmtrun_skipped(void *ud, const char *what, uint64_t where)
     r->where[r->n_skipped++] = where;
 }
 
-static inline void fmtrun_path(struct fmtrun *r, const struct format *f, const char *path,
-                               const void *text, size_t n, int day_first, long tz)
+static inline void fmtrun_opts(struct fmtrun *r, const struct format *f, const char *path,
+                               const void *text, size_t n, const struct format_opts *o)
 {
     memset(r, 0, sizeof *r);
     const char *slash = strrchr(path, '/');
     struct format_in in = { .size = n, .mtime = CLOCK_NONE, .path = path };
-    struct format_opts o = { .now = FMTRUN_NOW, .day_first = day_first, .tz_offset = tz };
     struct piece_sink sink = { .piece = fmtrun_piece, .skipped = fmtrun_skipped, .ud = r };
     snprintf(in.name, sizeof in.name, "%s", slash ? slash + 1 : path);
     in.head_n = n < FORMAT_HEAD ? n : FORMAT_HEAD;
@@ -62,9 +61,23 @@ static inline void fmtrun_path(struct fmtrun *r, const struct format *f, const c
     assert_non_null(in.f);
     check_int(fwrite(text, 1, n, in.f), n);
     rewind(in.f);
-    r->rc = f->parse(&in, &o, &sink, &r->err);
+    r->rc = f->parse(&in, o, &sink, &r->err);
     fclose(in.f);
     free(in.head);
+}
+
+static inline void fmtrun_path(struct fmtrun *r, const struct format *f, const char *path,
+                               const void *text, size_t n, int day_first, long tz)
+{
+    struct format_opts o = { .now = FMTRUN_NOW, .day_first = day_first, .tz_offset = tz };
+    fmtrun_opts(r, f, path, text, n, &o);
+}
+
+static inline void fmtrun_named(struct fmtrun *r, const struct format *f, const char *path,
+                                const char *text, struct names *names)
+{
+    struct format_opts o = { .now = FMTRUN_NOW, .day_first = -1, .names = names };
+    fmtrun_opts(r, f, path, text, strlen(text), &o);
 }
 
 static inline void fmtrun(struct fmtrun *r, const struct format *f, const char *name,
