@@ -17,6 +17,7 @@
 
 #include "base/map.h"
 #include "base/str.h"
+#include "persona/converse.h"
 #include "persona/internal.h"
 #include "persona/nearby.h"
 #include "persona/pack.h"
@@ -31,6 +32,8 @@
 
 #define PORTABLE_VERSION 2 /* 1: one vector a chunk */
 #define DIM_MAX          65536
+#define NO_ACCOUNT                                                                                 \
+    "{\"v\":1}" /* a conversation's body: numbers of accounts mean nothing elsewhere */
 
 /* ---- out ---- */
 
@@ -43,6 +46,7 @@ struct writer {
     const struct progress *pr;
     uint64_t done, total;
     int64_t embedder, talk;
+    int64_t account; /* whose conversations; < 0: all */
     struct err *err;
 };
 
@@ -158,10 +162,12 @@ static int write_talk(void *ud, int64_t id, int64_t created_at, uint64_t n_turns
                       size_t n)
 {
     struct writer *w = ud;
+    int64_t whose = conversation_account(body, n);
+    if (w->account >= 0 && whose && whose != w->account) return 0;
     w->n->conversations++;
     buf_u64(&w->rec, (uint64_t)id);
     buf_u64(&w->rec, (uint64_t)created_at);
-    buf_lstr(&w->rec, body, n);
+    buf_lstr(&w->rec, NO_ACCOUNT, sizeof NO_ACCOUNT - 1);
     int rc = put(w, 'T');
     w->talk = id;
     return rc ? rc : store_turn_each(w->home->store, w->ps, id, write_turn, w, w->err);
@@ -194,11 +200,19 @@ int portable_export(struct home *h, const struct persona *p, const char *path,
                     const struct secret *s, bool overwrite, const struct progress *pr,
                     struct portable_counts *n, struct err *err)
 {
+    return portable_export_for(h, p, -1, path, s, overwrite, pr, n, err);
+}
+
+int portable_export_for(struct home *h, const struct persona *p, int64_t account, const char *path,
+                        const struct secret *s, bool overwrite, const struct progress *pr,
+                        struct portable_counts *n, struct err *err)
+{
     struct portable_counts counted = { 0 };
     struct persona_counts have;
     struct writer w = { .home = h,
                         .ps = &p->seal,
                         .rec = BUF_INIT(STREAM_RECORD_MAX),
+                        .account = account,
                         .pr = pr,
                         .n = n ? n : &counted,
                         .err = err };
@@ -422,11 +436,11 @@ static int read_talk(struct reader *r, struct cursor *c)
 {
     int64_t old = (int64_t)cursor_u64(c, "id"), id = 0;
     int64_t created_at = read_stamp(c);
-    struct span body = cursor_lstr(c, "body");
+    cursor_lstr(c, "body"); /* says whose it was there */
     int rc = cursor_check(c, r->err);
     if (!rc)
-        rc =
-            store_conversation_new(r->home->store, &r->ps, body.p, body.n, created_at, &id, r->err);
+        rc = store_conversation_new(r->home->store, &r->ps, NO_ACCOUNT, sizeof NO_ACCOUNT - 1,
+                                    created_at, &id, r->err);
     r->n.conversations++;
     return rc ? rc : remember(r, &r->talks, old, id);
 }

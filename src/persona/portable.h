@@ -13,6 +13,10 @@ struct portable_counts {
 int portable_export(struct home *h, const struct persona *p, const char *path,
                     const struct secret *s, bool overwrite, const struct progress *pr,
                     struct portable_counts *n, struct err *err);
+/* The same without the conversations of other accounts than this one. */
+int portable_export_for(struct home *h, const struct persona *p, int64_t account, const char *path,
+                        const struct secret *s, bool overwrite, const struct progress *pr,
+                        struct portable_counts *n, struct err *err);
 /* name NULL: as in the file. ERR_EXISTS when the same persona or another of that name is here. */
 int portable_import(struct home *h, const char *path, const struct secret *s, const char *name,
                     const struct progress *pr, struct persona **out, struct portable_counts *n,

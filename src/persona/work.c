@@ -426,7 +426,9 @@ static int write_export(struct work *k, const char *path)
     if (rc) return rc;
     rc = store_still(h->store, k->err);
     if (!rc) rc = persona_open_uid(h, k->uid, &p, k->err);
-    if (!rc) rc = portable_export(h, p, path, &s, true, k->run->progress, NULL, k->err);
+    if (!rc)
+        rc = portable_export_for(h, p, k->run->job->account, path, &s, true, k->run->progress, NULL,
+                                 k->err);
     store_moves(h->store);
     persona_close(p);
     pool_read_done(k->world->pool, h);

@@ -475,6 +475,9 @@ def _():
         sample(ann)
         p = f"/api/personas/{ann.persona}"
         pieces = ann.get(p).json["counts"]["pieces"]
+        ann.put(p + "/shares", {"email": bob.email, "level": "chat"}).is_(200)
+        for who in (ann, bob, bob):
+            who.post(p + "/prompt", {"prompt": "Where do you live?"}).is_(200)
         ann.post(p + "/export", {"passphrase": "short"}).error(400)
         j = ann.job(ann.post(p + "/export", {"passphrase": "a long passphrase"}))
         r = ann.get(f"/api/jobs/{j['id']}/file").is_(200)
@@ -495,7 +498,8 @@ def _():
             f.write("a long passphrase\n")
         out = box.run("import", path, "--passphrase-file", word, "--json")
         out.ok()
-        same(json.loads(out.out)["counts"]["pieces"], pieces)
+        counts = json.loads(out.out)["counts"]
+        same((counts["pieces"], counts["conversations"]), (pieces, 1), "without what others asked")
 
 
 # ---- many at once, and kill -9 ----
