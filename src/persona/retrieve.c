@@ -57,7 +57,7 @@ struct lately {
     float *v;          /* its vector */
     struct near *near; /* in the order of their windows; cap of them fit */
     size_t n, cap;
-    size_t want, wide; /* chunks and windows that were looked for; 0: none yet */
+    size_t wide; /* nearest windows that they are of; 0: of no further use */
 };
 
 struct retriever {
@@ -346,44 +346,65 @@ static int by_score(const void *a, const void *b)
     return x->id < y->id ? -1 : x->id > y->id;
 }
 
-/* Looks for the chunks whose windows are nearest to the question: the one place that asks the
- * vectors. What was found without a filter by looking at all vectors holds for fewer, too. */
-static int look_near(struct retriever *r, size_t want, bool (*fn)(void *, int64_t),
-                     struct filter *f)
+/* How many of the chunks that were found have a window among the nearest `wide`. */
+static size_t within(const struct lately *l, size_t wide)
+{
+    size_t n = 0;
+    while (n < l->n && l->near[n].first < wide) n++;
+    return n;
+}
+
+/* The chunks of the nearest `wide` windows, `want` of them at most, into r->last. */
+static int look_at(struct retriever *r, size_t want, size_t wide, bool (*fn)(void *, int64_t),
+                   struct filter *f)
 {
     struct lately *l = &r->last;
-    size_t wide = r->windowed ? want * WIDE : want;
-    if (!fn && !r->graph && want <= l->want && wide <= l->wide) return 0;
     struct hit *w = arena_alloc(r->tmp, wide * sizeof *w);
     struct near *room = l->cap < want ? realloc(l->near, want * sizeof *room) : l->near;
-    l->want = l->wide = l->n = 0;
     if (room) l->near = room;
     if (!room || !w) return ERR_NOMEM;
     if (l->cap < want) l->cap = want;
     size_t found = nearby_search(r->graph, r->vectors, l->v, wide, fn, f, w);
+    l->n = 0;
     for (size_t i = 0; i < found && l->n < want; i++) {
         int64_t chunk = window_chunk(w[i].id);
         size_t k = 0;
         while (k < l->n && l->near[k].chunk != chunk) k++;
-        if (k < l->n) continue;
-        l->near[l->n++] = (struct near){ chunk, i, nearness_of(r, l->v, chunk).rank };
+        if (k == l->n) l->near[l->n++] = (struct near){ chunk, i, 0 };
     }
+    for (size_t i = 0; i < l->n; i++) l->near[i].rank = nearness_of(r, l->v, l->near[i].chunk).rank;
     size_t there = vectors_count(r->vectors);
-    if (fn || r->graph || found < (wide < there ? wide : there)) return 0;
-    l->want = want;
-    l->wide = wide;
+    l->wide = fn || r->graph || found < (wide < there ? wide : there) ? 0 : wide;
     return 0;
+}
+
+/* Looks for the chunks whose windows are nearest to the question: the one place that asks the
+ * vectors. Most often half of the windows that may be looked at are enough to find so many chunks:
+ * the best ones are the same, however many are asked for. That holds for a scan of all vectors, not
+ * for a walk; and what was found without a filter holds for the next search, too. */
+static int look_near(struct retriever *r, size_t want, size_t wide, bool (*fn)(void *, int64_t),
+                     struct filter *f)
+{
+    struct lately *l = &r->last;
+    if (!fn && l->wide && (l->wide >= wide || within(l, wide) >= want)) return 0;
+    size_t half = r->graph ? wide : want + (wide - want) / 4;
+    int rc = look_at(r, want, half, fn, f);
+    return rc || l->n >= want || half == wide ? rc : look_at(r, want, wide, fn, f);
 }
 
 /* The nearest chunks, best first, at most `want`. */
 static size_t near_chunks(struct retriever *r, size_t want, bool (*fn)(void *, int64_t),
                           struct filter *f, struct hit *out, struct err *err, int *rc)
 {
-    size_t wide = r->windowed ? want * WIDE : want, n = 0;
+    size_t wide = r->windowed ? want * WIDE : want;
     const struct lately *l = &r->last;
-    if (look_near(r, want, fn, f)) *rc = err_nomem(err);
-    for (size_t i = 0; i < l->n && n < want && l->near[i].first < wide; i++)
-        out[n++] = (struct hit){ l->near[i].chunk, l->near[i].rank };
+    if (look_near(r, want, wide, fn, f)) {
+        *rc = err_nomem(err);
+        return 0;
+    }
+    size_t n = within(l, wide);
+    if (n > want) n = want;
+    for (size_t i = 0; i < n; i++) out[i] = (struct hit){ l->near[i].chunk, l->near[i].rank };
     qsort(out, n, sizeof *out, by_score);
     return n;
 }
