@@ -11,9 +11,11 @@
 #include <iconv.h>
 #include <libxml/parser.h>
 #include <locale.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -106,6 +108,7 @@ int main(int argc, char **argv)
     struct sandbox cell = { .memory = strtoull(argv[2], NULL, 10) + (uint64_t)st.st_size,
                             .cpu_s = strtoull(argv[3], NULL, 10) };
     size_t n = (size_t)st.st_size;
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* nobody would read the answer */
     void *p = n ? mmap(NULL, n, PROT_READ, MAP_PRIVATE, 0, 0) : NULL;
     if (p == MAP_FAILED) return 2;
     prepare(argv[1]);

@@ -24,6 +24,7 @@ struct pdf {
     struct buf **opened; /* object streams */
     size_t n_opened;
     size_t decoded; /* bytes that came out of streams so far */
+    size_t looked;  /* bytes of objects stepped over */
     struct pdf_value root, info;
     bool encrypted;
     struct pdf_font_at { /* fonts in use, by the place of their dictionary */
@@ -48,6 +49,7 @@ bool pdf_is_string(struct pdf_value v);
 bool pdf_is_name(struct pdf_value v, const char *name);
 struct span pdf_name(struct pdf_value v); /* without the slash */
 double pdf_number(struct pdf_value v, double otherwise);
+int pdf_int(struct pdf_value v, int otherwise); /* within half of what an int holds */
 int64_t pdf_ref(struct pdf_value v); /* number of the object, unless it is a value: then -1 */
 /* Bytes of a string, decoded. Appends. */
 void pdf_string(struct pdf_value v, struct buf *out);

@@ -130,7 +130,7 @@ static void read_encoding(struct pdf *d, struct pdf_font *f, struct pdf_value di
             if (code >= 0 && code < 256) f->simple[code] = pdf_glyph(pdf_name(v));
             code++;
         } else {
-            code = (int)pdf_number(v, 256);
+            code = pdf_int(v, 256);
         }
     }
 }
@@ -145,7 +145,7 @@ static void read_widths(struct pdf *d, struct pdf_font *f, struct pdf_value dict
         f->scale = 1000 * pdf_number(pdf_resolve(d, v), 0.001);
     bool any = in.p != NULL;
     for (int i = 0; i < 256; i++) f->width[i] = any ? missing : 500;
-    int code = (int)pdf_number(pdf_get(d, dict, "FirstChar"), 0);
+    int code = pdf_int(pdf_get(d, dict, "FirstChar"), 0);
     for (; pdf_next(&in, &v); code++)
         if (code >= 0 && code < 256) f->width[code] = pdf_number(pdf_resolve(d, v), missing);
 }

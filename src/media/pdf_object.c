@@ -9,6 +9,7 @@
 
 #include "base/str.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,7 @@
 #define STREAM_MAX  ((size_t)64 << 20)
 #define DECODED_MAX ((size_t)768 << 20)
 #define REF_STEPS   32
+#define LOOKED_MORE ((size_t)64 << 20) /* objects do not overlap, so it is never nearly as much */
 
 /* ---- tokens ---- */
 
@@ -169,6 +171,12 @@ double pdf_number(struct pdf_value v, double otherwise)
             if (scale < 1e9) part = part * 10 + (*p - '0'), scale *= 10;
     if (!any) return otherwise;
     return (minus ? -1 : 1) * (whole + part / scale);
+}
+
+int pdf_int(struct pdf_value v, int otherwise)
+{
+    double d = pdf_number(v, otherwise);
+    return d > INT_MAX / 2 ? INT_MAX / 2 : d < INT_MIN / 2 ? INT_MIN / 2 : (int)d;
 }
 
 struct pdf_value pdf_inside(struct pdf_value v)
@@ -403,6 +411,8 @@ static const uint8_t *object(struct pdf *d, int64_t number, const uint8_t *p, bo
     struct pdf_value v = at_value(p, end);
     if (!put_object(d, (uint64_t)number, p, end)) *memory = false;
     if (!pdf_is_dict(v)) return p;
+    d->looked += (size_t)(skip_value(v.p, end) - v.p);
+    if (d->looked > 4 * d->n + LOOKED_MORE) return end; /* objects in objects, or none that ends */
     if (!raw_stream(d, v, &raw, &after)) return p;
     struct pdf_value type = pdf_get(d, v, "Type");
     if (pdf_is_name(type, "XRef")) trailer(d, v);
