@@ -18,13 +18,14 @@ import re
 import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
 import uuid
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "cli"))
-from harness import BIN, PERSON, SLOW, Sandbox, Skip, check, main, same, test  # noqa: E402,F401
+from harness import BIN, PERSON, ROOT, SLOW, Sandbox, Skip, check, main, same, test  # noqa: E402,F401
 
 PASSWORD = "boats and more boats"
 
@@ -150,6 +151,17 @@ def multipart(files, fields):
         out.append(f'--{mark}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'
                    "Content-Type: application/octet-stream\r\n\r\n".encode() + data + b"\r\n")
     return b"".join(out) + f"--{mark}--\r\n".encode(), f"multipart/form-data; boundary={mark}"
+
+
+def endless_model(box):
+    """A tiny language model that never ends by itself, as a file of the box; its vocabulary makes many
+    tokens of a text, so it has a long context."""
+    with open(os.path.join(ROOT, "tests", "model", "tiny", "llama.gguf"), "rb") as f:
+        data = bytearray(f.read())
+    for key, value in ((b"llama.context_length", 32768), (b"tokenizer.ggml.eos_token_id", 0xFFFFFFFF)):
+        struct.pack_into("<I", data, data.index(key) + len(key) + 4, value)
+    box.env["LIKENESS_CONTEXT"] = "32768"
+    return box.file("tiny.gguf", bytes(data))
 
 
 class Server:

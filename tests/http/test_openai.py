@@ -6,13 +6,12 @@ import glob
 import json
 import os
 import shutil
-import struct
 import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from serving import Server, Skip, check, main, same, test  # noqa: E402
+from serving import Server, Skip, check, endless_model, main, same, test  # noqa: E402
 from harness import ROOT, Sandbox, marit  # noqa: E402
 
 CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "likeness-test")
@@ -57,14 +56,7 @@ def server():
         return _server
     box = marit()
     box.env["LIKENESS_KEY_FILE"] = box.key()
-    box.env["LIKENESS_CONTEXT"] = "32768"  # a tiny vocabulary makes many tokens of a text
-    with open(os.path.join(ROOT, "tests", "model", "tiny", "llama.gguf"), "rb") as f:
-        data = bytearray(f.read())
-    key = b"llama.context_length"
-    struct.pack_into("<I", data, data.index(key) + len(key) + 4, 32768)
-    key = b"tokenizer.ggml.eos_token_id"  # it never ends by itself
-    struct.pack_into("<I", data, data.index(key) + len(key) + 4, 0xFFFFFFFF)
-    _server = Server(box, model=box.file("tiny.gguf", bytes(data)))
+    _server = Server(box, model=endless_model(box))
     _server.reader, _server.guest, _server.stranger = (_server.register() for _ in range(3))
     for who, level in ((_server.reader, "read"), (_server.guest, "chat")):
         box.run("account", "give", "Marit", who.email, "--level", level).ok()

@@ -9,7 +9,7 @@ import struct
 import threading
 import time
 
-from serving import PERSON, Client, Server, check, main, same, test
+from serving import PERSON, SLOW, Client, Sandbox, Server, check, endless_model, main, same, test
 
 ME = ("Marit Penhallow,marit@penhallow.example.org,m.penhallow@tollickferries.example.com,"
       "shop@secondwind.example.org,Marit at Second Wind,Marit P,Marit")
@@ -348,6 +348,43 @@ def _():
         bob = s.register()
         same(Socket(s, p + "/chat", bob.token).status, 404)
         same(Socket(s, p + "/chat", "nonsense").status, 401)
+
+
+@test("who leaves a model's answer, in whatever way it came, frees the model")
+def _():
+    box = Sandbox()
+    with Server(box, model=endless_model(box), max_tokens=30000) as s:
+        ann = s.register()
+        ann.post("/api/", {"text": "I keep my old boat in the harbour."}).is_(201)
+        p = f"/api/personas/{ann.persona}"
+        ask = {"prompt": "Where is your boat?", "voice": "native"}
+
+        def freed():
+            end = time.monotonic() + 60 * SLOW
+            while "likeness_workers_running 1\n" not in s.nobody.get("/metrics").is_(200).text:  # who says so
+                check(time.monotonic() < end, "the model goes on for nobody")
+                time.sleep(0.05)  # between two looks
+
+        events = ann.events("POST", p + "/prompt", dict(ask, stream=True))
+        check("delta" in json.loads(next(events)[1]), "the first words")
+        events.close()
+        freed()
+        w = Socket(s, p + "/chat", ann.token)
+        w.send(ask)
+        check("delta" in w.message(), "the first words")
+        w.close()
+        freed()
+        c = s.connection()  # nothing comes of it before the end
+        c.request("POST", p + "/prompt", json.dumps(ask), {"Authorization": f"Bearer {ann.token}",
+                                                           "Content-Type": "application/json"})
+        end = time.monotonic() + 60 * SLOW
+        while "likeness_workers_running 2\n" not in s.nobody.get("/metrics").text:
+            check(time.monotonic() < end, "it is not begun")
+        c.close()
+        freed()
+        talks = [t["id"] for t in ann.get(p + "/conversations").json["conversations"]]
+        made = [ann.get(f"{p}/conversations/{t}").json["turns"][0]["made"]["stop"] for t in talks]
+        same(made, ["cancelled"] * 3, "what was said until then is kept, and says so")
 
 
 # ---- shares ----
