@@ -545,7 +545,10 @@ static void child(struct test_world *x)
 {
     struct err e = { 0 };
     if (home_open(x->t.path, &x->t.secret, STORE_WRITE, &x->t.home, &e)) _exit(3);
+    struct crowd c = { .x = x };
+    pthread_t th;
     test_world_start(x, 1);
+    if (pthread_create(&th, NULL, crowd_write, &c)) _exit(4);
     for (;;) pause();
 }
 
