@@ -29,8 +29,7 @@ struct turn {
 struct conversation {
     struct retriever *r;
     const struct voice *voice;
-    struct profile profile;
-    bool have_profile, save;
+    bool save;
     int64_t id, account; /* account < 0: whoever asks at this machine */
     char *subject;       /* of the last turn that had one */
     struct said said[SAID_MAX];
@@ -52,6 +51,12 @@ int profile_of(struct home *h, const struct persona *p, struct profile *out, str
     if (rc == ERR_NOTFOUND) rc = 0;
     buf_free(&b);
     return rc;
+}
+
+static const struct profile *profile_for(const struct conversation *c)
+{
+    const struct profile *p = NULL;
+    return retriever_profile(c->r, &p, NULL) ? NULL : p;
 }
 
 static void wipe(char *s)
@@ -183,6 +188,7 @@ int conversation_open_as(struct retriever *r, const char *voice, int64_t id, boo
     const struct persona *p = retriever_persona(r);
     struct conversation *c = calloc(1, sizeof *c);
     struct find f = { id, account, false };
+    const struct profile *profile = NULL;
     int rc = 0;
     *out = NULL;
     if (!c) return err_nomem(err);
@@ -193,10 +199,9 @@ int conversation_open_as(struct retriever *r, const char *voice, int64_t id, boo
     if (!(c->voice = voice_by_name(voice ? voice : "quote")))
         rc = err_set(err, ERR_INVAL,
                      "there is no voice of that name; there are quote, native and remote");
-    if (!rc) rc = profile_of(h, p, &c->profile, err);
+    if (!rc) rc = retriever_profile(r, &profile, err);
     if (!rc) rc = load_template(c, 0, err);
     if (!rc) rc = load_template(c, 1, err);
-    c->have_profile = !rc && c->profile.words;
     if (!rc && id) rc = store_conversation_each(h->store, &p->seal, find_conversation, &f, err);
     if (!rc && id && !f.there)
         rc = err_set(err, ERR_NOTFOUND,
@@ -221,7 +226,6 @@ void conversation_close(struct conversation *c)
     free(c->template[0]);
     free(c->template[1]);
     wipe(c->subject);
-    profile_clear(&c->profile);
     free(c);
 }
 
@@ -378,7 +382,7 @@ int conversation_ask(struct conversation *c, const char *question, const struct 
 {
     struct span s = span_trim(span_of(question));
     struct voice_in in = { .retriever = c->r,
-                           .profile = c->have_profile ? &c->profile : NULL,
+                           .profile = profile_for(c),
                            .question = question,
                            .before = c->subject,
                            .said = c->said,
@@ -430,7 +434,7 @@ int conversation_prompt(struct conversation *c, const char *question, const stru
     }
     int rc = retrieve(c->r, &qq, &ps, err);
     struct prompt_in in = { .persona = retriever_persona(c->r),
-                            .profile = c->have_profile ? &c->profile : NULL,
+                            .profile = profile_for(c),
                             .passages = &ps,
                             .question = question,
                             .turns = turns,
@@ -462,7 +466,7 @@ int conversation_warm(struct conversation *c, struct err *err)
     if (!c->making.model) return 0;
     prompt_fence(p, fence);
     struct prompt_in in = { .persona = p,
-                            .profile = c->have_profile ? &c->profile : NULL,
+                            .profile = profile_for(c),
                             .question = "?", /* the system text does not depend on it */
                             .system_template = c->template[0],
                             .user_template = c->template[1],

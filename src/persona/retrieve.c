@@ -15,6 +15,7 @@
 #include "base/str.h"
 #include "index/fuse.h"
 #include "kernels/kernels.h"
+#include "persona/converse.h"
 #include "persona/internal.h"
 #include "persona/nearby.h"
 #include "persona/question.h"
@@ -74,6 +75,8 @@ struct retriever {
     struct map by_chunk;       /* chunk -> index in fact + 1 */
     struct map title;          /* source -> pointer into mem */
     struct readings *readings; /* made when first asked for */
+    struct profile profile;
+    int64_t profile_version; /* of the store's data when it was read */
     struct lately last;
     uint32_t asked; /* number of the last question */
     bool windowed;  /* some chunk has several vectors */
@@ -188,7 +191,12 @@ static void unload(struct retriever *r)
     map_free(&r->title);
     arena_free(r->mem);
     arena_free(r->tmp);
-    *r = (struct retriever){ .home = r->home, .p = r->p, .pinned = r->pinned };
+    /* Whoever is being answered still has the profile. */
+    *r = (struct retriever){ .home = r->home,
+                             .p = r->p,
+                             .pinned = r->pinned,
+                             .profile = r->profile,
+                             .profile_version = r->profile_version };
 }
 
 static int load(struct retriever *r, struct err *err)
@@ -223,6 +231,7 @@ int retriever_open(struct home *h, const struct persona *p, struct retriever **o
     if (!r) return err_nomem(err);
     r->home = h;
     r->p = p;
+    r->profile_version = UNREAD;
     int rc = load(r, err);
     if (rc) retriever_close(r);
     else *out = r;
@@ -233,6 +242,7 @@ void retriever_close(struct retriever *r)
 {
     if (!r) return;
     unload(r);
+    profile_clear(&r->profile);
     free(r);
 }
 
@@ -549,6 +559,19 @@ size_t retriever_bytes(const struct retriever *r)
     size_t read = r->readings ? readings_bytes(r->readings) : 0;
     return graph + vectors_bytes(r->vectors) + bm25_bytes(r->words) + r->cap * sizeof *r->fact +
            read;
+}
+
+int retriever_profile(struct retriever *r, const struct profile **out, struct err *err)
+{
+    int64_t version = r->pinned ? r->version : store_data_version(r->home->store);
+    int rc = 0;
+    if (r->profile_version != version) {
+        profile_clear(&r->profile);
+        rc = profile_of(r->home, r->p, &r->profile, err);
+        r->profile_version = rc ? UNREAD : version;
+    }
+    *out = !rc && r->profile.words ? &r->profile : NULL;
+    return rc;
 }
 
 struct readings *retriever_readings(struct retriever *r, struct err *err)
