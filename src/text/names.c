@@ -12,7 +12,7 @@
 #include <string.h>
 
 #define NAMES_MAX   1000000
-#define NAME_BYTES  4096
+#define NAME_BYTES  65536
 #define PHONE_LEAST 7
 #define PHONE_KEPT  9
 #define PHONE_MOST  15 /* E.164 */

@@ -18,7 +18,7 @@ struct names;
 
 struct names *names_new(void); /* NULL when out of memory */
 void names_free(struct names *n);
-/* 0 or ERR_NOMEM. Beyond a million names, and what is longer than 4 KiB, is let go. */
+/* 0 or ERR_NOMEM. Beyond a million names, and what is longer than 64 KiB, is let go. */
 int names_put(struct names *n, const char *kind, const char *id, const char *name);
 /* Borrowed until names_free. */
 const char *names_get(const struct names *n, const char *kind, const char *id);
