@@ -147,6 +147,23 @@ static void documents(void **state)
     check_has(s.text[0], "I keep goats");
 }
 
+/* What an upload is read from has no descriptor that a helper could be given. */
+static void no_descriptor(void **state)
+{
+    static const struct made_entry e[] = { { .name = "a.txt", .text = "I keep goats." } };
+    struct buf b = made_archive("zip", e, 1);
+    struct media_visit v = { .file = on_file, .bad = on_bad, .ud = &s };
+    memset(&s, 0, sizeof s);
+    FILE *f = fmemopen(b.p, b.n, "rb");
+    assert_non_null(f);
+    check_int(fileno(f), -1);
+    check_ok(media_each_file(f, "up.zip", CLOCK_NONE, NULL, &v, &s.err), s.err);
+    check_int(s.n, 1);
+    check_str(s.path[0], "up.zip/a.txt");
+    check_str(s.text[0], "I keep goats.");
+    buf_free(&b);
+}
+
 static struct buf nested(int depth)
 {
     struct made_entry one = { .name = "deep.txt", .text = "At the bottom." };
@@ -439,6 +456,7 @@ int main(void)
         cmocka_unit_test(entries_in_place),
         cmocka_unit_test(single_file),
         cmocka_unit_test(documents),
+        cmocka_unit_test(no_descriptor),
         cmocka_unit_test(archives_in_archives),
         cmocka_unit_test(names_are_names),
         cmocka_unit_test(as_a_format),
