@@ -186,6 +186,7 @@ static void body(struct doc *d, json_t *op, const struct route *r)
             json_pack("{s:s,s:{s:s,s:s},s:s}", "type", "array", "items", "type", "string",
                       "contentMediaType", "application/octet-stream", "description",
                       "the files, any number"));
+        object(d, content, "application/octet-stream"); /* one file as it is */
         return;
     }
     fill_object(d, object(d, object(d, content, "application/json"), "schema"), r->body, closed);
