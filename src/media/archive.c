@@ -178,7 +178,7 @@ static int send_entry(struct archive *a, struct archive_entry *e, uint8_t *buf,
 
 enum which { ALL, NAMES, REST };
 
-/* stop: nobody takes it any more. A zip is walked by its directory, so passing over costs little. */
+/* stop: nobody takes any more. A zip is walked by its directory, so passing over costs little. */
 static int walk(const uint8_t *p, size_t n, struct wire_out *out, enum which which)
 {
     struct archive *a = open_archive(p, n, false);
