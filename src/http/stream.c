@@ -84,7 +84,7 @@ static size_t pending(const struct stream *s) { return s->out.n - s->taken; }
 
 static void wake_reply(struct stream *s)
 {
-    if (!s->suspended) return;
+    if (!s->suspended || !s->q) return;
     s->suspended = false;
     MHD_resume_connection(s->q->mhd);
 }
@@ -511,6 +511,15 @@ void stream_end(struct stream *s)
     release(s);
 }
 
+static void send_error(struct request *q, struct stream *s, int rc, const struct err *err)
+{
+    json_t *j = error_json(q->call.route, status_of(rc), err);
+    char *text = j ? json_dumps(j, JSON_COMPACT) : NULL;
+    if (text) stream_send(s, "error", text, strlen(text));
+    free(text);
+    json_decref(j);
+}
+
 void stream_over(struct request *q, int rc, const struct err *err)
 {
     struct stream *s = q->stream;
@@ -518,15 +527,12 @@ void stream_over(struct request *q, int rc, const struct err *err)
     bool kept = s->kept;
     pthread_mutex_unlock(&s->m);
     q->stream = NULL;
-    if (kept) {
-        release(s);
-        return;
+    if (!kept) {
+        if (rc && rc != ERR_CANCEL) send_error(q, s, rc, err);
+        pthread_mutex_lock(&s->m);
+        end_reply(s);
+        pthread_mutex_unlock(&s->m);
+        atomic_fetch_sub(&s->refs, 1); /* the producer's */
     }
-    json_t *j = rc && rc != ERR_CANCEL ? error_json(q->call.route, status_of(rc), err) : NULL;
-    char *text = j ? json_dumps(j, JSON_COMPACT) : NULL;
-    if (text) stream_send(s, "error", text, strlen(text));
-    free(text);
-    json_decref(j);
-    stream_end(s);
     release(s);
 }

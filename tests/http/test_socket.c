@@ -86,7 +86,9 @@ static struct reply ask(const char *head)
     struct buf b = BUF_INIT(0);
     char c;
     while (!strstr(buf_str(&b), "\r\n\r\n") && recv(fd, &c, 1, 0) == 1) buf_addc(&b, c);
-    struct reply r = { .status = b.n > 12 ? atoi(b.p + 9) : 0, .all = b, .body = "" };
+    struct reply r = { .status = b.n > 12 ? (int)strtol(b.p + 9, NULL, 10) : 0,
+                       .all = b,
+                       .body = "" };
     close(fd);
     return r;
 }
