@@ -234,9 +234,12 @@ class Server:
     def raw(self, data, timeout=30):
         """Sends bytes as they are; all that comes back until the server closes or falls silent."""
         with self.socket(timeout) as s:
-            s.sendall(data if isinstance(data, bytes) else data.encode())
-            s.shutdown(socket.SHUT_WR)
             out = b""
+            try:
+                s.sendall(data if isinstance(data, bytes) else data.encode())
+                s.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass  # the server has had enough; what it said may still be here
             while True:
                 try:
                     part = s.recv(65536)
