@@ -17,10 +17,10 @@
 #include <string.h>
 
 #define READINGS_BYTES ((size_t)96 << 20)
-#define WORDS_SHARE    4 /* of that, one part at most, for the list of words */
-#define BLOCK_BYTES    8192
-#define CONTEXT_BYTES  400 /* of what the others said just before */
-#define RUN_GAP        900 /* seconds between messages of one run */
+#define WORDS_SHARE    4    /* of that, one part at most, for the list of words */
+#define BLOCK_BYTES    2048 /* small: of each passage half the last one is empty */
+#define CONTEXT_BYTES  400  /* of what the others said just before */
+#define RUN_GAP        900  /* seconds between messages of one run */
 
 struct kept {
     struct reading r;
