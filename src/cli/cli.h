@@ -325,6 +325,7 @@ int cmd_ask(struct cli *c, struct err *err);
 int cmd_chat(struct cli *c, struct err *err);
 int cmd_search(struct cli *c, struct err *err);
 int cmd_sources(struct cli *c, struct err *err);
+int cmd_people(struct cli *c, struct err *err);
 int cmd_jobs(struct cli *c, struct err *err);
 int cmd_topics(struct cli *c, struct err *err);
 int cmd_prompt(struct cli *c, struct err *err);

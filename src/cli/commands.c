@@ -142,6 +142,14 @@ static const struct option o_sources[] = {
     { "yes", 'y', NULL, "delete without asking", NULL },
     END,
 };
+static const struct option o_people[] = {
+    { "merge", 0, NULL, "these two are one person: --merge NAME NAME", NULL },
+    { "split", 0, NULL, "this address is somebody else's: --split NAME ADDRESS", NULL },
+    { "confirm", 0, NULL, "what is likely is so: --confirm NAME", NULL },
+    { "likely", 0, NULL, "list only who is joined by the name alone", NULL },
+    { "limit", 'n', "N", "list at most so many; 30 if not given, 0: all", NULL },
+    END,
+};
 static const struct option o_prompt[] = {
     FILTERS,
     { "voice", 0, "VOICE", "the voice it is for", "quote native remote" },
@@ -325,6 +333,16 @@ const struct command commands[] = {
       "Deleting a source deletes its pieces, chunks and vectors and the conversation turns that "
       "rest on it, and says what went.",
       o_sources, 0, 0, NEEDS_OR_JOB, cmd_sources, "likeness sources\nlikeness sources --delete 3" },
+    { "people", "list whom the persona writes with, and say who is who", "[NAME [NAME]]",
+      "Who wrote, how much, how much the persona wrote in the same chats and threads, and from "
+      "when to when; most messages first. The same mail address, phone number or account is the "
+      "same "
+      "person; the same full name is only likely to be, until you confirm it. NAME is a name, an "
+      "address, a number, or the id that the list shows.",
+      o_people, 0, 2, NEEDS_NOTHING, cmd_people,
+      "likeness people\nlikeness people --confirm \"Ann Lee\"\n"
+      "likeness people --merge \"Ann Lee\" ann.l@example.org\n"
+      "likeness people --split \"Ann Lee\" ann@work.example.com" },
     { "jobs", "list, follow or stop the jobs of a server", "[ID]",
       "Uploads, deletions, exports and the like are jobs of `likeness serve`. They are kept in the "
       "home, so this works beside a running server and without one; a job that waits begins when a "

@@ -42,6 +42,13 @@ int speakers_choose(struct ingest *in, struct speaker *s, size_t n, struct err *
 int speakers_of_open(struct ingest *in, const struct format *f, struct format_in *file,
                      struct speaker **out, size_t *n_out, struct err *err);
 
+/* ---- who.c: what two spellings of one person have in common ---- */
+#define PHONE_DIGITS 15 /* E.164: no number is longer */
+/* Digits of a phone number without the zeros or "+" before it; how many, 0 if it is none. */
+size_t who_phone(const char *s, char out[PHONE_DIGITS]);
+/* Folded name with "Last, First" turned round, marks as spaces, one space between words. */
+void who_name(const char *s, struct buf *out);
+
 /* Cut all pieces of a source into chunks anew (inside the caller's transaction). */
 int chunk_source(struct home *h, struct persona *p, int64_t source, uint64_t *n_chunks,
                  struct err *err);

@@ -279,7 +279,7 @@ static int put_topics(struct settle *s)
     return rc;
 }
 
-/* ---- 5. profile ---- */
+/* ---- 5. profile and people ---- */
 
 struct counting {
     struct settle *s;
@@ -287,26 +287,31 @@ struct counting {
     uint64_t n;
 };
 
-static int count_voice(void *ud, const struct row_piece *r)
+static int count_piece(void *ud, const struct row_piece *r)
 {
     struct counting *k = ud;
     struct piece p;
-    if (!r->voice) return 0;
+    if (!r->voice && r->kind == PIECE_DOC) return 0;
     arena_reset(k->s->mem);
     int rc = unpack_piece(r->body, r->body_n, k->s->mem, &p, k->s->err);
-    if (!rc && profile_count(k->c, p.text, strlen(p.text), r->kind, r->written_at))
+    p.kind = (enum piece_kind)r->kind;
+    p.written_at = r->written_at;
+    if (!rc && people_count(k->s->people, r->source, r->voice, &p)) rc = err_nomem(k->s->err);
+    if (!rc && r->voice && profile_count(k->c, p.text, strlen(p.text), r->kind, r->written_at))
         rc = err_nomem(k->s->err);
     if (!rc && ++k->n % 256 == 0) rc = progress_tick(k->s->pr, "profile", k->n, 0, "pieces");
     return rc;
 }
 
-static int count_profile(struct settle *s)
+static int count_pieces(struct settle *s)
 {
     struct counting k = { s, profile_counter_new(s->err), 0 };
-    int rc =
-        k.c ? store_piece_each(s->home->store, ps_of(s), 0, PIECE_BY_SEQ, count_voice, &k, s->err)
-            : ERR_NOMEM;
+    int rc = k.c ? 0 : ERR_NOMEM;
+    if (!rc && !(s->people = people_counter_new(s->home, s->p, s->err))) rc = s->err->code;
+    if (!rc)
+        rc = store_piece_each(s->home->store, ps_of(s), 0, PIECE_BY_SEQ, count_piece, &k, s->err);
     if (!rc) rc = profile_finish(k.c, &s->profile, s->err);
+    if (!rc && people_counted(s->people, &s->correspondents)) rc = err_nomem(s->err);
     profile_counter_free(k.c);
     return rc;
 }
@@ -345,6 +350,7 @@ static int settle_last(struct settle *s, struct nearby_made *near)
     if (!rc) rc = put_topics(s);
     if (!rc)
         rc = store_doc_put(st, ps_of(s), "profile", buf_str(&s->profile), s->profile.n, s->err);
+    if (!rc) rc = people_put(s->people, s->to, &s->correspondents, s->err);
     if (!rc) rc = nearby_put(s->to, s->p, near, s->err);
     if (!rc && s->reembed) rc = put_embedder(s);
     return rc ? rc : put_settled(s);
@@ -360,7 +366,7 @@ static int settle_steps(struct settle *s)
     if (!rc) rc = settle_derive(s);
     if (!rc) rc = settle_scale(s);
     if (!rc && s->relearn) rc = cluster(s);
-    if (!rc) rc = count_profile(s);
+    if (!rc) rc = count_pieces(s);
     if (!rc) rc = nearby_make(s->home, s->p, s->m.id, s->m.e->dim, false, s->pr, &near, s->err);
     if (!rc) rc = settle_write(s);
     if (!rc) rc = settle_wrote(s, settle_last(s, near));
@@ -374,6 +380,8 @@ static void settle_clear(struct settle *s)
     sentences_free(s->cut);
     buf_free(&s->asked.text);
     buf_free(&s->profile);
+    buf_free(&s->correspondents);
+    people_counter_free(s->people);
     free(s->asked.v);
     topics_clear(&s->topics);
     map_free(&s->has_vector);

@@ -6,6 +6,7 @@
 #include "base/map.h"
 #include "persona/embedding.h"
 #include "persona/internal.h"
+#include "persona/people.h"
 #include "persona/topics.h"
 
 #define CHUNK_PHRASES 6
@@ -46,7 +47,8 @@ struct settle {
         uint32_t of[ASKED_MAX * ASKED_WINDOWS];
         size_t n_v;
     } asked;
-    struct buf profile; /* made, and not yet stored */
+    struct buf profile, correspondents; /* made, and not yet stored */
+    struct people_counter *people;
     uint64_t done, todo;
 };
 

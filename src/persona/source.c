@@ -1,8 +1,8 @@
 /* Sources for people: what the store counts, with the title that was sealed and the topics of its
  * chunks.
  *
- * A deletion takes the topics and the profile with it, since they are made of all sources and quote
- * them; persona_settle makes them anew, and because the topics are missing it also learns the
+ * A deletion takes the topics, the profile and the list of people with it, since they are made of
+ * all sources and quote them; persona_settle makes them anew, and because the topics are missing it also learns the
  * embedder's word counts anew. So nothing derived remembers a source that is gone. */
 #include "persona/source.h"
 
@@ -10,6 +10,7 @@
 #include "base/map.h"
 #include "base/str.h"
 #include "persona/pack.h"
+#include "persona/people_impl.h"
 #include "persona/topics.h"
 
 #include <jansson.h>
@@ -174,6 +175,7 @@ int source_delete(struct home *h, struct persona *p, int64_t id, struct gone *go
     if (!rc) rc = store_source_delete(h->store, &p->seal, id, &g, err);
     if (!rc) rc = store_doc_put(h->store, &p->seal, "topics", "", 0, err);
     if (!rc) rc = store_doc_put(h->store, &p->seal, "profile", "", 0, err);
+    if (!rc) rc = store_doc_put(h->store, &p->seal, PEOPLE_DOC, "", 0, err);
     if (!rc) rc = store_commit(h->store, err);
     if (rc) store_rollback(h->store);
     else p->stale = true;

@@ -23,7 +23,6 @@
 #define SURVEY_PIECES 200000 /* a file; enough to know its people */
 #define SURVEY_PEOPLE 20000
 #define REMARK_BYTES  ((size_t)32 << 20)
-#define PHONE_DIGITS  15 /* E.164: no number is longer */
 
 struct survey {
     const struct ingest *in;
@@ -235,8 +234,7 @@ static bool filler(uint32_t c)
            c == 0x2029 || c == 0x202F || c == 0x205F;
 }
 
-/* Digits of a phone number without the zeros or "+" before it; 0 if it is none. */
-static size_t phone_digits(const char *s, char out[PHONE_DIGITS])
+size_t who_phone(const char *s, char out[PHONE_DIGITS])
 {
     size_t n = 0;
     for (const char *end = s + strlen(s); s < end;) {
@@ -261,8 +259,7 @@ static bool same_phone(const char *a, size_t na, const char *b, size_t nb)
     return !memcmp(a + na - k, b + nb - k, k);
 }
 
-/* Folded name with "Last, First" turned round, marks as spaces, one space between words. */
-static void name_key(const char *s, struct buf *out)
+void who_name(const char *s, struct buf *out)
 {
     struct buf t = BUF_INIT(8192), words = BUF_INIT(16384);
     const char *comma = strchr(s, ',');
@@ -289,11 +286,11 @@ static bool alias_is(const char *alias, const char *who)
     char a[PHONE_DIGITS], b[PHONE_DIGITS];
     if (!who || !*who) return false;
     if (strchr(alias, '@') || strchr(who, '@')) return span_ieq(span_trim(span_of(who)), alias);
-    size_t na = phone_digits(alias, a), nb = na ? phone_digits(who, b) : 0;
+    size_t na = who_phone(alias, a), nb = na ? who_phone(who, b) : 0;
     if (na && nb) return same_phone(a, na, b, nb);
     struct buf x = BUF_INIT(16384), y = BUF_INIT(16384);
-    name_key(alias, &x);
-    name_key(who, &y);
+    who_name(alias, &x);
+    who_name(who, &y);
     bool alike = x.n && x.n == y.n && !x.failed && !y.failed && !memcmp(x.p, y.p, x.n);
     buf_free(&x);
     buf_free(&y);

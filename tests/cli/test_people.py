@@ -1,0 +1,64 @@
+"""likeness people: who writes, joined across formats, and saying who is who; what a dry run tells beforehand."""
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from harness import Sandbox, check, main, same, test  # noqa: E402
+
+CHAT = """\
+[02/03/2020, 10:00:00] Marit: Morning Ann
+[02/03/2020, 10:01:00] Ann Lee: Morning, Marit
+[02/03/2020, 10:02:00] Ann Lee: I have the oars
+[03/03/2020, 10:02:00] Mum: Call me please
+[03/03/2020, 10:05:00] +44 7911 123456: Is this the rowing club?
+[23/03/2020, 10:05:00] Marit: It is
+"""
+MAIL = """\
+From ann@example.org Sat Mar  2 10:00:00 2019
+From: Ann Lee <Ann@Example.org>
+To: marit@example.org
+Subject: Rowing
+Date: Sat, 2 Mar 2019 10:00:00 +0000
+Message-ID: <1@x>
+
+Shall we row on Sunday?
+"""
+
+
+def full():
+    box = Sandbox().persona("Marit")
+    box.file("WhatsApp Chat with Rowing.txt", CHAT)
+    box.file("mail.mbox", MAIL)
+    box.run("add", ".").ok()
+    return box
+
+
+@test("people are listed, most messages first, likely joins marked")
+def _():
+    box = full()
+    box.run("people").ok().has("Ann Lee", "likely", "ann@example.org", "+447911123456", "2019-03-02 to 2020-03-02")
+    people = box.run("people", "--json").ok().json()["people"]
+    same([(p["name"], p["messages"], p["answered"], p["likely"]) for p in people],
+         [("Ann Lee", 3, 2, True), ("+447911123456", 1, 2, False), ("Mum", 1, 2, False)])
+    same(people[0]["formats"], ["whatsapp", "mbox"])
+    box.run("people", "--likely").ok().has("Ann Lee").hasnt("Mum")
+    box.run("people", "mum").ok().has("Mum").hasnt("Ann Lee")
+    box.run("people", "--limit", "1").ok().has("Ann Lee").says("2 more")
+
+
+@test("people are confirmed, merged and split, and what was said stays")
+def _():
+    box = full()
+    box.run("people", "--confirm", "Ann Lee").ok().hasnt("likely")
+    box.run("people", "--merge", "Mum", "07911 123456").ok().has("Mum", "+447911123456")
+    box.run("people", "--split", "Ann Lee", "ann@example.org").ok()
+    people = box.run("people", "--json").ok().json()["people"]
+    same(sorted((p["name"], p["messages"]) for p in people), [("Ann Lee", 1), ("Ann Lee", 2), ("Mum", 2)])
+    same(box.run("people", "Ann Lee", "--json").error("INVAL", 2)[:10], "2 people a")
+    box.run("people", people[-1]["id"]).ok().has("Ann Lee")
+    box.run("people", "--merge", "Mum", "--json").error("INVAL", 2)
+    box.run("people", "--merge", "--split", "Mum", "Ann").exits(2)
+    box.run("people", "Nobody", "--json").error("NOTFOUND", 3)
+
+
+main()
