@@ -20,7 +20,8 @@ extern const struct format format_whatsapp, format_telegram, format_mbox, format
     format_markdown, format_jsonl, format_csv, format_plain, format_meta, format_discord,
     format_chatgpt, format_claude, format_x, format_mastodon, format_keep, format_dayone,
     format_docx, format_odt, format_epub, format_pptx, format_rtf, format_pdf, format_zip,
-    format_tar, format_gz, format_slack, format_matrix, format_gchat, format_signal;
+    format_tar, format_gz, format_slack, format_matrix, format_gchat, format_signal, format_reddit,
+    format_vcard, format_ics;
 
 /* ---- lines ---- */
 

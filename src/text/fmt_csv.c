@@ -5,6 +5,7 @@
  * read to its end, cut and reported, so that an open quote costs a report and not the memory. When
  * dates are written with slashes and nobody said which way round, a first pass over the file looks
  * for a number above twelve. */
+#include "text/fmt_csv.h"
 #include "base/str.h"
 #include "text/date.h"
 #include "text/fmt_table.h"
@@ -12,18 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_COLUMNS 512
-#define RECORD_MAX  (FORMAT_PIECE_MAX - 1)
-
-struct csv {
-    struct lines *lines;
-    char delim;
-    struct buf rec;           /* the fields, each NUL-terminated */
-    uint32_t at[MAX_COLUMNS]; /* where each begins in rec */
-    int n;
-    uint64_t line;  /* where the record began */
-    bool cut, open; /* too long; quotes never closed */
-};
+#define RECORD_MAX (FORMAT_PIECE_MAX - 1)
 
 /* ---- records ---- */
 
@@ -40,7 +30,7 @@ static void next_field(struct csv *c)
         return;
     }
     if (c->n) buf_add(&c->rec, "", 1);
-    if (c->n < MAX_COLUMNS) c->at[c->n++] = (uint32_t)c->rec.n;
+    if (c->n < CSV_COLUMNS) c->at[c->n++] = (uint32_t)c->rec.n;
 }
 
 /* One line's worth of fields. *quoted: inside quotes, before and after. */
@@ -75,8 +65,7 @@ static void take_line(struct csv *c, const struct line *ln, bool *quoted)
     }
 }
 
-/* 1: a record; 0: end; < 0. Blank lines between records are passed over. */
-static int next_record(struct csv *c, struct err *err)
+int csv_next(struct csv *c, struct err *err)
 {
     struct line ln;
     bool quoted = false;
@@ -102,9 +91,32 @@ static int next_record(struct csv *c, struct err *err)
     return c->rec.failed ? err_nomem(err) : 1;
 }
 
-static const char *field(const struct csv *c, int i)
+const char *csv_field(const struct csv *c, int i)
 {
     return i >= 0 && i < c->n && c->rec.n >= c->at[i] ? buf_str(&c->rec) + c->at[i] : "";
+}
+
+struct csv *csv_new(struct format_in *in, char delim, const struct piece_sink *sink,
+                    struct err *err)
+{
+    struct csv *c = calloc(1, sizeof *c);
+    if (!c) {
+        err_nomem(err);
+        return NULL;
+    }
+    c->delim = delim;
+    c->rec.max = FORMAT_PIECE_MAX;
+    if ((c->lines = lines_new(in, sink, err))) return c;
+    free(c);
+    return NULL;
+}
+
+void csv_free(struct csv *c)
+{
+    if (!c) return;
+    lines_free(c->lines);
+    buf_free(&c->rec);
+    free(c);
 }
 
 /* ---- recognition ---- */
@@ -202,7 +214,7 @@ static int map_columns(const struct csv *c, const struct table_map *m, const cha
         int64_t number;
         col[r] = -1;
         for (int i = 0; i < c->n; i++) {
-            struct span f = span_trim(span_of(field(c, i)));
+            struct span f = span_trim(span_of(csv_field(c, i)));
             if (m->want[r]) {
                 if (span_ieq(f, m->want[r]) && col[r] < 0) col[r] = i;
                 continue;
@@ -239,27 +251,19 @@ static bool two_numbers(const char *s, int *a, int *b)
 /* First pass: is the day first in 03/04/2019? Leaves the file where it was found. */
 static int solve_dates(struct format_in *in, char delim, int column, struct err *err)
 {
-    struct csv *c = calloc(1, sizeof *c);
+    struct csv *c = csv_new(in, delim, NULL, err);
     struct date_order order = { 0 };
-    int rc = 0;
-    if (!c) return -1;
-    c->delim = delim;
-    c->rec.max = FORMAT_PIECE_MAX;
-    if (!(c->lines = lines_new(in, NULL, err))) goto out;
-    for (bool header = true; (rc = next_record(c, err)) > 0; header = false) {
+    for (bool header = true; c && csv_next(c, err) > 0; header = false) {
         int a, b;
         if (header) continue;
-        if (!two_numbers(field(c, column), &a, &b)) {
-            if (*field(c, column)) break; /* not that kind of date at all */
+        if (!two_numbers(csv_field(c, column), &a, &b)) {
+            if (*csv_field(c, column)) break; /* not that kind of date at all */
             continue;
         }
         date_order_see(&order, a, b);
         if (date_order_day_first(&order) >= 0) break;
     }
-out:
-    lines_free(c->lines);
-    buf_free(&c->rec);
-    free(c);
+    csv_free(c);
     rewind(in->f);
     return date_order_day_first(&order);
 }
@@ -269,18 +273,18 @@ static int parse_rows(struct csv *c, struct format_in *in, const struct format_o
                       struct err *err)
 {
     int rc;
-    while ((rc = next_record(c, err)) > 0) {
+    while ((rc = csv_next(c, err)) > 0) {
         const char *value[TABLE_ROLES];
         if (c->cut) fmt_skip(sink, "rest of an over-long text", c->line);
         if (c->open) {
             fmt_skip(sink, "row with an open quote", c->line);
-            if (strchr(field(c, c->n - 1), '\n')) continue;
+            if (strchr(csv_field(c, c->n - 1), '\n')) continue;
         }
         if (c->n <= col[TABLE_TEXT]) {
             fmt_skip(sink, "row with too few columns", c->line);
             continue;
         }
-        for (int r = 0; r < TABLE_ROLES; r++) value[r] = field(c, col[r]);
+        for (int r = 0; r < TABLE_ROLES; r++) value[r] = csv_field(c, col[r]);
         rc = table_emit(o, sink, day_first, value, c->line, err);
         if (rc) return rc;
     }
@@ -292,40 +296,37 @@ static int parse(struct format_in *in, const struct format_opts *o, const struct
 {
     struct table_map map = { 0 };
     struct buf head = BUF_INIT(FORMAT_HEAD * 4);
-    int rc, rows, col[TABLE_ROLES] = { 0 }, day_first = o->day_first;
-    struct csv *c = calloc(1, sizeof *c);
-    if (!c) return err_nomem(err);
-    c->rec.max = FORMAT_PIECE_MAX;
-    if ((rc = table_map_init(&map, o->map, err))) goto out;
+    struct csv *c = NULL;
+    int rows, col[TABLE_ROLES] = { 0 }, day_first = o->day_first;
+    int rc = table_map_init(&map, o->map, err);
+    if (rc) goto out;
     fmt_head_utf8(in, &head);
-    c->delim = sniff(buf_str(&head), head.n, &rows);
-    if (!c->delim) c->delim = ','; /* a single column */
-    if (!(c->lines = lines_new(in, sink, err))) {
+    char delim = sniff(buf_str(&head), head.n, &rows);
+    if (!delim) delim = ','; /* a single column */
+    if (!(c = csv_new(in, delim, sink, err))) {
         rc = ERR_PARSE;
         goto out;
     }
-    rc = next_record(c, err);
+    rc = csv_next(c, err);
     if (!rc)
         rc = err_set(err, ERR_PARSE, "%s has no header row: put the columns' names into line 1",
                      in->name);
     if (rc < 0 || (rc = map_columns(c, &map, in->name, col, err))) goto out;
     if (day_first < 0 && col[TABLE_DATE] >= 0) {
-        lines_free(c->lines);
+        csv_free(c);
         rewind(in->f);
-        day_first = solve_dates(in, c->delim, col[TABLE_DATE], err);
-        if (!(c->lines = lines_new(in, sink, err))) {
+        day_first = solve_dates(in, delim, col[TABLE_DATE], err);
+        if (!(c = csv_new(in, delim, sink, err))) {
             rc = ERR_PARSE;
             goto out;
         }
-        if ((rc = next_record(c, err)) < 0) goto out;
+        if ((rc = csv_next(c, err)) < 0) goto out;
     }
     rc = parse_rows(c, in, o, sink, col, day_first, err);
 out:
-    lines_free(c->lines);
-    buf_free(&c->rec);
+    csv_free(c);
     buf_free(&head);
     table_map_clear(&map);
-    free(c);
     return rc;
 }
 
