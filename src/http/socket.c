@@ -200,14 +200,15 @@ static void start_errand(struct socket *s)
 }
 
 /* With the lock held: our goodbye has gone out. Closing a connection with bytes unread resets it, and the
- * reset may overtake the goodbye; so what the client had under way is read over for a while. */
+ * reset may overtake the goodbye; so what the client had under way is read over for a while. With TLS the
+ * descriptor is one of a pair, and libmicrohttpd drops what it has not forwarded when half of it closes. */
 static void drain(struct socket *s)
 {
     char waste[4096];
     ssize_t k = 1;
     if (s->drained == 0) {
         s->drained = clock_mono() + DRAIN_S;
-        shutdown(s->fd, SHUT_WR);
+        if (!s->q->server->o.tls_cert) shutdown(s->fd, SHUT_WR);
     }
     for (int i = 0; i < 64 && k > 0; i++) k = recv(s->fd, waste, sizeof waste, MSG_DONTWAIT);
     if (!k || (k < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR))
