@@ -21,7 +21,7 @@ extern const struct format format_whatsapp, format_telegram, format_mbox, format
     format_chatgpt, format_claude, format_x, format_mastodon, format_keep, format_dayone,
     format_docx, format_odt, format_epub, format_pptx, format_rtf, format_pdf, format_zip,
     format_tar, format_gz, format_slack, format_matrix, format_gchat, format_signal, format_reddit,
-    format_vcard, format_ics;
+    format_vcard, format_ics, format_notion;
 
 /* ---- lines ---- */
 
@@ -73,7 +73,9 @@ bool fmt_when(const struct format_opts *o, int day_first, struct span s, int64_t
  * charset: as for lines_new_charset. */
 int fmt_read_all(struct format_in *in, const char *charset, const struct piece_sink *sink,
                  struct buf *out, struct err *err);
-/* File name without extension, for titles. Appends. */
+/* Bytes of the name before Notion's id, "Title 0123456789abcdef0123456789abcdef.md"; 0: none there. */
+size_t fmt_notion_name(const char *name);
+/* File name without extension and Notion's id, for titles. Appends. */
 void fmt_stem(const struct format_in *in, struct buf *out);
 /* Does in->name end in one of the space-separated suffixes (".md .markdown")? */
 bool fmt_named(const struct format_in *in, const char *suffixes);

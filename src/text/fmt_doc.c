@@ -19,7 +19,12 @@ void doc_init(struct doc *d, struct format_in *in, const struct format_opts *o,
     *d = (struct doc){ .in = in, .o = o, .sink = sink, .date = CLOCK_NONE, .line = 1 };
     d->text.max = d->quoted.max = FORMAT_PIECE_MAX * 2;
     d->title.max = d->author.max = d->stem.max = 65536;
-    if (!date_in_name(in->name, &d->file_date)) d->file_date = in->date ? in->date : in->mtime;
+    struct buf name = BUF_INIT(1024);
+    fmt_stem(in, &name);
+    if (!date_in_name(buf_str(&name), &d->file_date) &&
+        !date_heading(span_of(buf_str(&name)), o->day_first, &d->file_date))
+        d->file_date = in->date ? in->date : in->mtime;
+    buf_free(&name);
     if (*in->title) utf8_clean(&d->stem, in->title, strlen(in->title));
     else if (in->path && !strcmp(in->path, "-")) buf_adds(&d->stem, "");
     else fmt_stem(in, &d->stem);

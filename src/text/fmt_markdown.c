@@ -8,7 +8,11 @@
  * and go to `quoted`; a line without ">" after one is the author's own again, although CommonMark
  * would count it to the quote, because that is how people answer.
  *
- * The first heading is the title and is not repeated in the text. */
+ * The first heading is the title and is not repeated in the text.
+ *
+ * Two dialects need care. Obsidian marks callouts like quotes ("> [!note] Title"), and they are the
+ * author's own words. Notion writes the columns of a database under a page's title ("Created: January
+ * 5, 2021 3:15 PM"), which are nobody's: their dates count, and they go. */
 #include "base/str.h"
 #include "text/date.h"
 #include "text/fmt.h"
@@ -32,6 +36,8 @@ struct md {
     char fence;   /* '`' or '~' while inside fenced code */
     size_t fence_n;
     bool titled, named; /* has a title; the file's name holds its date */
+    bool notion;        /* properties may stand under the title */
+    bool callout;       /* inside one: the author's own words, though marked like a quote */
     uint64_t line;
     struct md_refs refs;
 };
@@ -109,6 +115,49 @@ static int html_block(struct md *m, struct err *err)
     return rc;
 }
 
+/* ---- Notion's properties ---- */
+
+static bool at_properties(const struct md *m) { return m->notion && m->titled && !m->doc.text.n; }
+
+/* Are all lines of the block "Key: value"? */
+static bool all_properties(struct span block)
+{
+    for (const char *p = block.p, *end = p + block.n; p < end;) {
+        const char *q = memchr(p, '\n', (size_t)(end - p));
+        if (!q) q = end;
+        const char *colon = memmem(p, (size_t)(q - p), ": ", 2);
+        if (!colon || colon == p || colon - p > 60) return false;
+        p = q + 1;
+    }
+    return block.n > 0;
+}
+
+static void property(struct md *m, struct span key, struct span v)
+{
+    static const char *const created[] = { "created", "created time", "date", "date created",
+                                           NULL };
+    int64_t t;
+    for (int i = 0; created[i]; i++)
+        if (span_ieq(key, created[i]) && fmt_when(m->o, 0, v, &t)) m->doc.date = t;
+    bool edited = span_ieq(key, "last edited time") || span_ieq(key, "last edited");
+    if (edited && m->doc.date == CLOCK_NONE && fmt_when(m->o, 0, v, &t)) m->doc.date = t;
+}
+
+static void properties(struct md *m)
+{
+    struct span b = { buf_str(&m->block), m->block.n };
+    for (const char *p = b.p, *end = p + b.n; p < end;) {
+        const char *q = memchr(p, '\n', (size_t)(end - p));
+        if (!q) q = end;
+        const char *colon = memmem(p, (size_t)(q - p), ": ", 2);
+        property(m, span_trim((struct span){ p, (size_t)(colon - p) }),
+                 span_trim((struct span){ colon + 2, (size_t)(q - colon) - 2 }));
+        p = q + 1;
+    }
+    fmt_skip(m->doc.sink, "properties of a page", m->line);
+    m->notion = false;
+}
+
 /* Finish the block at hand. as_heading: it turned out to be one. */
 static int flush(struct md *m, bool as_heading, struct err *err)
 {
@@ -118,6 +167,9 @@ static int flush(struct md *m, bool as_heading, struct err *err)
     if (m->kind == NONE) return 0;
     if (m->kind == HTML) {
         rc = html_block(m, err);
+    } else if (m->kind == TEXT && !as_heading && at_properties(m) &&
+               all_properties((struct span){ buf_str(&m->block), m->block.n })) {
+        properties(m);
     } else {
         buf_clear(&m->words);
         markdown_inline(buf_str(&m->block), m->block.n, &m->refs, &m->words);
@@ -148,7 +200,7 @@ static int gather(struct md *m, enum block kind, bool fresh, struct span s, stru
     if (m->kind != NONE) buf_addc(&m->block, m->hard || kind == HTML ? '\n' : ' ');
     buf_add(&m->block, s.p, s.n);
     m->kind = kind;
-    m->hard = hard;
+    m->hard = hard || (kind == TEXT && at_properties(m));
     m->block_lines++;
     return rc ? rc : m->block.failed == ERR_NOMEM ? err_nomem(err) : 0;
 }
@@ -260,12 +312,36 @@ static int table_row(struct md *m, struct span s, struct err *err)
     return rc;
 }
 
+static int text_line(struct md *m, struct span s, struct err *err);
+
+/* "[!note]- Title": *rest is the title. Of [!quote] the words are somebody else's. */
+static bool callout(struct span s, struct span *rest, bool *own)
+{
+    const char *q = s.n > 3 && s.p[0] == '[' && s.p[1] == '!' ? memchr(s.p, ']', s.n) : NULL;
+    if (!q || q - s.p > 40) return false;
+    struct span type = { s.p + 2, (size_t)(q - s.p) - 2 };
+    *rest = (struct span){ q + 1, (size_t)(s.p + s.n - q) - 1 };
+    if (rest->n && strchr("+-", *rest->p)) rest->p++, rest->n--;
+    *rest = span_trim(*rest);
+    *own = !span_ieq(type, "quote") && !span_ieq(type, "cite");
+    return true;
+}
+
 static int quote_line(struct md *m, struct span s, struct err *err)
 {
+    struct span title;
+    bool begins = m->kind != QUOTE && !m->callout, own = false;
     while (s.n && *s.p == '>') {
         s.p++, s.n--;
         s = skip_blanks(s);
     }
+    if (begins && callout(s, &title, &own)) s = title;
+    if (own) {
+        int rc = flush(m, false, err);
+        m->callout = true;
+        return rc || !title.n ? rc : gather(m, TEXT, true, title, err);
+    }
+    if (m->callout && s.n) return text_line(m, s, err);
     size_t h = run_of(s, '#');
     if (h && h < s.n && s.p[h] == ' ') s.p += h + 1, s.n -= h + 1;
     if (!s.n) {
@@ -312,6 +388,7 @@ static int one_line(struct md *m, const struct line *ln, struct err *err)
     size_t fence = mark == '`' || mark == '~' ? run_of(s, mark) : 0;
     int rc;
     m->line = ln->no;
+    if (mark != '>') m->callout = false;
     if (m->fence) {
         if (mark == m->fence && fence >= m->fence_n &&
             !span_trim((struct span){ s.p + fence, s.n - fence }).n)
@@ -362,6 +439,17 @@ static struct span yaml_value(struct span s)
     return span_trim(s);
 }
 
+/* As Obsidian's plugins, Joplin and exporters of Apple Notes call it. */
+static bool is_birth(struct span key)
+{
+    static const char *const names[] = { "created",     "published",    "created_at",
+                                         "created-at",  "date created", "creation date",
+                                         "date-created" };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (span_ieq(key, names[i])) return true;
+    return false;
+}
+
 static void front_key(struct md *m, struct span key, struct span v)
 {
     int64_t t;
@@ -369,9 +457,7 @@ static void front_key(struct md *m, struct span key, struct span v)
     if (span_ieq(key, "title") && !m->titled) {
         buf_add(&m->doc.title, v.p, utf8_cut(v.p, v.n, 500));
         m->titled = true;
-    } else if ((span_ieq(key, "date") ||
-                ((span_ieq(key, "created") || span_ieq(key, "published")) &&
-                 m->doc.date == CLOCK_NONE)) &&
+    } else if ((span_ieq(key, "date") || (is_birth(key) && m->doc.date == CLOCK_NONE)) &&
                fmt_when(m->o, m->o->day_first, v, &t)) {
         m->doc.date = t;
     } else if ((span_ieq(key, "author") || span_ieq(key, "authors") || span_ieq(key, "by")) &&
@@ -444,6 +530,7 @@ static int parse(struct format_in *in, const struct format_opts *o, const struct
     m->block.max = FORMAT_PIECE_MAX;
     m->words.max = FORMAT_PIECE_MAX * 4;
     m->named = date_in_name(in->name, &t);
+    m->notion = fmt_notion_name(in->name) > 0;
     m->doc.split = doc_is_dated(in, o->day_first);
     struct lines *l = lines_new(in, NULL, err);
     if (l) find_refs(in, &m->refs, l);

@@ -28,13 +28,13 @@
 #define YEAR_10000 253402300800
 
 const struct format *const formats[] = {
-    &format_whatsapp, &format_telegram, &format_mbox,   &format_eml,   &format_html,
-    &format_markdown, &format_jsonl,    &format_csv,    &format_plain, &format_meta,
-    &format_discord,  &format_chatgpt,  &format_claude, &format_x,     &format_mastodon,
-    &format_keep,     &format_dayone,   &format_docx,   &format_odt,   &format_epub,
-    &format_pptx,     &format_rtf,      &format_pdf,    &format_zip,   &format_tar,
-    &format_gz,       &format_slack,    &format_matrix, &format_gchat, &format_signal,
-    &format_reddit,   &format_vcard,    &format_ics,    NULL,
+    &format_whatsapp, &format_telegram, &format_mbox,   &format_eml,    &format_html,
+    &format_markdown, &format_jsonl,    &format_csv,    &format_plain,  &format_meta,
+    &format_discord,  &format_chatgpt,  &format_claude, &format_x,      &format_mastodon,
+    &format_keep,     &format_dayone,   &format_docx,   &format_odt,    &format_epub,
+    &format_pptx,     &format_rtf,      &format_pdf,    &format_zip,    &format_tar,
+    &format_gz,       &format_slack,    &format_matrix, &format_gchat,  &format_signal,
+    &format_reddit,   &format_vcard,    &format_ics,    &format_notion, NULL,
 };
 
 const struct format *format_by_name(const char *name)
@@ -356,11 +356,24 @@ int fmt_read_all(struct format_in *in, const char *charset, const struct piece_s
     return rc;
 }
 
+size_t fmt_notion_name(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    size_t end = dot ? (size_t)(dot - name) : strlen(name), k = 0;
+    if (end > 4 && !memcmp(name + end - 4, "_all", 4)) end -= 4; /* all rows of a database */
+    while (k < 32 && k < end &&
+           ((name[end - k - 1] >= '0' && name[end - k - 1] <= '9') ||
+            (name[end - k - 1] >= 'a' && name[end - k - 1] <= 'f')))
+        k++;
+    return k == 32 && end > 33 && name[end - 33] == ' ' ? end - 33 : 0;
+}
+
 void fmt_stem(const struct format_in *in, struct buf *out)
 {
     const char *dot = strrchr(in->name, '.');
     size_t n = strlen(in->name);
     if (dot && dot > in->name && strlen(dot) <= 10) n = (size_t)(dot - in->name);
+    if (fmt_notion_name(in->name)) n = fmt_notion_name(in->name);
     utf8_clean(out, in->name, n);
 }
 

@@ -156,7 +156,13 @@ static bool link_at(struct inline_state *t)
     }
     if (at(t, from + 1) == '[' && at(t, close - 1) == ']') { /* [[page|words]] */
         const char *bar = memchr(words.p, '|', words.n);
-        push_link(t, bar ? (size_t)(bar - t->s) + 1 : from + 2, close - 1, close + 1);
+        const char *block = memmem(words.p, words.n, "#^", 2);
+        if (t->s[t->i] == '!') { /* a picture, or another note shown here */
+            t->i = close + 1;
+            return true;
+        }
+        push_link(t, bar ? (size_t)(bar - t->s) + 1 : from + 2 + (at(t, from + 2) == '#'),
+                  block && !bar ? (size_t)(block - t->s) : close - 1, close + 1);
         return true;
     }
     if (at(t, close + 1) == '(' && (end = closing(t, close + 1, '(', ')'))) {

@@ -182,6 +182,78 @@ static void calendar(void **state)
     fmtrun_clear(&r);
 }
 
+/* ---- notes ---- */
+
+static void notion_pages(void **state)
+{
+    static const char page[] = "The harbour 0123456789abcdef0123456789abcdef.md";
+    struct fmtrun r;
+    run(&r, &format_notion, page,
+        "# The harbour\n\nTags: boats, rain\nCreated: January 5, 2021 3:15 PM\nDone: No\n\nNote: "
+        "it "
+        "rains. See [Knots](Knots%20fedcba9876543210fedcba9876543210.md).\n\n> Somebody said\n");
+    check_int(r.n, 1);
+    check_str(r.p[0].title, "The harbour");
+    check_str(r.p[0].text, "Note: it rains. See Knots.");
+    check_str(r.p[0].quoted, "Somebody said");
+    check_time(r.p[0].written_at, "2021-01-05T15:15:00Z");
+    check_str(r.skipped[0], "properties of a page");
+    fmtrun_clear(&r);
+    run(&r, &format_notion, page, "# The harbour\n\nNote: it rains,\nand it is cold.\n");
+    check_str(r.p[0].text, "Note: it rains,\nand it is cold."); /* no properties */
+    fmtrun_clear(&r);
+    run(&r, &format_notion, page, "It rains.\n");
+    check_str(r.p[0].title, "The harbour");
+    fmtrun_clear(&r);
+    run(&r, &format_notion, "Boats 0123456789abcdef0123456789abcdef_all.csv",
+        "Name,Tags,Text\nKnots,\"a, b\",words\n");
+    check_int(r.n, 0);
+    check_str(r.skipped[0], "row of a database");
+    fmtrun_clear(&r);
+}
+
+static void obsidian_notes(void **state)
+{
+    struct fmtrun r;
+    run(&r, &format_markdown, "Daily/2021-01-05.md",
+        "---\ntags: [boats, rain]\naliases:\n  - Harbour\ncssclass: wide\n---\nMet [[Bo Berg|Bo]] "
+        "at "
+        "[[Harbour#East side]], see [[Knots#^a1b2]] and [[#Plan]]. #boats ![[map.png|300]]\n\n"
+        "> [!note]- My plan\n> Row out.\n> - early\n\n> [!quote] Somebody\n> Never row.\n\n"
+        "> Plain quote\n");
+    check_int(r.n, 1);
+    check_str(r.p[0].title, "2021-01-05");
+    check_time(r.p[0].written_at, "2021-01-05T00:00:00Z");
+    check_str(r.p[0].text, "Met Bo at Harbour#East side, see Knots and Plan. #boats\n\n"
+                           "My plan Row out.\n- early");
+    check_str(r.p[0].quoted, "Somebody Never row.\n\nPlain quote");
+    fmtrun_clear(&r);
+    run(&r, &format_markdown, "5 January 2021.md", "Cold.\n");
+    check_time(r.p[0].written_at, "2021-01-05T00:00:00Z");
+    fmtrun_clear(&r);
+}
+
+/* As the Exporter app and Obsidian's importer write them, and as HTML. */
+static void apple_notes(void **state)
+{
+    struct fmtrun r;
+    run(&r, &format_markdown, "Shopping.md",
+        "---\ntitle: Shopping\nCreated: 2021-01-05T15:15:12+01:00\nmodified: 2021-02-05T15:15:12Z\n"
+        "---\n# Shopping\n\n- [x] rope\n- [ ] tea\n");
+    check_str(r.p[0].title, "Shopping");
+    check_str(r.p[0].text, "- rope\n- tea");
+    check_time(r.p[0].written_at, "2021-01-05T14:15:12Z");
+    fmtrun_clear(&r);
+    run(&r, &format_html, "Shopping.html",
+        "<html><head><title>Shopping</title></head><body><div><h1>Shopping</h1></div>\n"
+        "<div>Rope &amp; tea<br></div>\n<ul class=\"Apple-dash-list\"><li>nails</li></ul></body>"
+        "</html>");
+    check_str(r.p[0].title, "Shopping");
+    assert_non_null(strstr(r.p[0].text, "Rope & tea"));
+    assert_non_null(strstr(r.p[0].text, "nails"));
+    fmtrun_clear(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest t[] = {
@@ -189,6 +261,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(reddit_posts_and_messages, fresh, done),
         cmocka_unit_test_setup_teardown(vcards, fresh, done),
         cmocka_unit_test_setup_teardown(calendar, fresh, done),
+        cmocka_unit_test_setup_teardown(notion_pages, fresh, done),
+        cmocka_unit_test_setup_teardown(obsidian_notes, fresh, done),
+        cmocka_unit_test_setup_teardown(apple_notes, fresh, done),
     };
     return check_run("text/exports_more", t);
 }
