@@ -36,7 +36,7 @@ struct mailbox {
 struct fields {
     struct buf name, addr, subject, id, answers, root;
     int64_t when;
-    bool sent, draft, spam, bulk;
+    bool sent, draft, spam, bin, bulk;
 };
 
 /* ---- header fields ---- */
@@ -181,6 +181,12 @@ static const char *const spam_words[] = {
     "Spam", "Junk", "Junk E-mail", "Correo no deseado", "Indésirables", "Ongewenst", NULL
 };
 
+static const char *const bin_words[] = {
+    "Trash",     "Bin",       "Deleted Items", "Papierkorb", "Gelöschte Elemente",
+    "Corbeille", "Papelera",  "Cestino",       "Prullenbak", "Lixeira",
+    "Lixo",      "Papirkurv", "Kosz",          NULL
+};
+
 static void put_kind(const struct mailbox *b, GMimeMessage *m, struct fields *f)
 {
     struct span labels = span_of(header(m, "X-Gmail-Labels"));
@@ -191,6 +197,7 @@ static void put_kind(const struct mailbox *b, GMimeMessage *m, struct fields *f)
     f->sent = b->sent_file || labelled(labels, sent_words);
     f->draft = labelled(labels, draft_words);
     f->spam = labelled(labels, spam_words);
+    f->bin = labelled(labels, bin_words);
     f->bulk = str_starts(prec, "bulk") || str_starts(prec, "list") || str_starts(prec, "junk") ||
               *header(m, "List-Id") || (*automatic && !str_starts(automatic, "no")) ||
               (type && g_mime_content_type_is_type(type, "multipart", "report"));
@@ -254,6 +261,7 @@ static int take_message(const struct mailbox *b, GMimeMessage *m, uint64_t where
     fields_read(b, m, &f);
     const char *why = f.draft                ? "draft"
                       : f.spam               ? "spam"
+                      : f.bin                ? "deleted mail"
                       : f.bulk && !f.sent    ? "bulk mail"
                       : !f.name.n && !f.sent ? "mail without a sender"
                                              : NULL;

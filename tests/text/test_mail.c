@@ -87,14 +87,22 @@ static void left_out(void **state)
 {
     static const struct {
         const char *head, *why;
-    } c[] = { { "List-Id: <l.example.org>\n", "bulk mail" },
-              { "Precedence: bulk\n", "bulk mail" },
-              { "Auto-Submitted: auto-replied\n", "bulk mail" },
-              { "X-Gmail-Labels: Drafts\n", "draft" },
-              { "X-Gmail-Labels: =?UTF-8?Q?Entw=C3=BCrfe?=\n", "draft" },
-              { "X-Gmail-Labels: Inbox,Spam\n", "spam" },
-              { "Auto-Submitted: no\n", NULL },
-              { "List-Id: <l.example.org>\nX-Gmail-Labels: Opened,\"Sent\"\n", NULL } };
+    } c[] = {
+        { "List-Id: <l.example.org>\n", "bulk mail" },
+        { "Precedence: bulk\n", "bulk mail" },
+        { "Auto-Submitted: auto-replied\n", "bulk mail" },
+        { "X-Gmail-Labels: Drafts\n", "draft" },
+        { "X-Gmail-Labels: =?UTF-8?Q?Entw=C3=BCrfe?=\n", "draft" },
+        { "X-Gmail-Labels: Inbox,Spam\n", "spam" },
+        { "X-Gmail-Labels: Archived,Trash,Opened\n", "deleted mail" },
+        { "X-Gmail-Labels: =?UTF-8?Q?Archiviert,Papierkorb?=\n", "deleted mail" },
+        { "X-Gmail-Labels: =?UTF-8?Q?Archiv=C3=A9s,Messages_envoy=C3=A9s?=,\n =?UTF-8?Q?Corb?="
+          "\n =?UTF-8?Q?eille?=\n",
+          "deleted mail" },
+        { "X-Gmail-Labels: Archived,Important,Opened,Trashy ideas\n", NULL },
+        { "Auto-Submitted: no\n", NULL },
+        { "List-Id: <l.example.org>\nX-Gmail-Labels: Opened,\"Sent\"\n", NULL }
+    };
     for (size_t i = 0; i < sizeof c / sizeof *c; i++) {
         struct fmtrun r;
         char text[800];
