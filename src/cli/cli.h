@@ -260,6 +260,12 @@ void print_answer(const struct answer *a);
 void print_cites(const struct answer *a);
 void print_why(const struct answer *a);
 
+/* ---- coming.c: what a dry run tells ---- */
+struct ingest_preview;
+json_t *json_coming(const struct ingest_preview *v); /* its sources */
+json_t *json_joins(const struct ingest_preview *v);  /* people who would be one */
+void print_coming(const struct ingest_preview *v);
+
 /* ---- making.c: answers that a language model makes ---- */
 struct making {
     struct cli *c;

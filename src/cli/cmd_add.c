@@ -16,6 +16,7 @@
 struct adding {
     struct cli *c;
     json_t *files;
+    json_t *sources, *joins; /* of a dry run */
     struct ingest *in;
     size_t nobody;
     struct ingest_file group; /* files of one folder that are told in one line: their sums */
@@ -268,6 +269,19 @@ static void on_file(void *ud, const struct ingest_file *f)
     fflush(stdout);
 }
 
+static void on_preview(void *ud, const struct ingest_preview *v)
+{
+    struct adding *a = ud;
+    if (a->files) {
+        a->sources = json_coming(v);
+        a->joins = json_joins(v);
+        return;
+    }
+    ui_progress_clear();
+    say_group(a);
+    print_coming(v);
+}
+
 static json_t *json_totals(const struct ingest_totals *t)
 {
     return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "files", (json_int_t)t->files,
@@ -483,6 +497,7 @@ int cmd_add(struct cli *c, struct err *err)
     if (rc) return rc;
     in.who = who;
     in.on_file = on_file;
+    in.on_preview = on_preview;
     in.ud = &a;
     in.progress = ui_progress_begin();
     if (arg_flag(c, "who")) return list_people(c, &in, err);
@@ -493,8 +508,9 @@ int cmd_add(struct cli *c, struct err *err)
     say_group(&a);
     if (!rc || t.files > 1) say_error(&a);
     if (c->json)
-        c->out = json_pack("{s:o, s:o, s:b, s:o}", "files", a.files, "totals", json_totals(&t),
-                           "dry_run", in.dry_run, "seconds", jreal(clock_mono() - began, 3));
+        c->out = json_pack("{s:o, s:o, s:b, s:o, s:o*, s:o*}", "files", a.files, "totals",
+                           json_totals(&t), "dry_run", in.dry_run, "seconds",
+                           jreal(clock_mono() - began, 3), "sources", a.sources, "joins", a.joins);
     else if (!rc) {
         say_totals(&t, in.dry_run, clock_mono() - began);
         if (!in.dry_run && t.added) say_next(c);

@@ -75,7 +75,11 @@ int ingest_run_begin(struct ingest *in, struct ingest_run *own, struct err *err)
     *own = (struct ingest_run){ .names = names_new() };
     if (!own->names) return err_nomem(err);
     in->run = own;
-    return 0;
+    if (!in->dry_run || !in->on_preview) return 0;
+    own->preview = preview_new(in->home, in->persona, err);
+    if (own->preview) return 0;
+    ingest_run_end(in, own);
+    return err ? err->code : ERR_NOMEM;
 }
 
 void ingest_run_end(struct ingest *in, struct ingest_run *own)
@@ -83,7 +87,17 @@ void ingest_run_end(struct ingest *in, struct ingest_run *own)
     if (in->run != own) return;
     in->run = NULL;
     names_free(own->names);
+    preview_free(own->preview);
     map_free(&own->parts);
+    map_free(&own->dry);
+}
+
+static int tell_preview(struct ingest *in, struct preview *v, struct err *err)
+{
+    struct ingest_preview told;
+    int rc = v ? preview_end(v, &told, err) : 0;
+    if (v && !rc) in->on_preview(in->ud, &told);
+    return rc;
 }
 
 /* Asks which of the speakers is the persona, unless one is so by name. Frees s. */
@@ -319,6 +333,7 @@ int ingest_paths(struct ingest *in, const char *const *paths, size_t n, struct i
     bool begun = !rc;
     if (!rc) rc = ingest_list(in, &l, out, &first, err);
     bool ended = rc != 0;
+    if (!rc) rc = tell_preview(in, own.preview, err);
     ingest_run_end(in, &own);
     if (!rc && out->failed == out->files && out->files)
         rc = err_set(err, first.code, "%s", first.msg);

@@ -369,6 +369,37 @@ static int give_way(struct job *j)
     return rc ? rc : begun;
 }
 
+/* A dry run stores nothing: what it has seen of the files before is remembered here. */
+static int seen_dry(struct job *j, const uint8_t digest[16], bool *known)
+{
+    struct ingest_run *run = j->in->run;
+    uint64_t key, *slot = NULL;
+    memcpy(&key, digest, 8);
+    if (!j->in->dry_run || !run || *known) return 0;
+    if (!(slot = map_slot(&run->dry, key))) return err_nomem(j->err);
+    *known = *slot;
+    *slot = 1;
+    return 0;
+}
+
+/* Told in a dry run: where the piece would go, and who wrote it. */
+static int foretell(struct job *j, const struct piece *p, bool voice, bool known)
+{
+    struct ingest_run *run = j->in->run;
+    if (!run || !run->preview) return 0;
+    const char *title = title_for(j, p);
+    uint64_t thread = thread_key(j, p);
+    struct preview_at at = {
+        .key = j->format->parts ? part_key(j, thread) : hash64(&run->files, 8, thread),
+        .title = title,
+        .title_n = shown_length(j, title),
+        .format = j->format->name,
+        .path = j->file.path,
+        .several = p->kind == PIECE_DOC ? j->file.name : NULL,
+    };
+    return preview_add(run->preview, &at, p, voice, known) ? err_nomem(j->err) : 0;
+}
+
 static int on_piece(void *ud, const struct piece *p, struct err *err)
 {
     struct job *j = ud;
@@ -387,9 +418,11 @@ static int on_piece(void *ud, const struct piece *p, struct err *err)
     if (known) named.author = known;
     bool voice = is_voice(j, &named);
     if (voice) j->rep.nobody = false;
-    if (id) {
+    bool there = id != 0;
+    if ((rc = seen_dry(j, digest, &there)) || (rc = foretell(j, &named, voice, there))) return rc;
+    if (there) {
         j->rep.known++;
-        j->rep.source = source;
+        if (id) j->rep.source = source;
         return 0;
     }
     count_piece(&j->rep, p, voice);
@@ -522,6 +555,7 @@ int ingest_one(struct ingest *in, const struct format *f, const struct format_in
                                  .from = CLOCK_NONE,
                                  .to = CLOCK_NONE };
     j.rep = *rep;
+    if (in->run) in->run->files++;
     j.rep.nobody = f->has_authors || *file->author;
     int rc = ingest_open(&j);
     if (!j.rep.added && !j.rep.known) j.rep.nobody = false;

@@ -14,6 +14,7 @@
 
 #include "base/progress.h"
 #include "persona/persona.h"
+#include "persona/preview.h"
 
 #include <stdio.h>
 
@@ -71,6 +72,8 @@ struct ingest {
      * chosen: ERR_INVAL with remedy. In a dry run the choice is forgotten afterwards. */
     int (*who)(void *ud, const struct speaker *s, size_t n, struct buf *aliases, struct err *err);
     void (*on_file)(void *ud, const struct ingest_file *f);
+    /* In a dry run, after all files: what would come in, source by source. */
+    void (*on_preview)(void *ud, const struct ingest_preview *v);
     const struct progress *progress;
     void *ud;
     struct ingest_run *run; /* what the files of one call have in common; set and freed by it */

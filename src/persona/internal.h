@@ -24,7 +24,10 @@ void path_list_free(struct path_list *l);
  * that a chat goes to whose parts lie in many files. */
 struct ingest_run {
     struct names *names;
-    struct map parts; /* hash of format, folder and thread -> source */
+    struct map parts;        /* hash of format, folder and thread -> source */
+    struct preview *preview; /* in a dry run that tells it */
+    struct map dry;          /* in a dry run: digests of what was seen */
+    uint64_t files;          /* read so far */
 };
 /* in->run, made if there is none: then *own is it, and ingest_run_end takes it away again. */
 int ingest_run_begin(struct ingest *in, struct ingest_run *own, struct err *err);

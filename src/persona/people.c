@@ -127,17 +127,22 @@ bool people_key(const char *author, const char *id, const char *format, char key
 
 /* ---- counting ---- */
 
-static int keep_format(void *ud, const struct row_source *r)
+int people_counter_source(struct people_counter *c, int64_t source, const char *format)
 {
-    struct people_counter *c = ud;
-    json_t *o = json_loadb(r->body, r->body_n, 0, NULL);
-    const char *format = json_string_value(json_object_get(o, "format"));
-    uint64_t *slot = map_slot(&c->formats, (uint64_t)r->id);
-    const char *kept = arena_strdup(c->mem, format ? format : "");
-    json_decref(o);
+    uint64_t *slot = map_slot(&c->formats, (uint64_t)source);
+    const char *kept = arena_strdup(c->mem, format);
     if (!slot || !kept) return ERR_NOMEM;
     *slot = (uint64_t)(uintptr_t)kept;
     return 0;
+}
+
+static int keep_format(void *ud, const struct row_source *r)
+{
+    json_t *o = json_loadb(r->body, r->body_n, 0, NULL);
+    const char *format = json_string_value(json_object_get(o, "format"));
+    int rc = people_counter_source(ud, r->id, format ? format : "");
+    json_decref(o);
+    return rc;
 }
 
 struct people_counter *people_counter_new(struct home *h, const struct persona *p, struct err *err)
@@ -392,6 +397,8 @@ int people_counted(struct people_counter *c, struct buf *doc)
     json_decref(all);
     return rc;
 }
+
+const struct persona *people_persona(const struct people_counter *c) { return c->p; }
 
 int people_put(struct people_counter *c, struct home *to, const struct buf *doc, struct err *err)
 {

@@ -31,6 +31,7 @@ struct person {
     int64_t from, to;          /* their first and last message; CLOCK_NONE */
     bool likely;               /* joined by the name alone, and nobody said that it is so */
     uint32_t part;             /* for people_join.c */
+    size_t n_parts;            /* identities that were joined: addresses, accounts, bare names */
 };
 
 struct people {
@@ -57,11 +58,16 @@ int people_confirm(struct home *h, struct persona *p, const char *who, struct er
 struct people_counter;
 struct people_counter *people_counter_new(struct home *h, const struct persona *p,
                                           struct err *err); /* NULL: err says why */
+/* A source that is not stored, for people_foretell. 0 or ERR_NOMEM. */
+int people_counter_source(struct people_counter *c, int64_t source, const char *format);
 /* 0 or ERR_NOMEM. */
 int people_count(struct people_counter *c, int64_t source, bool voice, const struct piece *p);
 int people_counted(struct people_counter *c, struct buf *doc); /* 0 or ERR_NOMEM */
 /* Puts it away, and lets go what was said of people who are no more. `to`: the home to write. */
 int people_put(struct people_counter *c, struct home *to, const struct buf *doc, struct err *err);
+/* What was counted, joined with the people that are stored: those wrote nothing here. Ends the
+ * counting. */
+int people_foretell(struct people_counter *c, struct home *h, struct people *out, struct err *err);
 void people_counter_free(struct people_counter *c); /* accepts NULL */
 
 #endif

@@ -18,6 +18,9 @@ bool people_key(const char *author, const char *id, const char *format, char key
 /* Does a folded name have two words or more? */
 bool people_full_name(const char *folded);
 
+struct people_counter;
+const struct persona *people_persona(const struct people_counter *c); /* whose people */
+
 /* {"v": 1, "same": [[KEY, KEY]...], "apart": [[KEY, KEY]...]}; an empty one when there is none. */
 int people_said_load(struct home *h, const struct persona *p, json_t **out, struct err *err);
 

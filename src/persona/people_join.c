@@ -153,17 +153,19 @@ static int read_part(struct people *out, const json_t *o)
     return 0;
 }
 
-static int read_parts(struct people *out, const struct buf *doc)
+/* silent: what they wrote does not count. Those that are there already stay as they are. */
+static int read_parts(struct people *out, const struct buf *doc, bool silent)
 {
     json_t *o = json_loadb(buf_str(doc), doc->n, JSON_REJECT_DUPLICATES, NULL), *one;
     const json_t *list = json_object_get(o, "people");
     struct people_parts *all = out->parts;
-    size_t i;
-    int rc = 0;
-    all->p = calloc(json_array_size(list) + 1, sizeof *all->p);
-    if (!all->p) rc = ERR_NOMEM;
-    out->more = number(o, "more");
+    struct part *grown = realloc(all->p, (all->n + json_array_size(list) + 1) * sizeof *all->p);
+    size_t i, before = all->n;
+    int rc = grown ? 0 : ERR_NOMEM;
+    if (grown) all->p = grown;
+    out->more += number(o, "more");
     if (!rc) json_array_foreach(list, i, one) if (!rc) rc = read_part(out, one);
+    for (i = before; silent && i < all->n; i++) all->p[i].messages = all->p[i].answered = 0;
     json_decref(o);
     return rc;
 }
@@ -307,6 +309,7 @@ static int person_of(struct people *out, const struct persona *who, uint32_t roo
     const struct part **part = parts_of(out->mem, all, root, &n);
     if (!part) return ERR_NOMEM;
     const char *least = part[0]->key;
+    p.n_parts = n;
     for (size_t i = 0; i < n; i++) names += part[i]->n_names, ids += part[i]->n_ids;
     p.names = arena_alloc(out->mem, (names + 1) * sizeof *p.names);
     p.ids = arena_alloc(out->mem, (ids + 1) * sizeof *p.ids);
@@ -344,22 +347,49 @@ static int most_messages(const void *a, const void *b)
     return c ? c : strcmp(x->id, y->id);
 }
 
-int people_load(struct home *h, const struct persona *p, struct people *out, struct err *err)
+/* What a document holds, or two, where the people of the second wrote nothing that counts. */
+static int load(struct home *h, const struct persona *p, const struct buf *doc,
+                const struct buf *second, struct people *out, struct err *err)
 {
-    struct buf doc = BUF_INIT(DOC_MAX);
     *out = (struct people){ .mem = arena_new(0), .parts = calloc(1, sizeof *out->parts) };
     int rc = out->mem && out->parts ? 0 : err_nomem(err);
-    if (!rc) rc = store_doc_get(h->store, &p->seal, PEOPLE_DOC, &doc, err);
-    if (rc == ERR_NOTFOUND) rc = 0;
     if (!rc) rc = people_said_load(h, p, &out->parts->said, err);
-    if (!rc && read_parts(out, &doc)) rc = err_nomem(err);
+    if (!rc && read_parts(out, doc, false)) rc = err_nomem(err);
+    if (!rc && second && read_parts(out, second, true)) rc = err_nomem(err);
     if (!rc && join_all(out->parts)) rc = err_nomem(err);
     if (!rc && !(out->p = calloc(out->parts->n + 1, sizeof *out->p))) rc = err_nomem(err);
     for (uint32_t i = 0; !rc && i < out->parts->n; i++)
         if (out->parts->p[i].root == i && person_of(out, p, i)) rc = err_nomem(err);
     if (!rc) qsort(out->p, out->n, sizeof *out->p, most_messages);
+    else people_free(out);
+    return rc;
+}
+
+static int stored(struct home *h, const struct persona *p, struct buf *doc, struct err *err)
+{
+    int rc = store_doc_get(h->store, &p->seal, PEOPLE_DOC, doc, err);
+    return rc == ERR_NOTFOUND ? 0 : rc;
+}
+
+int people_load(struct home *h, const struct persona *p, struct people *out, struct err *err)
+{
+    struct buf doc = BUF_INIT(DOC_MAX);
+    *out = (struct people){ 0 };
+    int rc = stored(h, p, &doc, err);
+    if (!rc) rc = load(h, p, &doc, NULL, out, err);
     buf_free(&doc);
-    if (rc) people_free(out);
+    return rc;
+}
+
+int people_foretell(struct people_counter *c, struct home *h, struct people *out, struct err *err)
+{
+    struct buf doc = BUF_INIT(DOC_MAX), there = BUF_INIT(DOC_MAX);
+    *out = (struct people){ 0 };
+    int rc = people_counted(c, &doc) ? err_nomem(err) : 0;
+    if (!rc) rc = stored(h, people_persona(c), &there, err);
+    if (!rc) rc = load(h, people_persona(c), &doc, &there, out, err);
+    buf_free(&doc);
+    buf_free(&there);
     return rc;
 }
 

@@ -61,4 +61,29 @@ def _():
     box.run("people", "Nobody", "--json").error("NOTFOUND", 3)
 
 
+@test("a dry run tells sources, people, dates and joins, and stores nothing")
+def _():
+    box = Sandbox().persona("Marit")
+    box.file("in/WhatsApp Chat with Rowing.txt", CHAT)
+    box.file("in/again.txt", CHAT)
+    box.file("in/mail.mbox", MAIL)
+    box.file("in/note.md", "---\ndate: 2018-05-06\n---\nThe harbour was quiet this morning.\n")
+    r = box.run("add", "--dry-run", "in", "--json").ok().json()
+    by_format = {s["format"]: s for s in r["sources"] if s["pieces"]}
+    same(sorted(by_format), ["markdown", "mbox", "whatsapp"])
+    chat = by_format["whatsapp"]
+    same((chat["pieces"], chat["voice"], chat["from"][:10], chat["to"][:10]), (6, 2, "2020-03-02", "2020-03-23"))
+    same([(s["name"], s["messages"], s["persona"]) for s in chat["speakers"]],
+         [("Ann Lee", 2, False), ("Marit", 2, True), ("+44 7911 123456", 1, False), ("Mum", 1, False)])
+    same([(j["name"], j["ids"], j["messages"], j["likely"]) for j in r["joins"]],
+         [("Ann Lee", ["ann@example.org"], 3, True)])
+    same((r["totals"]["added"], r["totals"]["known"]), (8, 6), "the same chat under another name is known")
+    box.run("add", "--dry-run", "in").ok().has("Would come in, as 4 sources", "Marit 2 (the persona)",
+                                              "Would be taken for one person", "likely", "6 known already")
+    same(box.run("sources", "--json").ok().json()["sources"], [])
+    box.run("add", "--me", "Marit", "in/mail.mbox").ok()
+    r = box.run("add", "--dry-run", "in/again.txt", "--json").ok().json()
+    same([(j["name"], j["messages"]) for j in r["joins"]], [("Ann Lee", 2)], "joined with whom is stored")
+
+
 main()

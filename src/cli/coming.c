@@ -1,0 +1,160 @@
+/* What a dry run of likeness add tells: each source that would come in with its people, dates and
+ * languages, and which of the people the list of them would join. */
+#include "cli/cli.h"
+
+#include "base/clock.h"
+#include "persona/preview.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SHOWN_SOURCES  30
+#define SHOWN_SPEAKERS 6
+#define SHOWN_JOINS    20
+
+/* ---- JSON ---- */
+
+static json_t *json_speaker(const struct preview_speaker *s)
+{
+    return json_pack("{s:o, s:o, s:I, s:b}", "name", jtext(s->name), "id", jtext(s->id), "messages",
+                     (json_int_t)s->messages, "persona", s->persona);
+}
+
+static json_t *json_source(const struct preview_source *s)
+{
+    json_t *speakers = json_array(), *languages = json_array();
+    for (size_t i = 0; i < s->n_speakers; i++)
+        json_array_append_new(speakers, json_speaker(&s->speaker[i]));
+    for (size_t i = 0; i < s->n_languages; i++)
+        json_array_append_new(languages, json_pack("{s:s, s:I}", "language", s->language[i].code,
+                                                   "pieces", (json_int_t)s->language[i].pieces));
+    return json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:o, s:o, s:o, s:I, s:o}", "title",
+                     jtext(s->title), "format", jtext(s->format), "path", jtext(s->path), "pieces",
+                     (json_int_t)s->pieces, "known", (json_int_t)s->known, "voice",
+                     (json_int_t)s->voice, "from", jtime(s->from), "to", jtime(s->to), "speakers",
+                     speakers, "more_speakers", (json_int_t)s->more_speakers, "languages",
+                     languages);
+}
+
+static json_t *json_texts(const char *const *list, size_t n)
+{
+    json_t *out = json_array();
+    for (size_t i = 0; i < n; i++) json_array_append_new(out, jtext(list[i]));
+    return out;
+}
+
+json_t *json_coming(const struct ingest_preview *v)
+{
+    json_t *sources = json_array();
+    for (size_t i = 0; i < v->n; i++) json_array_append_new(sources, json_source(&v->source[i]));
+    return sources;
+}
+
+static bool joined(const struct person *p) { return p->messages && p->n_parts > 1; }
+
+json_t *json_joins(const struct ingest_preview *v)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < v->people->n; i++) {
+        const struct person *p = &v->people->p[i];
+        if (joined(p))
+            json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:I, s:b}", "name",
+                                                  jtext(p->name), "names",
+                                                  json_texts(p->names, p->n_names), "ids",
+                                                  json_texts(p->ids, p->n_ids), "formats",
+                                                  json_texts(p->formats, p->n_formats), "messages",
+                                                  (json_int_t)p->messages, "likely", p->likely));
+    }
+    return list;
+}
+
+/* ---- text ---- */
+
+static void say_speakers(const struct preview_source *s)
+{
+    struct buf b = BUF_INIT(0);
+    char n[32];
+    for (size_t i = 0; i < s->n_speakers && i < SHOWN_SPEAKERS; i++) {
+        const struct preview_speaker *w = &s->speaker[i];
+        const char *name = *w->name ? w->name : *w->id ? w->id : "(nobody is named)";
+        buf_printf(&b, "%s%s %s%s", i ? ", " : "", name, ui_number(w->messages, n),
+                   w->persona ? " (the persona)" : "");
+    }
+    uint64_t more = s->more_speakers;
+    if (s->n_speakers > SHOWN_SPEAKERS) more += s->n_speakers - SHOWN_SPEAKERS;
+    if (more) buf_printf(&b, " and %s more", ui_number(more, n));
+    if (b.n) ui_line(UI_DIM, 6, "    by %s", buf_str(&b));
+    buf_free(&b);
+}
+
+static void say_languages(const struct preview_source *s)
+{
+    struct buf b = BUF_INIT(0);
+    for (size_t i = 0; i < s->n_languages; i++) {
+        const struct preview_language *l = &s->language[i];
+        buf_printf(&b, "%s%s %d %%", i ? ", " : "", *l->code ? l->code : "too short to tell",
+                   (int)((l->pieces * 200 / s->pieces + 1) / 2));
+    }
+    if (b.n) ui_line(UI_DIM, 6, "    in %s", buf_str(&b));
+    buf_free(&b);
+}
+
+static void say_source(const struct preview_source *s)
+{
+    struct buf b = BUF_INIT(0);
+    char n[64], v[32], span[64];
+    buf_printf(&b, "  %s (%s): %s, %s own", s->title, s->format,
+               ui_count(s->pieces, "piece", "pieces", n), ui_number(s->voice, v));
+    if (s->from != CLOCK_NONE) buf_printf(&b, ", %s", ui_span(s->from, s->to, span));
+    if (s->known) buf_printf(&b, "; %s known already", ui_number(s->known, v));
+    ui_line(UI_PLAIN, 4, "%s", buf_str(&b));
+    buf_free(&b);
+    if (!s->pieces) return;
+    say_speakers(s);
+    say_languages(s);
+}
+
+static void add_texts(struct buf *b, const char *const *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++) buf_printf(b, "%s%s", b->n ? " = " : "", list[i]);
+}
+
+static void say_join(const struct person *p)
+{
+    struct buf b = BUF_INIT(0);
+    char n[64];
+    add_texts(&b, p->names, p->n_names);
+    add_texts(&b, p->ids, p->n_ids);
+    ui_line(UI_PLAIN, 4, "  %s: %s%s", buf_str(&b), ui_count(p->messages, "message", "messages", n),
+            p->likely ? " (by the name alone: likely)" : "");
+    buf_free(&b);
+}
+
+static int largest_first(const void *a, const void *b)
+{
+    const struct preview_source *x = *(const struct preview_source *const *)a,
+                                *y = *(const struct preview_source *const *)b;
+    if (x->pieces != y->pieces) return x->pieces > y->pieces ? -1 : 1;
+    return x < y ? -1 : x > y;
+}
+
+void print_coming(const struct ingest_preview *v)
+{
+    const struct preview_source **by_size = calloc(v->n + 1, sizeof *by_size);
+    char n[64];
+    size_t joins = 0;
+    for (size_t i = 0; by_size && i < v->n; i++) by_size[i] = &v->source[i];
+    if (by_size) qsort(by_size, v->n, sizeof *by_size, largest_first);
+    if (v->n) ui_styled(UI_BOLD, "Would come in, as %s:\n", ui_count(v->n, "source", "sources", n));
+    for (size_t i = 0; by_size && i < v->n && i < SHOWN_SOURCES; i++) say_source(by_size[i]);
+    if (v->n > SHOWN_SOURCES)
+        ui_printf("  and %s more; --json lists all\n", ui_number(v->n - SHOWN_SOURCES, n));
+    for (size_t i = 0; i < v->people->n; i++) {
+        const struct person *p = &v->people->p[i];
+        if (!joined(p) || joins++ >= SHOWN_JOINS) continue;
+        if (joins == 1) ui_styled(UI_BOLD, "Would be taken for one person:\n");
+        say_join(p);
+    }
+    if (joins > SHOWN_JOINS) ui_printf("  and %s more\n", ui_number(joins - SHOWN_JOINS, n));
+    free(by_size);
+}
