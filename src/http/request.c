@@ -109,7 +109,8 @@ static void name_request(struct request *q)
                  (unsigned long long)hash64(&serial, sizeof serial, q->server->seed));
 }
 
-/* What the proxy next to us says: the last address of the last header. */
+/* What the proxy next to us says: the last address of the last header. A copy: the connection may be
+ * gone when the request is written to the log. */
 static const char *client_address(struct request *q)
 {
     const char *via = NULL;
@@ -117,12 +118,12 @@ static const char *client_address(struct request *q)
     unsigned char ip[16];
     for (size_t i = 0; q->server->o.trust_proxy && i < q->n_headers; i++)
         if (!strcasecmp(q->headers[i][0], "X-Forwarded-For")) via = q->headers[i][1];
-    if (!via) return link_address(q->link);
+    if (!via) return arena_strdup(q->call.mem, link_address(q->link));
     const char *last = strrchr(via, ',');
     struct span s = span_trim(span_of(last ? last + 1 : via));
     snprintf(text, sizeof text, "%.*s", (int)s.n, s.p);
     if (inet_pton(AF_INET, text, ip) != 1 && inet_pton(AF_INET6, text, ip) != 1)
-        return link_address(q->link);
+        return arena_strdup(q->call.mem, link_address(q->link));
     return arena_strdup(q->call.mem, text);
 }
 
