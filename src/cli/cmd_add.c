@@ -374,6 +374,7 @@ static int prepare(struct cli *c, struct ingest *in, struct err *err)
     in->map = arg_str(c, "map");
     in->by = arg_str(c, "by");
     in->dry_run = arg_flag(c, "dry-run");
+    in->keep_secrets = arg_flag(c, "keep-secrets");
     in->day_first = day ? 1 : month ? 0 : -1;
     if (day && month)
         return err_set(err, ERR_INVAL, "--day-first and --month-first cannot both hold");
@@ -460,9 +461,10 @@ static int add_beside(struct cli *c, struct adding *a, struct ingest_totals *t, 
         rc = strcmp(c->args.pos[i], "-") ? io_walk(c->args.pos[i], hand_over, &h, err)
                                          : hand_over(&h, "-", err);
     if (!rc) {
-        args = json_pack("{s:O, s:s*, s:s*, s:s*, s:s*, s:I, s:i}", "files", h.files, "as",
+        args = json_pack("{s:O, s:s*, s:s*, s:s*, s:s*, s:b, s:I, s:i}", "files", h.files, "as",
                          a->in->as, "by", a->in->by, "map", a->in->map, "me", arg_str(c, "me"),
-                         "tz", (json_int_t)a->in->tz_offset, "day_first", a->in->day_first);
+                         "keep_secrets", a->in->keep_secrets, "tz", (json_int_t)a->in->tz_offset,
+                         "day_first", a->in->day_first);
         rc = args ? 0 : err_nomem(err);
     }
     if (rc)

@@ -66,6 +66,8 @@ static const struct option o_add[] = {
     { "month-first", 0, NULL, "read 03/04/2019 as March 4", NULL },
     { "tz", 0, "+HH:MM", "zone of local times that name none; UTC if not given", NULL },
     { "dry-run", 'n', NULL, "look, count and report; store nothing", NULL },
+    { "keep-secrets", 0, NULL, "keep card numbers, passwords and keys, which are else left out",
+      NULL },
     { "who", 0, NULL, "list who writes in the files, likeliest owner first; store nothing", NULL },
     END,
 };

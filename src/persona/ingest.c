@@ -22,6 +22,7 @@
 #include "base/map.h"
 #include "base/str.h"
 #include "persona/internal.h"
+#include "persona/leave_out.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -51,6 +52,7 @@ struct job {
     uint64_t title;     /* hash of the title of the first document of a source made here */
     int64_t many;       /* that source, once its documents differ in title; 0: not so */
     int64_t seq;
+    uint64_t consumed;     /* bytes of this file */
     uint64_t bytes_before; /* of the files before this one, for progress */
     uint64_t bytes_total;
     struct err *err;
@@ -84,6 +86,7 @@ static void on_skipped(void *ud, const char *what, uint64_t where)
 static int on_consumed(void *ud, uint64_t bytes)
 {
     struct job *j = ud;
+    j->consumed = bytes;
     return progress_tick(j->in->progress, j->storing ? "read" : "look", j->bytes_before + bytes,
                          j->bytes_total, "bytes");
 }
@@ -425,8 +428,12 @@ static int on_piece(void *ud, const struct piece *p, struct err *err)
         if (id) j->rep.source = source;
         return 0;
     }
-    count_piece(&j->rep, p, voice);
-    if (!j->in->dry_run) rc = store_piece(j, &named, digest, voice);
+    struct left_out l = { 0 };
+    if (!j->in->keep_secrets && leave_out_secrets(&named, &l, &j->rep, j->consumed))
+        rc = err_nomem(j->err);
+    if (!rc) count_piece(&j->rep, p, voice);
+    if (!rc && !j->in->dry_run) rc = store_piece(j, &named, digest, voice);
+    left_out_free(&l);
     return rc ? rc : give_way(j);
 }
 

@@ -31,7 +31,7 @@ struct speaker {
 
 struct ingest_note { /* a kind of thing that was passed over */
     char what[48];
-    uint64_t count, first; /* how often; line or byte of the first */
+    uint64_t count, first; /* how often; line or byte of the first, or near it */
 };
 
 struct ingest_file { /* what became of one file */
@@ -60,7 +60,8 @@ struct ingest {
     const char *by;  /* author of texts that name none; NULL: the persona */
     int day_first;   /* -1: solved from the file */
     long tz_offset;
-    bool dry_run; /* look, count, report; store nothing */
+    bool dry_run;      /* look, count, report; store nothing */
+    bool keep_secrets; /* else they are left out, and noted: text/secrets.h */
     /* Where others share the writer: does somebody wait? Then, between two pieces, what came in so far
      * is committed and `turn` lets them; it returns with the writer in hand again, whatever it
      * returns. A file is then one transaction no more: a cancelled one leaves what it added to sources

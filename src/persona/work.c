@@ -247,6 +247,7 @@ static int take_file(struct taking *t, FILE *f, const char *name, struct ingest_
                          .by = arg(k, "by"),
                          .tz_offset = (long)json_integer_value(json_object_get(k->args, "tz")),
                          .day_first = day_first(k),
+                         .keep_secrets = json_is_true(json_object_get(k->args, "keep_secrets")),
                          .who = list_people,
                          .wanted = others_wait,
                          .turn = let_others,

@@ -3,7 +3,8 @@
  *
  *     kind      args                                                   result
  *     ingest    {"files": [{"spool": NAME, "name": "chat.txt", "bytes": N}],
- *                "as"?, "by"?, "map"?, "me"?, "tz"?: seconds, "day_first"?: -1, 0, 1}
+ *                "as"?, "by"?, "map"?, "me"?, "tz"?: seconds, "day_first"?: -1, 0, 1,
+ *                "keep_secrets"?: true}
  *                                                                      {"files": [...], "added", ...}
  *     settle    {}                                                     {}
  *     embed     {"embedder": NAME}                                     {"embedder"}
