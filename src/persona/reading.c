@@ -281,12 +281,16 @@ static void take_out(struct readings *rs, struct kept *k)
 /* A quarter goes at once: the map cannot forget single ones and is made anew. */
 static void make_room(struct readings *rs)
 {
-    while (rs->oldest && rs->bytes > READINGS_BYTES - READINGS_BYTES / 4) {
-        struct kept *k = rs->oldest;
-        rs->bytes -= bytes_of(k);
-        take_out(rs, k);
-        let_go(k);
+    struct kept *last = rs->oldest;
+    while (last && rs->bytes > READINGS_BYTES - READINGS_BYTES / 4) {
+        struct kept *newer = last->newer;
+        rs->bytes -= bytes_of(last);
+        let_go(last);
+        last = newer;
     }
+    rs->oldest = last;
+    if (last) last->older = NULL;
+    else rs->newest = NULL;
     map_free(&rs->by_chunk);
     for (struct kept *k = rs->newest; k; k = k->older) {
         uint64_t *slot = map_slot(&rs->by_chunk, (uint64_t)k->chunk);

@@ -63,8 +63,8 @@ static struct spots phrases;
 
 static void list_phrases(void)
 {
-    for (uint16_t i = 0; i < sizeof lists / sizeof *lists; i++)
-        for (const char *const *p = lists[i]; *p; p++) spots_add(&phrases, *p, i);
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        for (const char *const *p = lists[i]; *p; p++) spots_add(&phrases, *p, (uint16_t)i);
 }
 
 static void note(void *ud, uint16_t list, size_t at) { *(unsigned *)ud |= 1u << list; }
