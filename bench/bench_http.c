@@ -125,7 +125,7 @@ int bench_http_json(struct bench *b, struct err *err)
 
 /* ---- questions ---- */
 
-enum { WARM = 2000, MEASURED = 8000, QUESTIONS = WARM + MEASURED };
+enum { WARM = 4000, MEASURED = 8000, QUESTIONS = WARM + MEASURED };
 
 struct asked {
     struct buf *request;

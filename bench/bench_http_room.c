@@ -152,7 +152,7 @@ static int read_status(int fd, char *line, size_t size, struct err *err)
     ssize_t n = recv(fd, line, size - 1, 0);
     if (n <= 0) return err_set(err, ERR_IO, "the upload was not answered");
     line[n] = 0;
-    return n > 12 ? atoi(line + 9) : 0;
+    return n > 12 ? (int)strtol(line + 9, NULL, 10) : 0;
 }
 
 static int upload(const struct serving *sv, const char *persona, double *most, double *seconds,
@@ -200,7 +200,7 @@ static int find_persona(const struct serving *sv, char id[33], struct err *err)
     if (!rc && (status != 200 || !found || strlen(found) != 32))
         rc = err_set(err, ERR_INTERNAL, "the list of personas was answered with %d: %.100s", status,
                      buf_str(&answer));
-    if (!rc) memcpy(id, found, 33);
+    if (!rc && found) memcpy(id, found, 33);
     json_decref(j);
     buf_free(&answer);
     return rc;

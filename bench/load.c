@@ -87,7 +87,7 @@ static size_t answer_size(const char *p, size_t n, int *status)
     size_t head = (size_t)(end - p) + 4, length = 0;
     bool told = false;
     if (n < 12 || memcmp(p, "HTTP/1.1 ", 9) != 0) return SIZE_MAX;
-    *status = atoi(p + 9);
+    *status = (int)strtol(p + 9, NULL, 10);
     for (const char *line = p; line < end && (line = memchr(line, '\n', (size_t)(end - line)));) {
         line++;
         if (strncasecmp(line, "content-length:", 15) != 0) continue;
@@ -218,7 +218,7 @@ static int by_size(const void *a, const void *b)
 static void sum_up(struct running *x)
 {
     struct load_result *r = x->r;
-    if (!r->answers) return;
+    if (!r->answers || !x->took) return;
     qsort(x->took, r->answers, sizeof *x->took, by_size);
     r->p50 = (double)x->took[r->answers / 2];
     r->p99 = (double)x->took[r->answers * 99 / 100];

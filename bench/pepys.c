@@ -128,8 +128,8 @@ static int read_words(struct vocabulary *v, struct err *err)
         if (!stop) stop = end;
         json_t *j = json_loadb(line, (size_t)(stop - line), 0, NULL);
         const char *text = json_string_value(json_object_get(j, "text"));
-        struct tokens t = tokens_of(text ? text : "", text ? strlen(text) : 0);
-        while (!rc && tokens_next(&t))
+        struct tokens t = tokens_of(text, text ? strlen(text) : 0);
+        while (text && !rc && tokens_next(&t))
             if (t.is_word && add_word(v, text + t.start, t.end - t.start)) rc = err_nomem(err);
         json_decref(j);
         line = stop + 1;

@@ -114,7 +114,7 @@ static int read_port(struct serving *s, int out, struct err *err)
     }
     line[n] = 0;
     const char *colon = strrchr(line, ':');
-    s->port = colon ? atoi(colon + 1) : 0;
+    s->port = colon ? (int)strtol(colon + 1, NULL, 10) : 0;
     return s->port ? 0 : err_set(err, ERR_INTERNAL, "the server did not start");
 }
 
@@ -162,27 +162,29 @@ void serving_stop(struct serving *s)
     if (*s->at.dir) pepys_home_remove(&s->at);
 }
 
+/* The n-th number of a file in /proc/PID, after `after`; its first is 0. */
+static unsigned long proc_number(const struct serving *s, const char *file, const char *after,
+                                 int n)
+{
+    char path[64], line[1024], *at;
+    snprintf(path, sizeof path, "/proc/%d/%s", (int)s->pid, file);
+    FILE *f = fopen(path, "r");
+    bool read = f && fgets(line, sizeof line, f);
+    if (f) fclose(f);
+    if (!read) return 0;
+    at = strstr(line, after);
+    for (at = at ? at + strlen(after) : NULL; at && n > 0; n--) at = strchr(at + 1, ' ');
+    return at ? strtoul(at, NULL, 10) : 0;
+}
+
 double serving_rss(const struct serving *s)
 {
-    char path[64];
-    long total = 0, resident = 0;
-    snprintf(path, sizeof path, "/proc/%d/statm", (int)s->pid);
-    FILE *f = fopen(path, "r");
-    if (f && fscanf(f, "%ld %ld", &total, &resident) != 2) resident = 0;
-    if (f) fclose(f);
-    return (double)resident * (double)sysconf(_SC_PAGESIZE);
+    return (double)proc_number(s, "statm", "", 1) * (double)sysconf(_SC_PAGESIZE);
 }
 
 double serving_seconds(const struct serving *s)
 {
-    char path[64], line[1024];
-    unsigned long user = 0, sys = 0;
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)s->pid);
-    FILE *f = fopen(path, "r");
-    const char *after = f && fgets(line, sizeof line, f) ? strrchr(line, ')') : NULL;
-    if (!after ||
-        sscanf(after, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &sys) != 2)
-        user = sys = 0;
-    if (f) fclose(f);
-    return (double)(user + sys) / (double)sysconf(_SC_CLK_TCK);
+    /* User and system time are the twelfth and thirteenth after the name. */
+    unsigned long ticks = proc_number(s, "stat", ")", 11) + proc_number(s, "stat", ")", 12);
+    return (double)ticks / (double)sysconf(_SC_CLK_TCK);
 }
