@@ -198,10 +198,11 @@ struct server_opts {
     bool plain_anywhere;            /* plain HTTP on an address that is not loopback */
     const char *origins;            /* CORS: space-separated; NULL: none */
     int threads, workers;           /* network, handlers; 0: one per core, twice the cores */
-    int queue;        /* requests that wait for a worker; 0: 1024; more: 503 with Retry-After */
-    int connections;  /* 0: 16384, or what the limit of files allows */
-    int idle_seconds; /* 0: 60 */
-    int slow_seconds; /* for a head, and before a body must come at 32 KiB/s; 0: 30 */
+    int queue;         /* requests that wait for a worker; 0: 1024; more: 503 with Retry-After */
+    int connections;   /* 0: 16384, or what the limit of files allows */
+    int idle_seconds;  /* 0: 60 */
+    int quiet_seconds; /* until a silent stream says a comment, and is asked for its token; 0: 15 */
+    int slow_seconds;  /* for a head, and before a body must come at 32 KiB/s; 0: 30 */
     double rate_account, rate_address,
         rate_login;                    /* requests a second; 0: 200, 400, 1; < 0: none */
     const char *log;                   /* "json", "text", "none"; to stderr */

@@ -88,6 +88,7 @@ static int settle_opts(struct server *s, const struct server_opts *given, struct
     if (o->queue <= 0) o->queue = 1024;
     if (o->idle_seconds <= 0) o->idle_seconds = 60;
     if (o->slow_seconds <= 0) o->slow_seconds = 30;
+    if (o->quiet_seconds <= 0) o->quiet_seconds = 15;
     if (o->connections <= 0) o->connections = CONNECTIONS;
     if (files < 2 * OTHER_FILES)
         return err_set(err, ERR_LIMIT, "only %d open files are allowed: raise it (ulimit -n)",

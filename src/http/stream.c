@@ -10,7 +10,9 @@
  * That a client has left is seen in two ways. One thread has the descriptors of all streams in an
  * epoll set that reports only their end; it is told at once by a client that closes its side. A
  * client that has vanished without a word does not answer the comment that the same thread sends
- * every 15 s of silence, and TCP or libmicrohttpd's own timeout ends the connection.
+ * every 15 s of silence, and TCP or libmicrohttpd's own timeout ends the connection. Before such a
+ * comment the stream's token is looked at again: one that has expired or was revoked meanwhile ends
+ * the stream.
  *
  * Locks: a stream's lock covers its fields, and libmicrohttpd's own is taken with it held, to suspend
  * and to resume; so libmicrohttpd must not call us with its lock held, and does not here. A connection
@@ -22,11 +24,13 @@
  * References: one of the producer, until stream_end; one of the request, until its handler returned;
  * one of the reply, until libmicrohttpd frees it. */
 #include "base/clock.h"
+#include "base/str.h"
 #include "http/inside.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -34,7 +38,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { ROOM = 65536, EVENT_MAX = 16 << 20, QUIET_S = 15, SLOW_S = 30, BATCH = 64 };
+enum { ROOM = 65536, EVENT_MAX = 16 << 20, SLOW_S = 30, BATCH = 64 };
 
 struct stream {
     pthread_mutex_t m;
@@ -44,6 +48,8 @@ struct stream {
     struct streams *all;
     size_t slot; /* in all->at */
     uint32_t serial;
+    char *token; /* NULL: anybody may listen */
+    struct accounts *accounts;
     int fd;          /* of the connection, until the reply is forgotten */
     struct buf out;  /* what was said */
     size_t taken;    /* how much of it is with libmicrohttpd */
@@ -63,6 +69,7 @@ struct streams {
     struct stream **at; /* NULL where a slot is free */
     size_t n, cap;
     uint32_t serial;
+    int quiet;       /* seconds */
     int epoll, bell; /* an eventfd: the first stream came, or it is time to stop */
     bool stop;
     pthread_t thread;
@@ -72,6 +79,8 @@ static void release(struct stream *s)
 {
     if (atomic_fetch_sub(&s->refs, 1) != 1) return;
     buf_free(&s->out);
+    if (s->token) sodium_memzero(s->token, strlen(s->token));
+    free(s->token);
     pthread_cond_destroy(&s->moved);
     pthread_mutex_destroy(&s->m);
     if (s->q) request_drop(s->q);
@@ -231,18 +240,48 @@ static void client_left(struct streams *all, uint64_t data)
     release(s);
 }
 
-static void break_silence(struct streams *all)
+/* May who opened the stream still listen? An error of ours is no reason to end it. */
+static bool is_welcome(const struct stream *s)
+{
+    struct principal who;
+    return !s->token || account_bearer(s->accounts, s->token, &who, NULL) != ERR_KEY;
+}
+
+/* Those that were silent for so long, each with a reference: they are looked at without the table's
+ * lock, since that asks the store. */
+static size_t silent(struct streams *all, struct stream **out, size_t cap)
 {
     double now = clock_mono();
+    size_t n = 0;
     pthread_mutex_lock(&all->m);
-    for (size_t i = 0; i < all->cap; i++) {
+    for (size_t i = 0; i < all->cap && n < cap; i++) {
         struct stream *s = all->at[i];
         if (!s) continue;
         pthread_mutex_lock(&s->m);
-        if (s->suspended && now - s->said >= QUIET_S && say(s, ":\n\n", 3)) let_go(s);
+        if (s->suspended && now - s->said >= all->quiet) {
+            atomic_fetch_add(&s->refs, 1);
+            out[n++] = s;
+        }
         pthread_mutex_unlock(&s->m);
     }
     pthread_mutex_unlock(&all->m);
+    return n;
+}
+
+static void break_silence(struct streams *all)
+{
+    struct stream *s[BATCH];
+    size_t n;
+    do {
+        n = silent(all, s, BATCH);
+        for (size_t i = 0; i < n; i++) {
+            bool may = is_welcome(s[i]);
+            pthread_mutex_lock(&s[i]->m);
+            if (!may || (s[i]->suspended && say(s[i], ":\n\n", 3))) let_go(s[i]);
+            pthread_mutex_unlock(&s[i]->m);
+            release(s[i]);
+        }
+    } while (n == BATCH);
 }
 
 static void *watch(void *ud)
@@ -312,6 +351,7 @@ int streams_open(struct server *s, struct err *err)
     struct epoll_event e = { .events = EPOLLIN, .data.u64 = UINT64_MAX };
     struct streams *all = calloc(1, sizeof *all);
     if (!all) return err_nomem(err);
+    all->quiet = s->o.quiet_seconds;
     pthread_mutex_init(&all->m, NULL);
     all->epoll = epoll_create1(EPOLL_CLOEXEC);
     all->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -389,7 +429,12 @@ static struct stream *stream_new(struct request *q)
     s->fd = info ? info->connect_fd : -1;
     s->out = BUF_INIT(EVENT_MAX + 2 * (size_t)ROOM);
     s->said = clock_mono();
-    request_hold(q);
+    s->accounts = q->call.accounts;
+    request_hold(q); /* from here on release drops it */
+    if (q->call.who.account && !(s->token = str_dup(call_bearer(&q->call)))) {
+        release(s);
+        return NULL;
+    }
     return s;
 }
 

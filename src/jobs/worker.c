@@ -111,7 +111,7 @@ void *heart_main(void *ud)
 
 static bool may_pass(int rc)
 {
-    return rc == ERR_BUSY || rc == ERR_IO || rc == ERR_FULL || rc == ERR_NOMEM;
+    return rc == ERR_BUSY || rc == ERR_IO || rc == ERR_FULL || rc == ERR_NOMEM || rc == ERR_AWAY;
 }
 
 /* 2, 8, 32, ... seconds */

@@ -85,6 +85,7 @@ static const struct route routes[] = {
     { "GET", "/three", ACCESS_ANYONE, 0, .status = 200, .run = say_three, .name = "three" },
     { "GET", "/fail", ACCESS_ANYONE, 0, .status = 200, .run = say_and_fail, .name = "fail" },
     { "GET", "/keep", ACCESS_ANYONE, 0, .status = 200, .run = keep, .name = "keep" },
+    { "GET", "/mine", ACCESS_ACCOUNT, 0, .status = 200, .run = keep, .name = "mine" },
     { "GET", "/flood", ACCESS_ANYONE, 0, .status = 200, .run = flood, .name = "flood" },
     { "GET", "/large", ACCESS_ANYONE, 0, .status = 200, .run = large, .name = "large" },
     ROUTE_END
@@ -98,7 +99,8 @@ static int set_up(void **state)
     sem_init(&over, 0, 0);
     atomic_store(&n_kept, 0);
     atomic_store(&n_left, 0);
-    local_open(&l, &(struct server_opts){ .tables = tables, .rate_address = -1 });
+    local_open(&l,
+               &(struct server_opts){ .tables = tables, .rate_address = -1, .quiet_seconds = 1 });
     return 0;
 }
 
@@ -227,6 +229,25 @@ static void slow_client_is_let_go(void **state)
     buf_free(&b);
 }
 
+/* In its silence a stream says a comment, and is over when its token is worth nothing any more. */
+static void silence(void **state)
+{
+    struct buf b = BUF_INIT(1 << 20);
+    struct err err = { 0 };
+    int fd = local_connect(&l);
+    local_request(fd, "GET", "/mine", local_auth(&l, NULL), NULL);
+    wait_for(&kept);
+    read_until(fd, ":\n\n", &b);
+    buf_clear(&b);
+    read_until(fd, ":\n\n", &b); /* said to nobody's question */
+    check_ok(account_logout(l.accounts, l.account, 0, &err), err);
+    wait_for(&left);
+    check_int(stream_gone(stream[0]), 1);
+    stream_end(stream[0]);
+    close(fd);
+    buf_free(&b);
+}
+
 static void large_events(void **state)
 {
     struct buf b = BUF_INIT(64 << 20);
@@ -307,14 +328,11 @@ static void server_stops(void **state)
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
-    const struct CMUnitTest t[] = { T(events),
-                                    T(old_clients),
-                                    T(kept_stream),
-                                    T(client_leaves),
-                                    T(leaves_while_it_flows),
-                                    T(slow_client_is_let_go),
-                                    T(large_events),
-                                    T(many),
-                                    T(server_stops) };
+    const struct CMUnitTest t[] = {
+        T(events),        T(old_clients),           T(kept_stream),
+        T(client_leaves), T(leaves_while_it_flows), T(slow_client_is_let_go),
+        T(silence),       T(large_events),          T(many),
+        T(server_stops)
+    };
     return check_run("http/stream", t);
 }

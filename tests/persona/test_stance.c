@@ -89,12 +89,12 @@ static void marks(void **state)
 
 /* ---- pairs among candidates ---- */
 
-struct line {
+struct told {
     const char *text;
     int year;
 };
 
-static bool changed(const char *question, const struct line *l, size_t n, const char **newer,
+static bool changed(const char *question, const struct told *l, size_t n, const char **newer,
                     const char **older)
 {
     static struct sentence s[8];
@@ -129,19 +129,19 @@ static bool changed(const char *question, const struct line *l, size_t n, const 
 static void pairs(void **state)
 {
     const char *newer = "", *older = "";
-    const struct line goat[] = { { "I will never keep a goat.", 2014 },
+    const struct told goat[] = { { "I will never keep a goat.", 2014 },
                                  { "I keep a goat and I love it.", 2020 } };
     assert_true(changed("Do you keep a goat?", goat, 2, &newer, &older));
     check_str(newer, goat[1].text);
     check_str(older, goat[0].text);
 
-    const struct line told_so[] = { { "I was wrong about goats.", 2021 },
+    const struct told told_so[] = { { "I was wrong about goats.", 2021 },
                                     { "I really hate goats.", 2015 } };
     assert_true(changed("What do you think of goats?", told_so, 2, &newer, &older));
     check_str(newer, told_so[0].text);
 
     /* Three views: the newest one counts, against the one before it. */
-    const struct line thrice[] = { { "I would hate a goat of my own.", 2010 },
+    const struct told thrice[] = { { "I would hate a goat of my own.", 2010 },
                                    { "I love having a goat.", 2014 },
                                    { "I am sick of having a goat.", 2020 } };
     assert_true(changed("Do you like having a goat?", thrice, 3, &newer, &older));
@@ -152,18 +152,18 @@ static void pairs(void **state)
 static void no_pairs(void **state)
 {
     const char *newer, *older;
-    const struct line agree[] = { { "I really hate goats.", 2014 },
+    const struct told agree[] = { { "I really hate goats.", 2014 },
                                   { "I will never keep goats.", 2020 } };
     assert_false(changed("Do you like goats?", agree, 2, &newer, &older));
-    const struct line apart[] = { { "I really hate goats.", 2014 },
+    const struct told apart[] = { { "I really hate goats.", 2014 },
                                   { "I love my bicycle.", 2020 } };
     assert_false(changed("Do you like goats?", apart, 2, &newer, &older));
-    const struct line undated[] = { { "I hate goats.", 0 }, { "I really love goats.", 2020 } };
+    const struct told undated[] = { { "I hate goats.", 0 }, { "I really love goats.", 2020 } };
     assert_false(changed("Do you like goats?", undated, 2, &newer, &older));
-    const struct line same_year[] = { { "I really hate goats.", 2020 },
+    const struct told same_year[] = { { "I really hate goats.", 2020 },
                                       { "I really love goats.", 2020 } };
     assert_false(changed("Do you like goats?", same_year, 2, &newer, &older));
-    const struct line fact[] = { { "I really hate goats.", 2014 },
+    const struct told fact[] = { { "I really hate goats.", 2014 },
                                  { "I really love goats.", 2020 } };
     assert_false(changed("How many goats do you have?", fact, 2, &newer, &older));
 }
