@@ -90,6 +90,7 @@ void ingest_run_end(struct ingest *in, struct ingest_run *own)
     preview_free(own->preview);
     map_free(&own->parts);
     map_free(&own->dry);
+    again_free(&own->again);
 }
 
 static int tell_preview(struct ingest *in, struct preview *v, struct err *err)

@@ -12,7 +12,9 @@
  * A piece is known by a keyed digest of what makes it itself: a mail by its Message-ID; a chat
  * message by author, time, text and its count among equals (two "ok" in one minute are two
  * messages); a document by title, text and time, unless that time is only the file's own. The
- * digest is unique in the store, so a race or a repeat cannot store a piece twice.
+ * digest is unique in the store, so a race or a repeat cannot store a piece twice. Exports of one
+ * chat by two programs differ in that: they are told by most of their messages being alike
+ * (again.c), and then only what is not there yet comes in.
  *
  * After the pieces, every source that changed is cut into chunks anew (chunking.c), in the same
  * transaction. Vectors, phrases, topics and profile follow in persona_settle (settle.c). */
@@ -46,6 +48,8 @@ struct job {
     struct map thread_size; /* thread -> its pieces in this file */
     struct map thread_name; /* thread -> hash of the title a source of it would get */
     struct map voices;      /* hash of author -> 1 not the persona, 2 the persona */
+    struct map exact;       /* thread -> its pieces that are known by their digest */
+    struct map alike;       /* key of messages alike -> how many of those stored are spoken for */
     struct map sources; /* sources that grew: id -> 1 new, 2 grown, 3 grown and its chunks gone */
     uint64_t at_turn;   /* pieces until others are let write */
     bool in_parts;      /* others have written: what came before that is in */
@@ -299,7 +303,8 @@ static int confirm(void *ud, const struct row_source *r)
         uint64_t votes = value_of(&j->best_votes, e->key), size = value_of(&j->thread_size, e->key);
         bool named = value_of(&j->thread_name, e->key) == name ||
                      hash64(j->file.name, strlen(j->file.name), 0) == name;
-        bool half = votes * 2 >= (size < r->n_pieces ? size : r->n_pieces);
+        bool alike = !value_of(&j->exact, e->key) && votes < 3; /* too few to go by */
+        bool half = !alike && votes * 2 >= (size < r->n_pieces ? size : r->n_pieces);
         if (!half && !(votes >= 3 && named)) e->value = 0;
     }
     return 0;
@@ -321,6 +326,24 @@ static bool is_voice(struct job *j, const struct piece *p)
     return voice;
 }
 
+/* A piece that is known in the first pass, or new in the second, is nobody else's copy. */
+static int take_alike(struct job *j, const struct piece *p, bool voice, int64_t source)
+{
+    struct ingest_run *run = j->in->run;
+    struct again_hit hit = { 0 };
+    uint64_t *exact = j->storing ? NULL : map_slot(&j->exact, thread_key(j, p));
+    if (!j->storing && !exact) return err_nomem(j->err);
+    if (exact) ++*exact;
+    if (!run || !run->again.loaded || p->kind == PIECE_DOC) return 0;
+    if (!j->storing) hit = again_find(&run->again, p, voice);
+    else if (again_put(&run->again, p, voice, source, &hit)) return err_nomem(j->err);
+    if (p->kind != PIECE_CHAT || hit.source != source || !hit.key) return 0;
+    uint64_t *taken = map_slot(&j->alike, hit.key);
+    if (!taken) return err_nomem(j->err);
+    ++*taken;
+    return 0;
+}
+
 static int store_piece(struct job *j, const struct piece *p, const uint8_t digest[16], bool voice)
 {
     struct buf body = BUF_INIT(16 * FORMAT_PIECE_MAX);
@@ -334,6 +357,7 @@ static int store_piece(struct job *j, const struct piece *p, const uint8_t diges
         r.body_n = body.n;
         rc = store_piece_put(j->in->home->store, &j->in->persona->seal, &r, j->err);
     }
+    if (!rc) rc = take_alike(j, p, voice, r.source);
     buf_free(&body);
     return rc;
 }
@@ -403,6 +427,27 @@ static int foretell(struct job *j, const struct piece *p, bool voice, bool known
     return preview_add(run->preview, &at, p, voice, known) ? err_nomem(j->err) : 0;
 }
 
+/* Of a piece whose digest is not known: where another export's copy of it is; 0: nowhere. In a chat
+ * as many messages as are stored are known, and only where the first pass has found that most of the
+ * chat is there. */
+static int find_alike(struct job *j, const struct piece *p, bool voice, int64_t *source)
+{
+    const struct ingest_run *run = j->in->run;
+    struct again_hit hit = { 0 };
+    *source = 0;
+    if (run && run->again.loaded) hit = again_find(&run->again, p, voice);
+    if (!hit.key) return 0;
+    if (p->kind == PIECE_CHAT && j->storing) {
+        uint64_t *taken = map_slot(&j->alike, hit.key);
+        if (!taken) return err_nomem(j->err);
+        if (value_of(&j->best, thread_key(j, p)) != (uint64_t)hit.source || *taken >= hit.count)
+            return 0;
+        ++*taken;
+    }
+    *source = hit.source;
+    return 0;
+}
+
 static int on_piece(void *ud, const struct piece *p, struct err *err)
 {
     struct job *j = ud;
@@ -415,17 +460,20 @@ static int on_piece(void *ud, const struct piece *p, struct err *err)
     if (!rc)
         rc = store_piece_find(j->in->home->store, &j->in->persona->seal, digest, &id, &source, err);
     if (rc) return rc;
-    if (!j->storing) return (rc = vote(j, p, source)) ? rc : give_way(j);
     const char *known = j->in->run ? names_author(j->in->run->names, &named) : NULL;
     if (known && !*named.author_id) named.author_id = named.author;
     if (known) named.author = known;
     bool voice = is_voice(j, &named);
+    if (id && !j->storing) rc = take_alike(j, p, voice, source);
+    else if (!id) rc = find_alike(j, p, voice, &source);
+    if (rc) return rc;
+    if (!j->storing) return (rc = vote(j, p, source)) ? rc : give_way(j);
     if (voice) j->rep.nobody = false;
-    bool there = id != 0;
+    bool there = id || source;
     if ((rc = seen_dry(j, digest, &there)) || (rc = foretell(j, &named, voice, there))) return rc;
     if (there) {
         j->rep.known++;
-        if (id) j->rep.source = source;
+        if (source) j->rep.source = source;
         return 0;
     }
     struct left_out l = { 0 };
@@ -474,7 +522,10 @@ static int store_file(struct job *j)
     bool had = false;
     int rc = store_source_each(h->store, ps, 0, any_source, &had, j->err);
     if (rc && !had) return rc;
-    if (had && !j->in->dry_run) {
+    if (j->in->run && !j->in->run->again.loaded && j->format->has_authors &&
+        (rc = again_load(&j->in->run->again, h, j->in->persona, j->err)))
+        return rc;
+    if (had) {
         if ((rc = parse(j))) return rc;
         rewind(j->file.f);
         if (j->best.n) rc = store_source_each(h->store, ps, 0, confirm, j, j->err);
@@ -499,8 +550,8 @@ static int store_file(struct job *j)
 
 static void job_clear(struct job *j)
 {
-    struct map *all[] = { &j->seen,        &j->votes,       &j->best,   &j->best_votes,
-                          &j->thread_size, &j->thread_name, &j->voices, &j->sources };
+    struct map *all[] = { &j->seen,        &j->votes,  &j->best,    &j->best_votes, &j->thread_size,
+                          &j->thread_name, &j->voices, &j->sources, &j->exact,      &j->alike };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) map_free(all[i]);
 }
 
@@ -568,6 +619,7 @@ int ingest_one(struct ingest *in, const struct format *f, const struct format_in
     if (!j.rep.added && !j.rep.known) j.rep.nobody = false;
     if (!rc) *rep = j.rep;
     if (!rc && !in->dry_run) keep_parts(&j);
+    if (rc && in->run) again_free(&in->run->again); /* it may know what was not stored */
     job_clear(&j);
     return rc;
 }

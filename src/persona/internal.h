@@ -5,6 +5,7 @@
 #include "base/map.h"
 #include "model/embed.h"
 #include "model/tokenizer.h"
+#include "persona/again.h"
 #include "persona/ingest.h"
 #include "persona/pack.h"
 #include "persona/persona.h"
@@ -28,6 +29,7 @@ struct ingest_run {
     struct preview *preview; /* in a dry run that tells it */
     struct map dry;          /* in a dry run: digests of what was seen */
     uint64_t files;          /* read so far */
+    struct again again;      /* what is stored, as other exports would have it */
 };
 /* in->run, made if there is none: then *own is it, and ingest_run_end takes it away again. */
 int ingest_run_begin(struct ingest *in, struct ingest_run *own, struct err *err);
