@@ -63,7 +63,7 @@ static bool is(const char *kind, const char *list)
     return false;
 }
 
-static void work(const char *asked, const uint8_t *p, size_t n, struct wire_out *out)
+static void work(const char *asked, uint8_t *p, size_t n, struct wire_out *out)
 {
     struct doctext d;
     const char *kind = asked;
@@ -75,6 +75,8 @@ static void work(const char *asked, const uint8_t *p, size_t n, struct wire_out 
     wire_kind(out, kind ? kind : asked);
     if (!f && is(kind, "zip tar gz")) {
         archive_walk(p, n, out);
+    } else if (!f && !strcmp(kind, "imessage")) {
+        imessage_walk(p, n, out);
     } else {
         doctext_init(&d);
         if (!f && !strcmp(kind, "rtf")) f = rtf_text(p, n, &d);
@@ -95,6 +97,7 @@ static void prepare(const char *kind)
     for (int i = 0; i < 3; i++)
         if ((kept[i] = iconv_open("UTF-8", used[i])) == (iconv_t)-1) kept[i] = NULL;
     if (!strcmp(kind, "rtf")) rtf_prepare();
+    if (!strcmp(kind, "imessage")) imessage_prepare();
     xmlInitParser();
 }
 
@@ -103,16 +106,18 @@ int main(int argc, char **argv)
     static struct wire_out out = { .put = put };
     struct stat st;
     struct err err;
-    if (argc != 4 || !is(argv[1], "zip tar gz docx pptx odt epub rtf pdf") || fstat(0, &st))
+    if (argc != 4 || !is(argv[1], "zip tar gz docx pptx odt epub rtf pdf imessage") ||
+        fstat(0, &st))
         return 2;
     struct sandbox cell = { .memory = strtoull(argv[2], NULL, 10) + (uint64_t)st.st_size,
                             .cpu_s = strtoull(argv[3], NULL, 10) };
     size_t n = (size_t)st.st_size;
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* nobody would read the answer */
-    void *p = n ? mmap(NULL, n, PROT_READ, MAP_PRIVATE, 0, 0) : NULL;
+    static uint8_t none[1];
+    void *p = n ? mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE, 0, 0) : none; /* own copy */
     if (p == MAP_FAILED) return 2;
     prepare(argv[1]);
     if (sandbox_enter(&cell, &err)) return 3;
-    work(argv[1], p ? p : "", n, &out);
+    work(argv[1], p, n, &out);
     _exit(0);
 }

@@ -68,6 +68,12 @@ const char *zip_kind(const uint8_t *p, size_t n);
 
 /* ---- archives ---- */
 
+/* A database of Apple Messages, as one text of JSON lines. p is changed. */
+void imessage_walk(uint8_t *p, size_t n, struct wire_out *out);
+/* Once before each walk, and before the cell is shut. */
+void imessage_prepare(void);
+/* The characters of an attributedBody, appended. */
+enum fault imessage_body(const uint8_t *p, size_t n, struct buf *out);
 /* Every entry to out, as records. */
 void archive_walk(const uint8_t *p, size_t n, struct wire_out *out);
 /* What a file is that holds no text, by its first bytes: a note, or -1. */

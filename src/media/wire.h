@@ -50,7 +50,9 @@ enum wire_type {
     X(SCANNED, ERR_PARSE,                                                                          \
       "holds pictures of pages and no text: run a text recognition (OCR) over it first")           \
     X(NOMEM, ERR_LIMIT, "needs more memory than the part that reads it may take")                  \
-    X(METHOD, ERR_PARSE, "is packed in a way that cannot be read here: pack it anew as zip or tar")
+    X(METHOD, ERR_PARSE,                                                                           \
+      "is packed in a way that cannot be read here: pack it anew as zip or tar")                   \
+    X(DATABASE, ERR_PARSE, "is a database: export its content as text, CSV or JSON")
 
 enum fault {
 #define X(name, code, text) FAULT_##name,

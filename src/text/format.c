@@ -28,13 +28,15 @@
 #define YEAR_10000 253402300800
 
 const struct format *const formats[] = {
-    &format_whatsapp, &format_telegram, &format_mbox,   &format_eml,    &format_html,
-    &format_markdown, &format_jsonl,    &format_csv,    &format_plain,  &format_meta,
-    &format_discord,  &format_chatgpt,  &format_claude, &format_x,      &format_mastodon,
-    &format_keep,     &format_dayone,   &format_docx,   &format_odt,    &format_epub,
-    &format_pptx,     &format_rtf,      &format_pdf,    &format_zip,    &format_tar,
-    &format_gz,       &format_slack,    &format_matrix, &format_gchat,  &format_signal,
-    &format_reddit,   &format_vcard,    &format_ics,    &format_notion, NULL,
+    &format_whatsapp, &format_telegram, &format_mbox,     &format_eml,
+    &format_html,     &format_markdown, &format_jsonl,    &format_csv,
+    &format_plain,    &format_meta,     &format_discord,  &format_chatgpt,
+    &format_claude,   &format_x,        &format_mastodon, &format_keep,
+    &format_dayone,   &format_docx,     &format_odt,      &format_epub,
+    &format_pptx,     &format_rtf,      &format_pdf,      &format_zip,
+    &format_tar,      &format_gz,       &format_slack,    &format_matrix,
+    &format_gchat,    &format_signal,   &format_reddit,   &format_vcard,
+    &format_ics,      &format_notion,   &format_imessage, NULL,
 };
 
 const struct format *format_by_name(const char *name)
@@ -131,7 +133,12 @@ static int refuse(const struct format_in *in, struct err *err)
         const char *what;
     } known[] = {
         { "\xD0\xCF\x11\xE0", 4, "is an old office document: save it as text and try again" },
-        { "SQLite format 3", 15, "is a database: export its content as text, CSV or JSON" },
+        { "\x37\x7F\x06\x82", 4,
+          "is the journal of a database: quit the program that writes it, and "
+          "copy the database again" },
+        { "\x37\x7F\x06\x83", 4,
+          "is the journal of a database: quit the program that writes it, and "
+          "copy the database again" },
         { "\x89PNG", 4, "is a picture: only text can be read" },
         { "\xFF\xD8\xFF", 3, "is a picture: only text can be read" },
         { "OggS", 4, "is a recording: only text can be read" },

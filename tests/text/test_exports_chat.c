@@ -344,6 +344,37 @@ static void signal_database(void **state)
     fmtrun_clear(&r);
 }
 
+/* ---- Apple Messages ---- */
+
+/* The lines that the helper makes of chat.db; tests/media/test_imessage.c has the database. */
+static void imessage_lines(void **state)
+{
+    struct fmtrun r;
+    check_int(names_contact_put(names, "0170 1234567", "Bo Berg"), 0);
+    fmtrun_named(&r, &format_imessage, "chat.db",
+                 "{\"g\":\"g1\",\"i\":\"+491701234567\",\"p\":\"+491701234567\",\"m\":true,\"t\":"
+                 "1619807200,\"x\":\"Tea?\"}\n{\"skip\":\"reaction\"}\n"
+                 "{\"g\":\"g2\",\"r\":\"g1\",\"i\":\"chat42\",\"c\":\"Boats\",\"h\":"
+                 "\"+491701234567\",\"x\":\"Yes\"}\n"
+                 "{\"g\":\"g3\",\"i\":\"chat43\",\"p\":\"+491701234567, cy@example.org\",\"h\":"
+                 "\"cy@example.org\",\"x\":\"No\"}\nbroken\n",
+                 names);
+    check_ok(r.rc, r.err);
+    check_int(r.n, 3);
+    check_str(r.p[0].thread, "Bo Berg");
+    check_str(r.p[0].author, "");
+    assert_true(r.p[0].sent_by_owner);
+    check_time(r.p[0].written_at, "2021-04-30T18:26:40Z");
+    check_str(r.p[1].thread, "Boats (chat42)");
+    check_str(r.p[1].author, "+491701234567");
+    check_str(r.p[1].author_id, "+491701234567");
+    check_str(r.p[1].reply_to, "g1");
+    check_str(r.p[2].thread, "Bo Berg, cy@example.org");
+    check_str(r.skipped[0], "reaction");
+    check_str(r.skipped[1], "broken message");
+    fmtrun_clear(&r);
+}
+
 /* ---- names ---- */
 
 static void address_book(void **state)
@@ -377,6 +408,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(gchat_space, fresh, done),
         cmocka_unit_test_setup_teardown(signal_export_lines, fresh, done),
         cmocka_unit_test_setup_teardown(signal_database, fresh, done),
+        cmocka_unit_test_setup_teardown(imessage_lines, fresh, done),
         cmocka_unit_test_setup_teardown(address_book, fresh, done),
     };
     return check_run("text/exports_chat", t);
