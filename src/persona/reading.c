@@ -36,7 +36,7 @@ struct readings {
     struct sentences *cut;
     struct map by_chunk; /* -> struct kept */
     struct kept *newest, *oldest;
-    size_t bytes; /* of what is kept */
+    size_t bytes, limit; /* of what is kept */
     struct arena *tmp;
     struct line *line; /* of the passage at hand */
     size_t n, cap;
@@ -282,7 +282,7 @@ static void take_out(struct readings *rs, struct kept *k)
 static void make_room(struct readings *rs)
 {
     struct kept *last = rs->oldest;
-    while (last && rs->bytes > READINGS_BYTES - READINGS_BYTES / 4) {
+    while (last && rs->bytes > rs->limit - rs->limit / 4) {
         struct kept *newer = last->newer;
         rs->bytes -= bytes_of(last);
         let_go(last);
@@ -313,6 +313,7 @@ struct readings *readings_new(struct home *h, const struct persona *p, struct em
     rs->home = h;
     rs->p = p;
     rs->quick = quick;
+    rs->limit = READINGS_BYTES;
     rs->tmp = arena_new(0);
     rs->words = words_new(err);
     rs->cut = sentences_new(err);
@@ -335,20 +336,22 @@ void readings_free(struct readings *rs)
 
 size_t readings_bytes(const struct readings *rs) { return rs->bytes + words_bytes(rs->words); }
 
+void readings_limit(struct readings *rs, size_t bytes) { rs->limit = bytes; }
+
 void readings_grew(struct readings *rs, size_t bytes) { rs->bytes += bytes; }
 
 struct words *readings_words(const struct readings *rs) { return rs->words; }
 
 void readings_begin(struct readings *rs)
 {
-    if (words_bytes(rs->words) > READINGS_BYTES / WORDS_SHARE) {
+    if (words_bytes(rs->words) > rs->limit / WORDS_SHARE) {
         struct words *fresh = words_new(NULL);
         drop_all(rs);
         if (!fresh) return;
         words_free(rs->words);
         rs->words = fresh;
     }
-    if (rs->bytes > READINGS_BYTES) make_room(rs);
+    if (rs->bytes > rs->limit) make_room(rs);
 }
 
 int readings_get(struct readings *rs, int64_t chunk, const struct reading **out, struct err *err)

@@ -75,6 +75,8 @@ struct readings *readings_new(struct home *h, const struct persona *p, struct em
                               struct err *err);
 void readings_free(struct readings *rs); /* zeroes; accepts NULL */
 size_t readings_bytes(const struct readings *rs);
+/* How much may be kept; 96 MiB unless told. Counts from the next readings_begin on. */
+void readings_limit(struct readings *rs, size_t bytes);
 void readings_begin(struct readings *rs);
 /* ERR_NOTFOUND: there is no such chunk any more. Holds until readings_begin. */
 int readings_get(struct readings *rs, int64_t chunk, const struct reading **out, struct err *err);

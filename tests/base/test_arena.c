@@ -32,6 +32,26 @@ static void large_things_leave_the_block_in_use(void **state)
     arena_free(a);
 }
 
+static void small_blocks_hold_little(void **state)
+{
+    struct arena *a = arena_small(256), *b = arena_new(0);
+    size_t empty = arena_bytes(a);
+    assert_non_null(arena_alloc(a, 100));
+    check_int(arena_bytes(a) - empty, 256);
+    assert_non_null(arena_alloc(a, 100));
+    check_int(arena_bytes(a) - empty, 256);
+    assert_non_null(arena_alloc(a, 1000)); /* a block of its own */
+    check_int(arena_bytes(a) - empty, 256 + 1008);
+    assert_non_null(arena_alloc(a, 32));
+    check_int(arena_bytes(a) - empty, 256 + 1008);
+    arena_reset(a);
+    check_int(arena_bytes(a) - empty, 256);
+    assert_non_null(arena_alloc(b, 100));
+    assert_true(arena_bytes(b) > arena_bytes(a));
+    arena_free(a);
+    arena_free(b);
+}
+
 static void maximum_holds(void **state)
 {
     struct arena *a = arena_new(200000);
@@ -67,6 +87,7 @@ int main(void)
     const struct CMUnitTest t[] = {
         cmocka_unit_test(blocks_are_aligned_and_zero),
         cmocka_unit_test(large_things_leave_the_block_in_use),
+        cmocka_unit_test(small_blocks_hold_little),
         cmocka_unit_test(maximum_holds),
         cmocka_unit_test(strings),
     };

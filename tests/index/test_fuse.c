@@ -107,6 +107,62 @@ static void varies(void **state)
     check_int(fuse_mmr(h, 4, 4, 0.5f, 4, vec, NULL), 4);
 }
 
+/* Each choice compared with all that were made, as it is defined. */
+static size_t vary_slowly(struct hit *h, size_t n, size_t k, float lambda)
+{
+    float least = 1e9f, top = -1e9f;
+    for (size_t i = 0; i < n; i++) {
+        least = fminf(least, h[i].score);
+        top = fmaxf(top, h[i].score);
+    }
+    for (size_t done = 0; done < k && done < n; done++) {
+        size_t best = done;
+        float most = -INFINITY;
+        for (size_t i = done; i < n; i++) {
+            float near = 0;
+            for (size_t j = 0; j < done; j++) {
+                const float *a = vec(NULL, h[j].id), *b = vec(NULL, h[i].id);
+                float c = a && b ? kernels.dot_f32(a, b, 4) : 0;
+                if (a) near = j ? fmaxf(near, c) : c;
+            }
+            float s = lambda * (h[i].score - least) / (top - least) - (1 - lambda) * near;
+            if (s > most) most = s, best = i;
+        }
+        struct hit x = h[best];
+        memmove(h + done + 1, h + done, (best - done) * sizeof *h);
+        h[done] = x;
+    }
+    return k < n ? k : n;
+}
+
+/* Cosines that are not needed are not taken; what comes out is the same. */
+static void varies_as_defined(void **state)
+{
+    uint32_t seed = 7;
+    for (int round = 0; round < 60; round++) {
+        struct hit h[200], want[200];
+        for (int i = 0; i < 200; i++) {
+            float v[4], sum = 0;
+            for (int j = 0; j < 4; j++) {
+                seed = seed * 1664525 + 1013904223;
+                v[j] = (float)(seed >> 16) / 32768 - 1;
+                sum += v[j] * v[j];
+            }
+            for (int j = 0; j < 4; j++) table[i][j] = v[j] / sqrtf(sum);
+            seed = seed * 1664525 + 1013904223;
+            h[i] = (struct hit){ (seed >> 8) % 9 ? i : -1, (float)(seed >> 20) / 4096 };
+        }
+        memcpy(want, h, sizeof h);
+        float lambda = (float)round / 60;
+        size_t n = vary_slowly(want, 200, 30, lambda);
+        check_int(fuse_mmr(h, 200, 30, lambda, 4, vec, NULL), n);
+        for (size_t i = 0; i < 200; i++) {
+            check_int(h[i].id, want[i].id);
+            check_near(h[i].score, want[i].score, 0);
+        }
+    }
+}
+
 static void varies_many(void **state)
 {
     struct hit h[400];
@@ -141,8 +197,13 @@ int main(void)
 {
     kernels_init(NULL, NULL);
     const struct CMUnitTest t[] = {
-        cmocka_unit_test(fuses),  cmocka_unit_test(outlier),     cmocka_unit_test(long_lists),
-        cmocka_unit_test(varies), cmocka_unit_test(varies_many), cmocka_unit_test(adapts),
+        cmocka_unit_test(fuses),
+        cmocka_unit_test(outlier),
+        cmocka_unit_test(long_lists),
+        cmocka_unit_test(varies),
+        cmocka_unit_test(varies_as_defined),
+        cmocka_unit_test(varies_many),
+        cmocka_unit_test(adapts),
     };
     return check_run("index/fuse", t);
 }
