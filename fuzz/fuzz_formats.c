@@ -47,6 +47,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                             .path = "fuzz" };
     struct piece_sink sink = { on_piece, on_skipped, NULL, NULL };
     struct err err = { 0 };
+    o.names = names_new();
     snprintf(in.name, sizeof in.name, "%s", names[bits >> 4 & 3]);
     in.head_n = size < FORMAT_HEAD ? size : FORMAT_HEAD;
     in.head = malloc(in.head_n);
@@ -61,5 +62,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         demand(!rc || (rc == err.code && err.msg[0]));
     }
     format_close(&in);
+    names_free(o.names);
     return 0;
 }
