@@ -8,7 +8,7 @@ static const struct {
     const char *title, *names;
 } groups[] = {
     { "Begin", "init,new,add,me" },
-    { "Use", "ask,chat,search,topics,sources,prompt,conversations" },
+    { "Use", "ask,chat,search,topics,sources,people,prompt,conversations" },
     { "Keep", "personas,show,rename,export,import,forget" },
     { "Models", "model catalogue,model pull,model use,model ls,model show,model rm,model import,"
                 "model quantize,model bench,"
