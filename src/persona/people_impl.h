@@ -7,8 +7,8 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-#define PEOPLE_DOC  "people"
-#define PEOPLE_SAID "people.said"
+#define PEOPLE_DOC  "correspondents"
+#define PEOPLE_SAID "correspondents.said"
 #define KEY_BYTES   300
 
 /* What makes author and id one identity, and identities of different sources the same:
