@@ -135,7 +135,7 @@ static void a_deleted_source_takes_its_people(void **state)
     check_int(ann->messages, 2);
     check_int(ann->n_ids, 0);
     struct buf said = BUF_INIT(0);
-    check_int(store_doc_get(t.home->store, &t.persona->seal, "people.said", &said, &err),
+    check_int(store_doc_get(t.home->store, &t.persona->seal, "correspondents.said", &said, &err),
               ERR_NOTFOUND);
     buf_free(&said);
     test_home_close(&t);
