@@ -29,6 +29,7 @@
 
 #define CANDIDATES     64
 #define WIDE           3     /* windows looked at for each chunk that is wanted */
+#define FEWER          8     /* but of what is more than one for each, at first this part only */
 #define BEST_WINDOW    0.5f  /* of the nearest window against the mean of all */
 #define BEFORE_WEIGHT  0.45f /* of an earlier turn against the question */
 #define CONTEXT_WEIGHT 0.5f  /* of the others' words in BM25 */
@@ -389,17 +390,17 @@ static int look_at(struct retriever *r, size_t want, size_t wide, bool (*fn)(voi
 }
 
 /* Looks for the chunks whose windows are nearest to the question: the one place that asks the
- * vectors. Most often half of the windows that may be looked at are enough to find so many chunks:
- * the best ones are the same, however many are asked for. That holds for a scan of all vectors, not
- * for a walk; and what was found without a filter holds for the next search, too. */
+ * vectors. Most often few windows more than chunks are enough to find so many chunks: the best ones
+ * are the same, however many are asked for. That holds for a scan of all vectors, not for a walk; and
+ * what was found without a filter holds for the next search, too. */
 static int look_near(struct retriever *r, size_t want, size_t wide, bool (*fn)(void *, int64_t),
                      struct filter *f)
 {
     struct lately *l = &r->last;
     if (!fn && l->wide && (l->wide >= wide || within(l, wide) >= want)) return 0;
-    size_t half = r->graph ? wide : want + (wide - want) / 4;
-    int rc = look_at(r, want, half, fn, f);
-    return rc || l->n >= want || half == wide ? rc : look_at(r, want, wide, fn, f);
+    size_t few = r->graph ? wide : want + (wide - want) / FEWER;
+    int rc = look_at(r, want, few, fn, f);
+    return rc || l->n >= want || few == wide ? rc : look_at(r, want, wide, fn, f);
 }
 
 /* The nearest chunks, best first, at most `want`. */
