@@ -92,8 +92,10 @@ static const struct option o_add[] = {
         { "temperature", 0, "X", "how freely it chooses words; 0: the likeliest always", NULL },   \
         { "max-tokens", 0, "N", "tokens in its answer", NULL },                                    \
         { "seed", 0, "N", "makes its answer repeatable", NULL },                                   \
+        { "strict", 0, NULL, "leave out its sentences that no source supports", NULL },            \
+        { "mask-others", 0, NULL, "give other people pseudonyms in what a server is sent", NULL }, \
     {                                                                                              \
-        "strict", 0, NULL, "leave out its sentences that no source supports", NULL                 \
+        "no-mask-others", 0, NULL, "do not, even where the server is another machine", NULL        \
     }
 
 static const struct option o_ask[] = {

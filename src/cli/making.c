@@ -60,6 +60,8 @@ int making_open(struct cli *c, struct making *m, struct err *err)
 {
     *m = (struct making){ .c = c, .stream = !c->json && ui_stdout_terminal() };
     m->max_tokens = cli_sampling(c, &m->sampling);
+    if (arg_flag(c, "mask-others") && arg_flag(c, "no-mask-others"))
+        return err_set(err, ERR_INVAL, "--mask-others and --no-mask-others cannot both hold");
     if (!strcmp(set_str(c, SET_VOICE), "remote")) m->remote = c->remote;
     return strcmp(set_str(c, SET_VOICE), "native") ? 0 : cli_open_model(c, &m->model, err);
 }
@@ -84,6 +86,9 @@ struct voice_making making_of(struct making *m)
                                   .sampling = &m->sampling,
                                   .max_tokens = m->max_tokens,
                                   .strict = arg_flag(m->c, "strict"),
+                                  .mask = arg_flag(m->c, "mask-others")      ? 1
+                                          : arg_flag(m->c, "no-mask-others") ? -1
+                                                                             : 0,
                                   .said = on_text,
                                   .ud = m };
 }

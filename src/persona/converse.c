@@ -294,9 +294,10 @@ static json_t *made_json(const struct answer *a)
         [ENGINE_CANCELLED] = "cancelled", [ENGINE_FAILED] = "failed",
     };
     const struct engine_result *r = &a->made.result;
-    json_t *remote =
-        a->made.host ? json_pack("{s:s, s:b}", "host", a->made.host, "leaves_machine", a->made.left)
-                     : NULL;
+    json_t *remote = a->made.host
+                         ? json_pack("{s:s, s:b, s:b}", "host", a->made.host, "leaves_machine",
+                                     a->made.left, "masked", a->made.masked)
+                         : NULL;
     return json_pack(
         "{s:s, s:s, s:i, s:i, s:i, s:i, s:f, s:f, s:I, s:I, s:o*}", "model", a->made.model, "stop",
         stop[r->stop], "prompt_tokens", r->prompt_tokens, "reused_tokens", r->reused_tokens,

@@ -340,11 +340,48 @@ int mask_of(const struct persona *p, const struct person *list, size_t n, struct
     return rc ? err_nomem(err) : 0;
 }
 
+/* ---- everybody ---- */
+
+struct counting {
+    struct people_counter *c;
+    struct arena *mem;
+    struct err *err;
+};
+
+static int count_piece(void *ud, const struct row_piece *r)
+{
+    struct counting *k = ud;
+    struct piece p;
+    if (!r->voice && r->kind == PIECE_DOC) return 0;
+    arena_reset(k->mem);
+    int rc = unpack_piece(r->body, r->body_n, k->mem, &p, k->err);
+    p.kind = (enum piece_kind)r->kind;
+    p.written_at = r->written_at;
+    if (!rc && people_count(k->c, r->source, r->voice, &p)) rc = err_nomem(k->err);
+    return rc;
+}
+
+/* Before a persona is settled nobody has counted whom it writes with: what it takes is a look at all
+ * its pieces. */
+static int count_people(struct home *h, const struct persona *p, struct people *all,
+                        struct err *err)
+{
+    struct counting k = { .mem = arena_new(0), .err = err };
+    int rc = 0;
+    if (!k.mem) return err_nomem(err);
+    if (!(k.c = people_counter_new(h, p, err))) rc = err ? err->code : ERR_NOMEM;
+    if (!rc) rc = store_piece_each(h->store, &p->seal, 0, PIECE_BY_SEQ, count_piece, &k, err);
+    if (!rc) rc = people_foretell(k.c, h, all, err);
+    people_counter_free(k.c);
+    arena_free(k.mem);
+    return rc;
+}
+
 int mask_open(struct home *h, const struct persona *p, struct mask **out, struct err *err)
 {
     struct people all = { 0 };
     *out = NULL;
-    int rc = people_load(h, p, &all, err);
+    int rc = p->stale ? count_people(h, p, &all, err) : people_load(h, p, &all, err);
     if (!rc) rc = mask_of(p, all.p, all.n, out, err);
     people_free(&all);
     return rc;

@@ -47,6 +47,7 @@ struct answer {
         const char *model; /* name of the model that made it; NULL: none did */
         const char *host;  /* that it was asked for it; NULL: in this process */
         bool left;         /* host is another machine: question and passages went there */
+        bool masked;       /* with pseudonyms for other people */
         struct engine_result result;
         size_t unsupported; /* sentences that no passage supports */
         size_t refused;     /* of these, left out (strict) */
@@ -80,6 +81,8 @@ struct voice_making {
     const char *wish; /* of the asker, about the manner of the answer; NULL: none */
     int max_tokens;   /* 0: 512 */
     bool strict;      /* leave out sentences that no passage supports */
+    int mask;         /* other people are pseudonyms to the server (mask.h): 1 yes, -1 no, 0: when
+                       * it is on another machine */
     uint64_t account; /* whose turn it costs */
     /* Text as it comes (whole sentences when strict), and now and then nothing, n 0; to return
      * anything but 0 stops the answer. */

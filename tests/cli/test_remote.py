@@ -134,7 +134,7 @@ def _():
     m.say = quoting
     r = box.run(*ASK, "--json").ok().json()
     same(r["made"]["model"], "parrot", "model")
-    same(r["made"]["remote"], {"host": URL[7:-3], "leaves_machine": False})
+    same(r["made"]["remote"], {"host": URL[7:-3], "leaves_machine": False, "masked": False})
     same((r["made"]["prompt_tokens"], r["made"]["output_tokens"], r["made"]["stop"]), (321, 7, "end"))
     check(any(p["unsupported"] and "penguins" in p["text"] for p in r["parts"]), "penguins pass for truth")
     check(r["sources"] and any(p["source"] >= 0 for p in r["parts"]), "nothing was matched")

@@ -1,0 +1,115 @@
+"""What a server is sent of other people: against one on this machine that writes down what it gets. Asked
+as 0.0.0.0 it counts as another machine."""
+import http.server
+import json
+import os
+import re
+import sys
+import threading
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from harness import Sandbox, check, main, same, test  # noqa: E402
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *a):
+        pass
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        self.server.seen.append(body)
+        q = json.loads(body)
+        text = self.server.say(q["messages"][-1]["content"])
+        doc = {"choices": [{"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}]}
+        out = json.dumps(doc).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(out)))
+        self.end_headers()
+        self.wfile.write(out)
+
+
+SERVER = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+SERVER.daemon_threads = True
+threading.Thread(target=SERVER.serve_forever, daemon=True).start()
+PORT = SERVER.server_address[1]
+HERE, AWAY = f"http://127.0.0.1:{PORT}/v1", f"http://0.0.0.0:{PORT}/v1"
+
+CHAT = "".join(f"{d:02d}/03/2019, 10:{d:02d} - {who}: {text}\n" for d, (who, text) in enumerate([
+    ("Zelda Quimby", "Have you seen the harbour today, dear?"),
+    ("Marit", "Yes, Zelda, the harbour was full of boats. I told Ortwin about it."),
+    ("Zelda Quimby", "Write to me at zelda@quimby.example or ring 07911 123456, I live at 12 Harbour Street."),
+    ("Ortwin Brandt", "The boats of the harbour are mine."),
+    ("Marit", "I love the harbour, and Quimby's boats most of all."),
+], 1))
+OTHERS = ["zelda", "quimby", "ortwin", "brandt", "07911", "harbour street"]
+ASK = ("ask", "What did Zelda Quimby say about the harbour and the boats?")
+
+
+def say(user):
+    found = re.search(r"Person \d{6}", user)
+    return f"{found.group() if found else 'Nobody'}'s boats filled the harbour."
+
+
+def persona(url):
+    box = Sandbox()
+    box.run("init").ok()
+    box.run("new", "Marit", "--kind", "fictional", "--consent-by", "us", "--consent-to", "tests").ok()
+    box.run("add", "--me", "Marit", box.file("WhatsApp Chat with Zelda.txt", CHAT)).ok()
+    box.env["LIKENESS_KEY_FILE"] = box.key()
+    box.run("config", "remote_plain", "yes").ok()
+    box.run("remote", "use", url, "m").ok()
+    SERVER.seen, SERVER.say = [], say
+    return box
+
+
+def sent():
+    check(SERVER.seen, "nothing was sent")
+    return "\n".join(SERVER.seen).lower()
+
+
+@test("another machine learns of nobody, and the answer has the names")
+def _():
+    box = persona(AWAY)
+    r = box.run(*ASK, "--json").ok().json()
+    for word in OTHERS:
+        check(word not in sent(), f"{word} was sent")
+    check("marit" in sent() and "harbour" in sent() and "boats" in sent(), "more than names was masked")
+    check(r["answer"].startswith(("Zelda Quimby's boats", "Ortwin Brandt's boats")), r["answer"])
+    same((r["made"]["remote"]["leaves_machine"], r["made"]["remote"]["masked"]), (True, True))
+    names = set(re.findall(r"Person \d{6}", SERVER.seen[0]))
+    SERVER.seen = []
+    box.run("chat", "--json", input=f"{ASK[1]}\nAnd what about the boats of Ortwin?\n").ok()
+    for word in OTHERS:
+        check(word not in sent(), f"{word} was sent in a conversation")
+    check(names <= set(re.findall(r"Person \d{6}", "\n".join(SERVER.seen))), "somebody has another pseudonym now")
+
+
+@test("the owner may send names, and mask them here")
+def _():
+    box = persona(AWAY)
+    r = box.run(*ASK, "--no-mask-others", "--json").ok().json()
+    check("zelda quimby" in sent(), "masked all the same")
+    same(r["made"]["remote"]["masked"], False)
+    box = persona(HERE)
+    box.run(*ASK).ok()
+    check("zelda quimby" in sent(), "masked on this machine")
+    SERVER.seen = []
+    box.run(*ASK, "--mask-others").ok().has("boats filled the harbour")
+    for word in OTHERS:
+        check(word not in sent(), f"{word} was sent")
+    box.run(*ASK, "--mask-others", "--no-mask-others").exits(2).says("--mask-others")
+
+
+@test("secrets in what is added are told, and left out")
+def _():
+    box = persona(AWAY)
+    note = box.file("note.txt", "The harbour card is 4111 1111 1111 1111.\n")
+    box.run("add", "-n", note).ok().has("card number")
+    box.run("add", note).ok().has("card number").hasnt("4111")
+    box.run("search", "harbour card", "--mode", "keyword").ok().has("[card number left out]").hasnt("4111")
+
+
+main()
