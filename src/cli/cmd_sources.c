@@ -45,6 +45,12 @@ static void print_source(const struct source *s, bool first)
     if (dates == 9) only_years(span);
     ui_printf(" %-9s %7s %8s  %s\n", s->format, ui_number(s->pieces, p), ui_number(s->voice, v),
               span);
+    if (s->n_languages) {
+        struct buf b = BUF_INIT(4096);
+        say_tongues(&b, s->language, s->n_languages);
+        ui_styled(UI_DIM, "      in %s\n", buf_str(&b));
+        buf_free(&b);
+    }
     if (!s->topics || !*s->topics) return;
     ui_styled(UI_DIM, "      about ");
     ui_cell(s->topics, 13 - width);
@@ -56,13 +62,15 @@ static int list_source(void *ud, const struct source *s)
     struct listing *l = ud;
     l->n++;
     if (l->out) {
+        json_t *languages = json_tongues(s->language, s->n_languages);
         json_array_append_new(
-            l->out, json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:o}", "id",
-                              (json_int_t)s->id, "title", jtext(s->title), "format",
-                              jtext(s->format), "path", jtext(s->path), "added_at",
-                              jtime(s->added_at), "from", jtime(s->from), "to", jtime(s->to),
-                              "pieces", (json_int_t)s->pieces, "voice", (json_int_t)s->voice,
-                              "chunks", (json_int_t)s->chunks, "topics", jtext(s->topics)));
+            l->out,
+            json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:o, s:o}", "id",
+                      (json_int_t)s->id, "title", jtext(s->title), "format", jtext(s->format),
+                      "path", jtext(s->path), "added_at", jtime(s->added_at), "from",
+                      jtime(s->from), "to", jtime(s->to), "pieces", (json_int_t)s->pieces, "voice",
+                      (json_int_t)s->voice, "chunks", (json_int_t)s->chunks, "topics",
+                      jtext(s->topics), "languages", languages));
         return 0;
     }
     print_source(s, l->n == 1);

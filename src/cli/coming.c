@@ -20,14 +20,20 @@ static json_t *json_speaker(const struct preview_speaker *s)
                      (json_int_t)s->messages, "persona", s->persona);
 }
 
+json_t *json_tongues(const struct tongue_count *c, size_t n)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(list, json_pack("{s:s, s:I}", "language", c[i].code, "pieces",
+                                              (json_int_t)c[i].pieces));
+    return list;
+}
+
 static json_t *json_source(const struct preview_source *s)
 {
-    json_t *speakers = json_array(), *languages = json_array();
+    json_t *speakers = json_array(), *languages = json_tongues(s->language, s->n_languages);
     for (size_t i = 0; i < s->n_speakers; i++)
         json_array_append_new(speakers, json_speaker(&s->speaker[i]));
-    for (size_t i = 0; i < s->n_languages; i++)
-        json_array_append_new(languages, json_pack("{s:s, s:I}", "language", s->language[i].code,
-                                                   "pieces", (json_int_t)s->language[i].pieces));
     return json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:o, s:o, s:o, s:I, s:o}", "title",
                      jtext(s->title), "format", jtext(s->format), "path", jtext(s->path), "pieces",
                      (json_int_t)s->pieces, "known", (json_int_t)s->known, "voice",
@@ -87,14 +93,19 @@ static void say_speakers(const struct preview_source *s)
     buf_free(&b);
 }
 
+void say_tongues(struct buf *out, const struct tongue_count *c, size_t n)
+{
+    uint64_t all = 0;
+    for (size_t i = 0; i < n; i++) all += c[i].pieces;
+    for (size_t i = 0; i < n; i++)
+        buf_printf(out, "%s%s %d %%", i ? ", " : "", *c[i].code ? c[i].code : "too short to tell",
+                   (int)((c[i].pieces * 200 / all + 1) / 2));
+}
+
 static void say_languages(const struct preview_source *s)
 {
     struct buf b = BUF_INIT(0);
-    for (size_t i = 0; i < s->n_languages; i++) {
-        const struct preview_language *l = &s->language[i];
-        buf_printf(&b, "%s%s %d %%", i ? ", " : "", *l->code ? l->code : "too short to tell",
-                   (int)((l->pieces * 200 / s->pieces + 1) / 2));
-    }
+    say_tongues(&b, s->language, s->n_languages);
     if (b.n) ui_line(UI_DIM, 6, "    in %s", buf_str(&b));
     buf_free(&b);
 }

@@ -25,6 +25,8 @@
 #include "base/str.h"
 #include "persona/internal.h"
 #include "persona/leave_out.h"
+#include "persona/tongues.h"
+#include "text/lang.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -55,6 +57,7 @@ struct job {
     bool in_parts;      /* others have written: what came before that is in */
     uint64_t title;     /* hash of the title of the first document of a source made here */
     int64_t many;       /* that source, once its documents differ in title; 0: not so */
+    struct tongues tongues; /* of what was stored */
     int64_t seq;
     uint64_t consumed;     /* bytes of this file */
     uint64_t bytes_before; /* of the files before this one, for progress */
@@ -358,6 +361,7 @@ static int store_piece(struct job *j, const struct piece *p, const uint8_t diges
         rc = store_piece_put(j->in->home->store, &j->in->persona->seal, &r, j->err);
     }
     if (!rc) rc = take_alike(j, p, voice, r.source);
+    if (!rc && tongues_add(&j->tongues, r.source, p->lang)) rc = err_nomem(j->err);
     buf_free(&body);
     return rc;
 }
@@ -470,6 +474,7 @@ static int on_piece(void *ud, const struct piece *p, struct err *err)
     if (!j->storing) return (rc = vote(j, p, source)) ? rc : give_way(j);
     if (voice) j->rep.nobody = false;
     bool there = id || source;
+    if (!there) named.lang = lang_of(p->text, strlen(p->text));
     if ((rc = seen_dry(j, digest, &there)) || (rc = foretell(j, &named, voice, there))) return rc;
     if (there) {
         j->rep.known++;
@@ -534,6 +539,7 @@ static int store_file(struct job *j)
     j->storing = true;
     j->seq = seq_now();
     if ((rc = parse(j)) || (rc = source_retitle(j))) return rc;
+    if ((rc = tongues_save(&j->tongues, h, j->in->persona, j->err))) return rc;
     map_free(&j->seen);
     for (size_t i = 0; (i = map_iter(&j->sources, i)) && !rc;) {
         uint64_t n = 0;
@@ -553,6 +559,7 @@ static void job_clear(struct job *j)
     struct map *all[] = { &j->seen,        &j->votes,  &j->best,    &j->best_votes, &j->thread_size,
                           &j->thread_name, &j->voices, &j->sources, &j->exact,      &j->alike };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) map_free(all[i]);
+    tongues_clear(&j->tongues);
 }
 
 /* Of one that has no path: standard input can be surveyed only once it was copied. */
@@ -642,6 +649,7 @@ static int text_piece(struct job *j, const struct buf *title, const struct buf *
     int rc = store_begin(h->store, j->err);
     if (rc) return rc;
     rc = on_piece(j, &pc, j->err);
+    if (!rc) rc = tongues_save(&j->tongues, h, p, j->err);
     for (size_t i = 0; !rc && (i = map_iter(&j->sources, i));) {
         uint64_t chunks;
         rc = chunk_source(h, p, (int64_t)j->sources.e[i - 1].key, &chunks, j->err);

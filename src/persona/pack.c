@@ -31,6 +31,7 @@ int pack_piece(struct buf *out, const struct piece *p)
         const char *s = *field(p, i);
         buf_lstr(out, s, s ? strlen(s) : 0);
     }
+    if (p->lang && *p->lang) buf_lstr(out, p->lang, strlen(p->lang)); /* absent: not told */
     return out->failed;
 }
 
@@ -54,6 +55,7 @@ int unpack_piece(const char *body, size_t n, struct arena *a, struct piece *out,
     *out = (struct piece){ .written_at = CLOCK_NONE };
     check_version(&c);
     for (size_t i = 0; i < N_FIELDS; i++) *field(out, i) = copied(&c, a, "string");
+    out->lang = cursor_left(&c) ? copied(&c, a, "language") : "";
     return cursor_check(&c, err);
 }
 

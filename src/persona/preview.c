@@ -27,8 +27,9 @@ struct preview {
     struct preview_source *source;
     struct seen *seen;
     size_t n, cap, n_seen, cap_seen;
-    struct map at;       /* key of a source -> index + 1 */
-    struct map speakers; /* hash of source, author and id -> index + 1 */
+    struct map at;          /* key of a source -> index + 1 */
+    struct map speakers;    /* hash of source, author and id -> index + 1 */
+    struct tongues tongues; /* by index */
     struct people people;
 };
 
@@ -54,6 +55,7 @@ void preview_free(struct preview *v)
     people_free(&v->people);
     map_free(&v->at);
     map_free(&v->speakers);
+    tongues_clear(&v->tongues);
     free(v->source);
     free(v->seen);
     arena_free(v->mem);
@@ -139,6 +141,7 @@ int preview_add(struct preview *v, const struct preview_at *at, const struct pie
         if (s->from == CLOCK_NONE || p->written_at < s->from) s->from = p->written_at;
         if (s->to == CLOCK_NONE || p->written_at > s->to) s->to = p->written_at;
     }
+    if (tongues_add(&v->tongues, (int64_t)i, p->lang)) return ERR_NOMEM;
     rc = people_count(v->counter, number_of(i - 1), voice, p);
     return rc ? rc : speaker_at(v, (uint32_t)(i - 1), p, voice);
 }
@@ -170,9 +173,22 @@ static int share_out(struct preview *v)
     return 0;
 }
 
+static int count_languages(struct preview *v)
+{
+    struct tongue_count c[TONGUES_MAX];
+    for (size_t i = 0; i < v->n; i++) {
+        size_t n = tongues_of(&v->tongues, (int64_t)i + 1, c);
+        struct preview_source *s = &v->source[i];
+        if (!(s->language = arena_alloc(v->mem, (n + 1) * sizeof *c))) return ERR_NOMEM;
+        memcpy(s->language, c, n * sizeof *c);
+        s->n_languages = n;
+    }
+    return 0;
+}
+
 int preview_end(struct preview *v, struct ingest_preview *out, struct err *err)
 {
-    int rc = share_out(v) ? err_nomem(err) : 0;
+    int rc = share_out(v) || count_languages(v) ? err_nomem(err) : 0;
     if (!rc) rc = people_foretell(v->counter, v->home, &v->people, err);
     *out = (struct ingest_preview){ v->source, v->n, &v->people };
     return rc;

@@ -9,6 +9,7 @@
 #define LK_PERSONA_PREVIEW_H
 
 #include "persona/people.h"
+#include "persona/tongues.h"
 
 #define PREVIEW_SPEAKERS 1000 /* told of one source; the others are counted */
 
@@ -18,18 +19,13 @@ struct preview_speaker {
     bool persona;
 };
 
-struct preview_language {
-    const char *code; /* "en"; "": too short to tell */
-    uint64_t pieces;
-};
-
 struct preview_source {
     const char *title, *format, *path;
     uint64_t pieces, known, voice; /* new ones; known ones are not counted again */
     int64_t from, to;
     struct preview_speaker *speaker; /* most messages first */
     size_t n_speakers, more_speakers;
-    struct preview_language *language; /* most pieces first */
+    struct tongue_count *language; /* most pieces first */
     size_t n_languages;
 };
 

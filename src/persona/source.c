@@ -80,6 +80,7 @@ static int newest_first(const void *a, const void *b)
 static int tell(struct listing *l, const struct row_source *r)
 {
     struct buf topics = BUF_INIT(4096);
+    struct tongue_count tongues[TONGUES_MAX];
     json_t *j = json_loadb(r->body, r->body_n, JSON_REJECT_DUPLICATES, NULL);
     const char *title = json_string_value(json_object_get(j, "title"));
     const char *format = json_string_value(json_object_get(j, "format"));
@@ -95,7 +96,9 @@ static int tell(struct listing *l, const struct row_source *r)
                         .pieces = r->n_pieces,
                         .voice = r->n_voice,
                         .chunks = r->n_chunks,
-                        .topics = buf_str(&topics) };
+                        .topics = buf_str(&topics),
+                        .language = tongues,
+                        .n_languages = tongues_read(j, tongues) };
     int rc = l->fn(l->ud, &s);
     json_decref(j);
     buf_free(&topics);

@@ -3,13 +3,16 @@
 #define LK_PERSONA_SOURCE_H
 
 #include "persona/persona.h"
+#include "persona/tongues.h"
 
 struct source {
     int64_t id;
     const char *title, *format, *path;
     int64_t added_at, from, to;
     uint64_t pieces, voice, chunks;
-    const char *topics; /* up to three topic labels, comma-separated */
+    const char *topics;                  /* up to three topic labels, comma-separated */
+    const struct tongue_count *language; /* most pieces first; none of what came in long ago */
+    size_t n_languages;
 };
 /* id 0: all, newest first. */
 int source_each(struct home *h, const struct persona *p, int64_t id,

@@ -86,4 +86,32 @@ def _():
     same([(j["name"], j["messages"]) for j in r["joins"]], [("Ann Lee", 2)], "joined with whom is stored")
 
 
+@test("languages of each source are told, beforehand and afterwards")
+def _():
+    box = Sandbox().persona("Marit")
+    box.file("in/chat.txt", "[02/03/2020, 10:00:00] Marit: Morning Ann, shall we go rowing on the lake?\n"
+                            "[02/03/2020, 10:01:00] Ann Lee: Ich weiß nicht, ob wir heute rudern können.\n"
+                            "[02/03/2020, 10:01:00] Ann Lee: ok\n"
+                            "[23/03/2020, 10:05:00] Marit: It is not what I had in mind\n")
+    want = [{"language": "en", "pieces": 2}, {"language": "de", "pieces": 1}, {"language": "", "pieces": 1}]
+    same(box.run("add", "--dry-run", "in", "--json").ok().json()["sources"][0]["languages"], want)
+    box.run("add", "--dry-run", "in").ok().has("en 50 %, de 25 %, too short to tell 25 %")
+    box.run("add", "--me", "Marit", "in").ok()
+    same(box.run("sources", "--json").ok().json()["sources"][0]["languages"], want)
+    with open(os.path.join(box.work, "in/chat.txt"), "a", encoding="utf-8") as f:
+        f.write("[24/03/2020, 10:05:00] Marit: Das habe ich mir auch schon gedacht, danke!\n")
+    box.run("add", "in").ok()
+    want[1]["pieces"] = 2
+    same({w["language"]: w["pieces"] for w in box.run("sources", "--json").ok().json()["sources"][0]["languages"]},
+         {w["language"]: w["pieces"] for w in want}, "a longer export adds to the counts")
+    box.run("sources").ok().has("de 40 %")
+    secret = box.file("pass", "correct horse battery staple")
+    os.chmod(secret, 0o600)
+    box.run("export", "Marit", "out.likeness", "--passphrase-file", secret).ok()
+    box.run("import", "out.likeness", "--passphrase-file", secret, "--name", "Again", "--json").error("EXISTS", 1)
+    box.run("forget", "Marit", "--yes").ok()
+    box.run("import", "out.likeness", "--passphrase-file", secret).ok()
+    box.run("sources").ok().has("de 40 %")
+
+
 main()

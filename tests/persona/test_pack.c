@@ -47,6 +47,15 @@ static void pieces_round_trip(void **state)
     check_str(p.reply_to, PIECE.reply_to);
     check_str(p.quoted, PIECE.quoted);
     check_int(p.written_at, CLOCK_NONE);
+    check_str(p.lang, ""); /* as of pieces stored before languages were told */
+    buf_clear(&b);
+    struct piece told = PIECE;
+    told.lang = "de";
+    check_int(pack_piece(&b, &told), 0);
+    check_ok(unpack_piece(b.p, b.n, a, &p, &err), err);
+    check_str(p.lang, "de");
+    check_str(p.text, PIECE.text);
+    check_int(unpack_piece(b.p, b.n - 1, a, &p, &err), ERR_PARSE);
     buf_clear(&b);
     struct piece none = { 0 }; /* NULLs come back as "" */
     check_int(pack_piece(&b, &none), 0);
