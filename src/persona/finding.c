@@ -105,10 +105,11 @@ static int tell_preview(struct ingest *in, struct preview *v, struct err *err)
 int speakers_choose(struct ingest *in, struct speaker *s, size_t n, struct err *err)
 {
     struct buf chosen = BUF_INIT(65536);
-    bool named = false;
+    bool named = false, open = false; /* open: somebody in it may be the persona */
     int rc = 0;
     for (size_t i = 0; i < n; i++) named |= persona_is(in->persona, s[i].name, s[i].id);
-    if (!n || named) goto out;
+    for (size_t i = 0; i < n; i++) open |= !s[i].other;
+    if (!open || named) goto out;
     if (in->who) rc = in->who(in->ud, s, n, &chosen, err);
     if (rc) goto out;
     if (!chosen.n)

@@ -26,6 +26,7 @@ struct speaker {
     uint64_t messages;
     uint32_t files; /* how many files, or chats, they appear in */
     bool owner;     /* the format says this is the owner of the export */
+    bool other;     /* it always says that the owner is somebody else, who is not named */
     float likely;   /* 0..1 that this is the owner; the list is sorted by it */
 };
 

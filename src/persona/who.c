@@ -32,6 +32,8 @@ struct survey {
     struct map in_thread; /* hash(author, thread) -> 1 */
     struct map threads;
     uint64_t pieces, file, path, n_files; /* file: entries of archives count; path: they do not */
+    bool marked;        /* in this file the owner writes without a name, and is marked */
+    struct map in_file; /* 1 + index of those who write in it */
     struct err *err;
 };
 
@@ -68,9 +70,15 @@ static void put_name(char *out, size_t cap, const char *s)
 static int survey_piece(void *ud, const struct piece *p, struct err *err)
 {
     struct survey *v = ud;
-    if (!*p->author && !*p->author_id) return 0;
+    if (!*p->author && !*p->author_id) {
+        v->marked |= p->sent_by_owner;
+        return 0;
+    }
     struct speaker *s = speaker_of(v, p);
     if (!s) return v->n == SURVEY_PEOPLE ? 0 : err_nomem(err);
+    uint64_t *here = map_slot(&v->in_file, (uint64_t)(s - v->s) + 1);
+    if (!here) return err_nomem(err);
+    if (!s->messages) s->other = true;
     const char *known = v->in->run ? names_author(v->in->run->names, p) : NULL;
     if (known && !*s->id) put_name(s->id, sizeof s->id, *p->author ? p->author : p->author_id);
     if (!*s->name) put_name(s->name, sizeof s->name, known ? known : p->author);
@@ -105,7 +113,11 @@ static int survey_open_file(struct survey *v, const struct format *f, struct for
     struct piece_sink sink = { survey_piece, NULL, survey_consumed, v };
     v->pieces = 0;
     v->file++;
+    v->marked = false;
     int rc = f->has_authors ? format_parse(f, file, &o, &sink, NULL) : 0;
+    for (size_t i = 0; !v->marked && v->in_file.n && (i = map_iter(&v->in_file, i));)
+        v->s[v->in_file.e[i - 1].key - 1].other = false;
+    map_free(&v->in_file);
     return rc == ERR_NOMEM || rc == ERR_CANCEL ? rc : 0;
 }
 
@@ -176,6 +188,7 @@ static int survey_end(struct survey *v, int rc, struct speaker **out, size_t *n_
     map_free(&v->by_author);
     map_free(&v->in_thread);
     map_free(&v->threads);
+    map_free(&v->in_file);
     if (rc) {
         free(v->s);
         v->s = NULL;
