@@ -162,10 +162,51 @@ void date_order_see(struct date_order *o, int a, int b)
     o->second_over_12 += b > 12 && a <= 12;
 }
 
+/* Digits at *p, at most `most` of them; -1 when there is none. */
+static int digits(const char **p, const char *end, int most)
+{
+    int v = -1;
+    for (int n = 0; *p < end && **p >= '0' && **p <= '9'; ++*p) {
+        if (n++ == most) return -1;
+        v = (v < 0 ? 0 : v) * 10 + (**p - '0');
+    }
+    return v;
+}
+
+static bool slash(const char **p, const char *end)
+{
+    return *p < end && (**p == '/' || **p == '-') && ++*p;
+}
+
+bool date_order_read(struct date_order *o, struct span s)
+{
+    s = span_trim(s);
+    const char *p = s.p, *end = s.p + s.n;
+    int a = digits(&p, end, 2), b = a >= 0 && slash(&p, end) ? digits(&p, end, 2) : -1;
+    int year = b >= 0 && slash(&p, end) ? digits(&p, end, 4) : -1;
+    if (year < 0 || a < 1 || b < 1) return false;
+    date_order_see(o, a, b);
+    for (int first = 0; first < 2; first++) {
+        int day = first ? a : b, month = first ? b : a;
+        if (month > 12 || day > 31) continue;
+        int64_t at = (year * 12LL + month) * 31 + day, last = o->last[first];
+        if (o->dated && at > last) o->forward[first]++;
+        if (o->dated && at < last) o->back[first]++;
+        o->last[first] = at;
+    }
+    o->dated++;
+    return true;
+}
+
+bool date_order_sure(const struct date_order *o) { return o->first_over_12 != o->second_over_12; }
+
 int date_order_day_first(const struct date_order *o)
 {
-    if (o->first_over_12 == o->second_over_12) return -1;
-    return o->first_over_12 > o->second_over_12;
+    if (date_order_sure(o)) return o->first_over_12 > o->second_over_12;
+    if (o->first_over_12 || !o->dated) return -1; /* both kinds stand there */
+    unsigned turns[2];
+    for (int i = 0; i < 2; i++) turns[i] = o->forward[i] < o->back[i] ? o->forward[i] : o->back[i];
+    return turns[0] == turns[1] ? -1 : turns[1] < turns[0];
 }
 
 /* ---- scanner ---- */

@@ -42,11 +42,18 @@ int date_ampm(struct span s);
 int date_hour12(int hour, int ampm);
 /* True for a day that exists (29 February only in leap years) in the years 1000..9999. */
 bool date_valid(int year, int month, int day);
-/* Which order fits pairs of numbers "a/b/year": feed each, then ask. */
+/* Which order fits the dates of a file, "a/b/year"? Feed each, then ask. A number above 12 decides;
+ * else the order in which dates go one way, forwards or backwards, with fewer turns. */
 struct date_order {
     unsigned first_over_12, second_over_12, seen;
+    unsigned dated, forward[2], back[2]; /* by date_order_read: as month first, day first */
+    int64_t last[2];
 };
 void date_order_see(struct date_order *o, int a, int b);
+/* The date that s is or begins with: false when it is not of the kind "03/04/2019". */
+bool date_order_read(struct date_order *o, struct span s);
 int date_order_day_first(const struct date_order *o); /* 1, 0, or -1: nothing decides */
+/* Has a number decided, so that the rest of the file need not be looked at? */
+bool date_order_sure(const struct date_order *o);
 
 #endif

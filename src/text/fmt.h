@@ -104,6 +104,9 @@ int doc_end(struct doc *d, struct err *err); /* hands over the last entry */
 void doc_clear(struct doc *d);
 /* Does the head hold a dated heading as its first line, or two of them? `marked`: "# " before. */
 bool doc_is_dated(const struct format_in *in, int day_first);
+/* Is the day first in the headings "03/04/2019" of a journal? o->day_first, or as the whole file has
+ * it; -1: nothing decides. The file is at its beginning afterwards. */
+int doc_day_first(struct format_in *in, const struct format_opts *o);
 /* A heading with a date: alone, or at its front before a dash or colon. *rest: what follows. */
 bool doc_dated_heading(struct span s, int day_first, bool marked, int64_t *date, struct span *rest);
 /* A date anywhere inside a heading ("BERGEN, August 2024"). */

@@ -234,34 +234,17 @@ static int map_columns(const struct csv *c, const struct table_map *m, const cha
     return col[TABLE_TEXT] < 0 ? no_text_column(c, name, false, err) : 0;
 }
 
-/* The first two numbers of "03/04/2019 10:22": false when it begins otherwise, or with a time. */
-static bool two_numbers(const char *s, int *a, int *b)
-{
-    int *const to[] = { a, b };
-    while (*s == ' ') s++;
-    for (int i = 0; i < 2; i++) {
-        if (i && (!*s || *s++ == ':')) return false;
-        if (*s < '0' || *s > '9') return false;
-        *to[i] = *s++ - '0';
-        if (*s >= '0' && *s <= '9') *to[i] = *to[i] * 10 + *s++ - '0';
-    }
-    return true;
-}
-
 /* First pass: is the day first in 03/04/2019? Leaves the file where it was found. */
 static int solve_dates(struct format_in *in, char delim, int column, struct err *err)
 {
     struct csv *c = csv_new(in, delim, NULL, err);
     struct date_order order = { 0 };
     for (bool header = true; c && csv_next(c, err) > 0; header = false) {
-        int a, b;
-        if (header) continue;
-        if (!two_numbers(csv_field(c, column), &a, &b)) {
-            if (*csv_field(c, column)) break; /* not that kind of date at all */
-            continue;
-        }
-        date_order_see(&order, a, b);
-        if (date_order_day_first(&order) >= 0) break;
+        const char *date = csv_field(c, column);
+        if (header || !*date) continue;
+        if (!date_order_read(&order, span_of(date)) && !order.seen)
+            break; /* not that kind of date at all */
+        if (date_order_sure(&order)) break;
     }
     csv_free(c);
     rewind(in->f);

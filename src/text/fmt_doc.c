@@ -168,3 +168,21 @@ bool doc_is_dated(const struct format_in *in, int day_first)
     buf_free(&head);
     return first || seen > 1;
 }
+
+int doc_day_first(struct format_in *in, const struct format_opts *o)
+{
+    struct date_order order = { 0 };
+    struct line ln;
+    if (o->day_first >= 0 || !doc_is_dated(in, -1)) return o->day_first;
+    struct lines *l = lines_new(in, NULL, NULL);
+    while (l && !date_order_sure(&order) && lines_next(l, &ln, NULL) > 0) {
+        struct span s = span_trim((struct span){ ln.s, ln.n }), rest;
+        bool marked = s.n && *s.p == '#';
+        int64_t t;
+        while (s.n && (*s.p == '#' || *s.p == '*' || *s.p == '_' || *s.p == ' ')) s.p++, s.n--;
+        if (s.n && doc_dated_heading(s, -1, marked, &t, &rest)) date_order_read(&order, s);
+    }
+    lines_free(l);
+    rewind(in->f);
+    return date_order_day_first(&order);
+}

@@ -4,13 +4,15 @@
  * lines are passed over and reported, unless most of the first ones are broken: then this is no
  * such file, and saying so before anything is taken in is kinder than a long report. */
 #include "base/str.h"
+#include "text/date.h"
 #include "text/fmt_table.h"
 #include "text/jscan.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define PROBE_LINES 20
+#define PROBE_LINES   20
+#define PROBE_UNDATED 1000 /* rows without a date, after which none is looked for */
 
 static int score(const struct format_in *in)
 {
@@ -87,11 +89,28 @@ struct jsonl {
     const struct piece_sink *sink;
     struct table_map map;
     struct buf value[TABLE_ROLES];
+    struct date_order order;
+    int undated;  /* rows seen so far */
+    bool solving; /* a first pass: is the day first in 03/04/2019? */
+    int day_first;
 };
+
+/* Enough was seen when this is not 0. */
+static int solve_row(struct jsonl *s, const json_t *row)
+{
+    struct buf *b = &s->value[TABLE_DATE];
+    const json_t *v = find(row, TABLE_DATE, &s->map);
+    buf_clear(b);
+    if (!v || !value_text(v, b) || !b->n)
+        return !s->order.seen && ++s->undated == PROBE_UNDATED ? ERR_CANCEL : 0;
+    if (!date_order_read(&s->order, span_of(buf_str(b))) && !s->order.seen) return ERR_CANCEL;
+    return date_order_sure(&s->order) ? ERR_CANCEL : 0;
+}
 
 static int emit_row(struct jsonl *s, const json_t *row, uint64_t where, struct err *err)
 {
     const char *value[TABLE_ROLES];
+    if (s->solving) return solve_row(s, row);
     for (int r = 0; r < TABLE_ROLES; r++) {
         buf_clear(&s->value[r]);
         const json_t *v = find(row, r, &s->map);
@@ -103,7 +122,7 @@ static int emit_row(struct jsonl *s, const json_t *row, uint64_t where, struct e
         fmt_skip(s->sink, "row without text", where);
         return 0;
     }
-    return table_emit(s->o, s->sink, s->o->day_first, value, where, err);
+    return table_emit(s->o, s->sink, s->day_first, value, where, err);
 }
 
 /* Are the first lines what they should be? Leaves the file at its start. */
@@ -199,14 +218,32 @@ static int parse_list(struct jsonl *s, struct format_in *in, struct err *err)
     return rc;
 }
 
+/* Dates such as 03/04/2019 are read as the whole file has them. What is wrong with the file is said
+ * by the pass that takes it in. */
+static void solve_dates(struct jsonl *s, struct format_in *in, bool list)
+{
+    static const struct piece_sink silent;
+    const struct piece_sink *sink = s->sink;
+    s->sink = &silent;
+    s->solving = true;
+    if (list) parse_list(s, in, NULL);
+    else parse_lines(s, in, NULL);
+    s->solving = false;
+    s->sink = sink;
+    s->day_first = date_order_day_first(&s->order);
+    rewind(in->f);
+}
+
 static int parse(struct format_in *in, const struct format_opts *o, const struct piece_sink *sink,
                  struct err *err)
 {
-    struct jsonl s = { .o = o, .sink = sink };
+    struct jsonl s = { .o = o, .sink = sink, .day_first = o->day_first };
     struct span head = span_trim((struct span){ (const char *)in->head, in->head_n });
     int rc = table_map_init(&s.map, o->map, err);
     for (int r = 0; r < TABLE_ROLES; r++) s.value[r].max = FORMAT_PIECE_MAX * 3;
-    if (!rc) rc = head.n && *head.p == '[' ? parse_list(&s, in, err) : parse_lines(&s, in, err);
+    bool list = head.n && *head.p == '[';
+    if (!rc && s.day_first < 0) solve_dates(&s, in, list);
+    if (!rc) rc = list ? parse_list(&s, in, err) : parse_lines(&s, in, err);
     for (int r = 0; r < TABLE_ROLES; r++) buf_free(&s.value[r]);
     table_map_clear(&s.map);
     return rc;

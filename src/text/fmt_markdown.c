@@ -517,14 +517,16 @@ static void find_refs(const struct format_in *in, struct md_refs *refs, struct l
     rewind(in->f);
 }
 
-static int parse(struct format_in *in, const struct format_opts *o, const struct piece_sink *sink,
-                 struct err *err)
+static int parse(struct format_in *in, const struct format_opts *given,
+                 const struct piece_sink *sink, struct err *err)
 {
+    struct format_opts solved = *given, *o = &solved;
     struct line ln;
     int64_t t;
     int rc = 0;
     struct md *m = calloc(1, sizeof *m);
     if (!m) return err_nomem(err);
+    solved.day_first = doc_day_first(in, given);
     doc_init(&m->doc, in, o, sink);
     m->o = o;
     m->block.max = FORMAT_PIECE_MAX;

@@ -36,14 +36,16 @@ static int first_heading(struct doc *d, const struct buf *first, uint64_t line, 
     return doc_entry(d, s, t, line, err);
 }
 
-static int parse(struct format_in *in, const struct format_opts *o, const struct piece_sink *sink,
-                 struct err *err)
+static int parse(struct format_in *in, const struct format_opts *given,
+                 const struct piece_sink *sink, struct err *err)
 {
+    struct format_opts solved = *given, *o = &solved;
     struct doc d;
     struct line ln;
     struct buf first = BUF_INIT(4096);
     bool begun = false, pending = false;
     int rc = 0;
+    solved.day_first = doc_day_first(in, given);
     doc_init(&d, in, o, sink);
     d.split = doc_is_dated(in, o->day_first);
     struct lines *l = lines_new(in, sink, err);
