@@ -125,6 +125,7 @@ enum setting_id {
     SET_REMOTE_MODEL,
     SET_REMOTE_EMBED,
     SET_REMOTE_PLAIN,
+    SET_REMOTE_MASK,
     SETTING_COUNT
 };
 struct setting_value {

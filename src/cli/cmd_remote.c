@@ -44,6 +44,13 @@ static int key_of(struct cli *c, struct buf *out, const char **key, struct err *
     return rc;
 }
 
+/* auto, yes, no */
+static int mask_of_settings(const struct cli *c)
+{
+    const char *v = set_str(c, SET_REMOTE_MASK);
+    return !v || !strcmp(v, "auto") ? 0 : !strcmp(v, "yes") ? 1 : -1;
+}
+
 int cli_open_remote(struct cli *c, struct err *err)
 {
     struct buf kept = BUF_INIT(KEY_MAX);
@@ -53,6 +60,7 @@ int cli_open_remote(struct cli *c, struct err *err)
                              .embed = set_str(c, SET_REMOTE_EMBED),
                              .plain = set_yes(c, SET_REMOTE_PLAIN),
                              .context = (int)set_int(c, SET_CONTEXT),
+                             .mask = mask_of_settings(c),
                              .leaving = say_leaving };
     remote_for_embedding(NULL);
     if (!o.url) return 0;

@@ -137,6 +137,11 @@ const struct setting settings[SETTING_COUNT] = {
     [SET_REMOTE_PLAIN] = { "remote_plain", "no",
                            "ask other machines without TLS, too: where the network is your own",
                            "yes no", 0, 0, false, false },
+    [SET_REMOTE_MASK] = { "remote_mask", "auto",
+                          "give other people pseudonyms in what the server is sent; auto: when it "
+                          "is "
+                          "another machine",
+                          "auto yes no", 0, 0, false, false },
 };
 
 static bool in_words(const char *words, const char *v)

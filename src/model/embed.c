@@ -91,6 +91,7 @@ struct embedder *embed_open(const char *name, const void *state, size_t n, struc
 void embed_close(struct embedder *e)
 {
     if (!e) return;
+    if (e->veil.close) e->veil.close(e->veil.ud);
     free(e->name);
     e->kind->close(e);
 }

@@ -54,12 +54,19 @@ struct embed_kind {      /* the interface an embedder implements */
     size_t (*tokens)(const struct embedder *e, const char *s, size_t n, uint32_t *off, size_t cap);
 };
 
+struct embed_veil { /* what a text becomes before it is sent to another machine; from any thread */
+    int (*text)(void *ud, const char *s, size_t n, struct buf *out); /* 0 or ERR_NOMEM */
+    void (*close)(void *ud);
+    void *ud;
+};
+
 struct embedder { /* base of every implementation's struct */
     const struct embed_kind *kind;
     char *name;       /* as it was opened */
     char version[64]; /* kind->version, or of the file's contents and precision */
     int dim;
     float floor;
+    struct embed_veil veil; /* of who opened it; closed with it. text NULL: none */
 };
 
 extern const struct embed_kind *const embed_kinds[]; /* NULL-terminated */

@@ -12,6 +12,7 @@
 #include "index/vectors.h"
 #include "model/embed.h"
 #include "persona/internal.h"
+#include "persona/mask.h"
 #include "text/sentence.h"
 
 #include <stdio.h>
@@ -106,6 +107,8 @@ static uint64_t resident(void)
 }
 
 struct trial {
+    struct home *home;
+    const struct persona *p;
     struct gathering *g;
     struct embedder *e;
     struct vectors *ix;
@@ -163,6 +166,7 @@ static int try_one(struct trial *t, const char *name, struct compared *c, int32_
     t->v = malloc(BATCH * (size_t)c->dim * sizeof *t->v);
     t->ix = vectors_new(c->dim, t->err);
     if (!t->v || !t->ix) rc = err_nomem(t->err);
+    if (!rc) rc = mask_embedder(t->home, t->p, t->e, t->err);
     if (!rc) rc = embed_all(t, c);
     if (!rc) rc = ask_all(t, c, near);
     uint64_t now = resident(), own = t->ix ? vectors_bytes(t->ix) : 0;
@@ -204,7 +208,7 @@ int embed_compare(struct home *h, const struct persona *p, const char *const *na
     }
     if (!rc) rc = gather(g, h, p);
     for (size_t i = 0; i < n && !rc; i++) {
-        struct trial t = { .g = g, .pr = progress, .err = err };
+        struct trial t = { .home = h, .p = p, .g = g, .pr = progress, .err = err };
         rc = try_one(&t, names[i], &out[i], near + i * list);
     }
     for (size_t i = 0; i < n && !rc; i++)

@@ -381,7 +381,12 @@ int mask_open(struct home *h, const struct persona *p, struct mask **out, struct
 {
     struct people all = { 0 };
     *out = NULL;
-    int rc = p->stale ? count_people(h, p, &all, err) : people_load(h, p, &all, err);
+    int rc = p->stale ? 0 : people_load(h, p, &all, err);
+    if (!rc && !all.n) {
+        people_free(&all);
+        all = (struct people){ 0 };
+        rc = count_people(h, p, &all, err);
+    }
     if (!rc) rc = mask_of(p, all.p, all.n, out, err);
     people_free(&all);
     return rc;

@@ -18,12 +18,15 @@
 #ifndef LK_PERSONA_MASK_H
 #define LK_PERSONA_MASK_H
 
+#include "model/embed.h"
 #include "persona/people.h"
 
 struct mask;
 
 int mask_open(struct home *h, const struct persona *p, struct mask **out, struct err *err);
 void mask_close(struct mask *m); /* accepts NULL */
+/* Lets an embedder that asks another machine send masked texts only; others stay as they are. */
+int mask_embedder(struct home *h, const struct persona *p, struct embedder *e, struct err *err);
 /* The same without a home: of these people only. */
 int mask_of(const struct persona *p, const struct person *list, size_t n, struct mask **out,
             struct err *err);

@@ -48,6 +48,7 @@ int remote_open(const struct remote_opts *o, struct remote **out, struct err *er
     r->quiet_seconds = o->quiet_seconds ? o->quiet_seconds : QUIET;
     r->tries = o->tries;
     r->context = o->context ? o->context : CONTEXT;
+    r->mask = o->mask;
     r->leaving = o->leaving;
     r->ud = o->ud;
     r->url = str_dup(o->url);
@@ -67,6 +68,7 @@ int remote_open(const struct remote_opts *o, struct remote **out, struct err *er
 
 const char *remote_host(const struct remote *r) { return r->host; }
 bool remote_is_local(const struct remote *r) { return r->local; }
+bool remote_masks(const struct remote *r) { return r->mask ? r->mask > 0 : !r->local; }
 int remote_context(const struct remote *r) { return r->context; }
 
 /* ---- asking ---- */

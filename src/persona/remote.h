@@ -24,6 +24,7 @@ struct remote_opts {
     int quiet_seconds; /* without a byte; 0: 300 */
     int tries;         /* 0: 3 */
     int context;       /* tokens of prompt and answer; 0: 8192 */
+    int mask;          /* other people are pseudonyms to it (mask.h): 1 yes, -1 no, 0: elsewhere */
     /* Called once, before text goes to another machine for the first time. NULL: nobody is told. */
     void (*leaving)(void *ud, const char *host);
     void *ud;
@@ -35,6 +36,7 @@ void remote_close(struct remote *r);        /* accepts NULL */
 const char *remote_model(struct remote *r); /* asks the server when none was named; "" if away */
 const char *remote_host(const struct remote *r);
 bool remote_is_local(const struct remote *r); /* else: text leaves this machine */
+bool remote_masks(const struct remote *r);
 int remote_context(const struct remote *r);
 /* What the server has: fn for each, non-0 ends it and is returned. */
 int remote_models(struct remote *r, int (*fn)(void *ud, const char *id), void *ud, struct err *err);
@@ -62,5 +64,7 @@ int remote_embed(struct remote *r, const char *model, const struct span *texts, 
 /* Where embedders `remote:MODEL` ask: set once, before threads; borrowed. NULL: nowhere, which they
  * say. */
 void remote_for_embedding(struct remote *r);
+/* Is this one of them, and is what it sends to be masked? */
+bool remote_embeds(const struct embedder *e);
 
 #endif

@@ -183,15 +183,34 @@ static struct embedder *embedder_open(const char *what, const void *state, size_
     return &e->base;
 }
 
+/* The texts under the veil: in bufs, which take n. */
+static int veiled(const struct embed_veil *v, const struct span *s, size_t n, struct buf *bufs,
+                  struct span *out, struct err *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (v->text(v->ud, s[i].p, s[i].n, &bufs[i])) return err_nomem(err);
+        out[i] = (struct span){ buf_str(&bufs[i]), bufs[i].n };
+    }
+    return 0;
+}
+
 static int embedder_texts(struct embedder *base, enum embed_role role, const struct span *s,
                           size_t n, float *out, struct err *err)
 {
     struct remote_embedder *e = (struct remote_embedder *)base;
-    int dim = base->dim;
+    int dim = base->dim, rc = 0;
     float *v = NULL;
     if (!asked) return say_nobody(base->name, err);
-    int rc = remote_failed(remote_embed(asked, e->model, s, n, &v, &dim, err), err);
+    bool veil = base->veil.text && remote_masks(asked);
+    struct buf *bufs = veil ? calloc(n + 1, sizeof *bufs) : NULL;
+    struct span *texts = veil ? calloc(n + 1, sizeof *texts) : NULL;
+    if (veil) rc = bufs && texts ? veiled(&base->veil, s, n, bufs, texts, err) : err_nomem(err);
+    if (!rc)
+        rc = remote_failed(remote_embed(asked, e->model, veil ? texts : s, n, &v, &dim, err), err);
     if (!rc && v) memcpy(out, v, n * (size_t)dim * sizeof *v);
+    for (size_t i = 0; bufs && i < n; i++) buf_free(&bufs[i]);
+    free(bufs);
+    free(texts);
     free(v);
     return rc;
 }
@@ -210,6 +229,11 @@ const struct embed_kind embed_remote = {
     .texts = embedder_texts,
     .save = embedder_save,
 };
+
+bool remote_embeds(const struct embedder *e)
+{
+    return e->kind == &embed_remote && asked && remote_masks(asked);
+}
 
 void remote_for_embedding(struct remote *r)
 {

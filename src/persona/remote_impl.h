@@ -12,7 +12,7 @@ struct remote {
     char *url, *model, *key, *embed; /* url without a slash at its end */
     char host[256];
     bool local, plain;
-    int quiet_seconds, tries, context;
+    int quiet_seconds, tries, context, mask;
     void (*leaving)(void *ud, const char *host); /* NULL when nobody is to be told (any more) */
     void *ud;
     pthread_mutex_t lock; /* around model, when the server is asked for it, and leaving */

@@ -18,6 +18,7 @@
 #include "kernels/kernels.h"
 #include "persona/converse.h"
 #include "persona/internal.h"
+#include "persona/mask.h"
 #include "persona/nearby.h"
 #include "persona/question.h"
 #include "persona/reading.h"
@@ -217,6 +218,7 @@ static int load(struct retriever *r, struct err *err)
     if (!rc) rc = store_chunk_each(st, ps, 0, read_chunk, r, err);
     if (!rc) rc = store_embedder_each(st, ps, read_embedder, r, err);
     if (!rc && !r->m.e) rc = embedding_open(r->p->embedder, &r->m, err);
+    if (!rc) rc = mask_embedder(r->home, r->p, r->m.e, err);
     if (!rc && !(r->vectors = vectors_new(r->m.e->dim, err))) rc = ERR_NOMEM;
     if (!rc && r->m.id) rc = store_vector_each(st, ps, r->m.id, read_vector, r, err);
     if (!rc) rc = nearby_load(r->home, r->p, r->vectors, &r->graph, err);

@@ -22,6 +22,7 @@
  * for the next settling: the persona then stays stale) and chunks may be cut anew (then those that
  * were known here are gone, and passed over). */
 #include "base/str.h"
+#include "persona/mask.h"
 #include "persona/nearby.h"
 #include "persona/profile.h"
 #include "persona/settle_impl.h"
@@ -204,7 +205,10 @@ static int ready_embedder(struct settle *s)
     uint64_t learned = s->m.e ? embed_learned(s->m.words) : 0;
     if (no_topics(s) || !s->m.e || s->n * 4 > learned * 5 || s->n * 5 < learned * 4)
         s->relearn = true;
-    if (!s->relearn) return store_vector_each(st, ps_of(s), s->m.id, have_vector, s, s->err);
+    if (!s->relearn) {
+        rc = mask_embedder(s->home, s->p, s->m.e, s->err);
+        return rc ? rc : store_vector_each(st, ps_of(s), s->m.id, have_vector, s, s->err);
+    }
     topics_clear(&s->topics);
     s->kept = s->m.e && !s->m.e->kind->learns && learned >= KEEP_FROM;
     if (s->kept) {
@@ -214,6 +218,7 @@ static int ready_embedder(struct settle *s)
         embedding_close(&s->m);
         rc = embedding_open(s->p->embedder, &s->m, s->err);
     }
+    if (!rc) rc = mask_embedder(s->home, s->p, s->m.e, s->err);
     if (rc) return rc;
     s->todo = s->n;
     rc = store_chunk_each(st, ps_of(s), 0, learn_chunk, s, s->err);

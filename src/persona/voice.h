@@ -81,8 +81,8 @@ struct voice_making {
     const char *wish; /* of the asker, about the manner of the answer; NULL: none */
     int max_tokens;   /* 0: 512 */
     bool strict;      /* leave out sentences that no passage supports */
-    int mask;         /* other people are pseudonyms to the server (mask.h): 1 yes, -1 no, 0: when
-                       * it is on another machine */
+    int mask;         /* other people are pseudonyms to the server (mask.h): 1 yes, -1 no, 0: as
+                       * remote_masks says */
     uint64_t account; /* whose turn it costs */
     /* Text as it comes (whole sentences when strict), and now and then nothing, n 0; to return
      * anything but 0 stops the answer. */

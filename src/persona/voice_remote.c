@@ -76,7 +76,7 @@ static int on_text(void *ud, const char *s, size_t n) { return maker_text(ud, s,
 
 static bool wants_mask(const struct voice_making *how)
 {
-    return how->mask ? how->mask > 0 : !remote_is_local(how->remote);
+    return how->mask ? how->mask > 0 : remote_masks(how->remote);
 }
 
 static int ask(const struct voice_in *in, const struct template_part *parts, size_t n,

@@ -21,8 +21,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         self.server.seen.append(body)
         q = json.loads(body)
+        if self.path.endswith("/embeddings"):
+            vectors = [{"index": i, "embedding": [1 + len(t) % 7, 2, 3, len(t) % 11]} for i, t in enumerate(q["input"])]
+            return self.reply({"data": vectors})
         text = self.server.say(q["messages"][-1]["content"])
         doc = {"choices": [{"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}]}
+        self.reply(doc)
+
+    def reply(self, doc):
         out = json.dumps(doc).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
@@ -101,6 +107,21 @@ def _():
     for word in OTHERS:
         check(word not in sent(), f"{word} was sent")
     box.run(*ASK, "--mask-others", "--no-mask-others").exits(2).says("--mask-others")
+
+
+@test("vectors of another machine are made of masked texts and masked questions")
+def _():
+    box = persona(AWAY)
+    box.run("doctor", "--reembed", "remote:bag", timeout=300).ok()
+    box.run("search", "What did Zelda Quimby say about boats?").ok()
+    check("boats" in sent(), "nothing was embedded")
+    for word in OTHERS:
+        check(word not in sent(), f"{word} was sent")
+    box.run("add", box.file("more.txt", "Ortwin sold the boats to Zelda.\n")).ok()
+    check("sold the boats" in sent() and "ortwin" not in sent(), "what came in later was not masked")
+    box.run("config", "remote_mask", "no").ok()
+    box.run("search", "What did Zelda say?").ok()
+    check("zelda" in sent(), "masked all the same")
 
 
 @test("secrets in what is added are told, and left out")
