@@ -39,18 +39,14 @@ static int collect(void *ud, const char *path, struct err *err)
 }
 
 /* Files that tell the names which the others need are read before them; else the order stays. */
-static int names_to_front(struct path_list *l, struct err *err)
+static void names_to_front(struct path_list *l)
 {
-    char **sorted = malloc(l->n * sizeof *sorted);
-    size_t k = 0;
-    if (!sorted) return err_nomem(err);
-    for (int rest = 0; rest < 2; rest++)
-        for (size_t i = 0; i < l->n; i++)
-            if (names_first(l->path[i]) == !rest) sorted[k++] = l->path[i];
-    free(l->path);
-    l->path = sorted;
-    l->cap = l->n;
-    return 0;
+    for (size_t i = 0, k = 0; i < l->n; i++) {
+        char *path = l->path[i];
+        if (!names_first(path)) continue;
+        memmove(l->path + k + 1, l->path + k, (i - k) * sizeof *l->path);
+        l->path[k++] = path;
+    }
 }
 
 int path_list_of(const char *const *paths, size_t n, struct path_list *out, struct err *err)
@@ -59,7 +55,8 @@ int path_list_of(const char *const *paths, size_t n, struct path_list *out, stru
     for (size_t i = 0; i < n && !rc; i++)
         rc = strcmp(paths[i], "-") ? io_walk(paths[i], collect, out, err) : collect(out, "-", err);
     if (!rc && !out->n) rc = err_set(err, ERR_NOTFOUND, "there is no file in that folder");
-    return rc ? rc : names_to_front(out, err);
+    if (!rc) names_to_front(out);
+    return rc;
 }
 
 void path_list_free(struct path_list *l)
