@@ -335,10 +335,11 @@ static const char *best_script(const struct look *l)
         if (!strcmp(l->script[i].code, "zh")) han = l->script[i].n;
     }
     size_t n = l->script[best].n;
+    const char *code = l->script[best].code;
     if (kana && (kana + han) * 2 > l->letters && kana * 8 >= han)
         return kana + han >= 3 ? "ja" : "";
-    if (n < 3 || n <= l->letters) return NULL;
-    return !strcmp(l->script[best].code, "ar") && l->persian ? "fa" : l->script[best].code;
+    if (!code || n < 3 || n <= l->letters) return NULL;
+    return !strcmp(code, "ar") && l->persian ? "fa" : code;
 }
 
 const char *lang_of(const char *s, size_t n)
