@@ -193,8 +193,18 @@ static size_t folder_length(const char *path)
 
 static bool nothing_to_note(const struct ingest_file *f)
 {
-    return !f->error && !f->n_notes && !f->nobody && f->added + f->known == 1 &&
-           folder_length(f->path);
+    bool alone = !f->n_notes && !f->nobody && f->added + f->known == 1;
+    return !f->error && (f->part || alone) && folder_length(f->path);
+}
+
+static void add_notes(struct ingest_file *to, const struct ingest_file *f)
+{
+    for (size_t i = 0; i < f->n_notes; i++) {
+        size_t k = 0;
+        while (k < to->n_notes && strcmp(to->notes[k].what, f->notes[i].what) != 0) k++;
+        if (k < to->n_notes) to->notes[k].count += f->notes[i].count;
+        else if (k < INGEST_NOTES) to->notes[to->n_notes++] = f->notes[i];
+    }
 }
 
 static void say_group(struct adding *a)
@@ -224,6 +234,8 @@ static void add_to_group(struct adding *a, const struct ingest_file *f)
         g->known += f->known;
         g->voice += f->voice;
         g->context += f->context;
+        g->nobody &= f->nobody;
+        add_notes(g, f);
         if (f->from != CLOCK_NONE && (g->from == CLOCK_NONE || f->from < g->from))
             g->from = f->from;
         if (f->to != CLOCK_NONE && (g->to == CLOCK_NONE || f->to > g->to)) g->to = f->to;

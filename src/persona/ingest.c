@@ -233,13 +233,32 @@ static int source_retitle(struct job *j)
     return rc;
 }
 
+static int any_source(void *ud, const struct row_source *r)
+{
+    *(bool *)ud = true;
+    return ERR_EXISTS; /* one is enough: stop */
+}
+
+/* Where the other parts of this chat went, if that is still there; else 0. */
+static int part_source(struct job *j, uint64_t thread, uint64_t *source)
+{
+    const uint64_t *part = part_of(j, thread);
+    bool there = false;
+    *source = 0;
+    if (!part || !*part) return 0;
+    int rc = store_source_each(j->in->home->store, &j->in->persona->seal, (int64_t)*part,
+                               any_source, &there, j->err);
+    if (there) *source = *part;
+    return there ? 0 : rc;
+}
+
 /* The source a new piece of this thread goes to; made when there is none. */
 static int source_for(struct job *j, const struct piece *p, int64_t *id)
 {
     uint64_t *best = map_slot(&j->best, thread_key(j, p));
     if (!best) return err_nomem(j->err);
-    const uint64_t *part = *best ? NULL : part_of(j, thread_key(j, p));
-    if (part) *best = *part;
+    int bad = *best ? 0 : part_source(j, thread_key(j, p), best);
+    if (bad) return bad;
     bool fresh = !*best;
     if (fresh) {
         int rc = source_new(j, p, id);
@@ -505,12 +524,6 @@ static int parse(struct job *j)
     return format_parse(j->format, &j->file, &o, &sink, j->err);
 }
 
-static int any_source(void *ud, const struct row_source *r)
-{
-    *(bool *)ud = true;
-    return ERR_EXISTS; /* one is enough: stop */
-}
-
 /* Later additions to a source come after earlier ones: 2^24 numbers for each second, which is more
  * than can be stored in one. */
 static int64_t seq_now(void)
@@ -622,6 +635,7 @@ int ingest_one(struct ingest *in, const struct format *f, const struct format_in
     j.rep = *rep;
     if (in->run) in->run->files++;
     j.rep.nobody = f->has_authors || *file->author;
+    j.rep.part = f->parts;
     int rc = ingest_open(&j);
     if (!j.rep.added && !j.rep.known) j.rep.nobody = false;
     if (!rc) *rep = j.rep;

@@ -46,6 +46,7 @@ struct ingest_file { /* what became of one file */
     struct ingest_note notes[INGEST_NOTES];
     size_t n_notes;
     bool nobody;  /* it has authors, and none of them is the persona */
+    bool part;    /* one of many files of a chat: more is told of them together */
     bool archive; /* what was passed over in an archive; its entries were told one by one */
 };
 

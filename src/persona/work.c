@@ -14,6 +14,7 @@
 #include "base/io.h"
 #include "base/str.h"
 #include "persona/ingest.h"
+#include "persona/internal.h"
 #include "persona/portable.h"
 #include "persona/source.h"
 #include "vault/spool.h"
@@ -143,7 +144,8 @@ struct taking {
     uint64_t before, total;
     struct home *home; /* of the file at hand */
     struct persona *persona;
-    double since; /* when the writer was taken */
+    double since;          /* when the writer was taken */
+    struct ingest_run run; /* what the files have in common */
 };
 
 static json_t *time_json(int64_t t)
@@ -252,7 +254,8 @@ static int take_file(struct taking *t, FILE *f, const char *name, struct ingest_
                          .wanted = others_wait,
                          .turn = let_others,
                          .progress = k->run->progress,
-                         .ud = t };
+                         .ud = t,
+                         .run = &t->run };
     t->home = h;
     t->persona = p;
     t->since = clock_mono();
@@ -305,16 +308,24 @@ static int run_ingest(struct job_run *r, struct err *err)
 {
     struct work k;
     struct taking t = { .k = &k };
+    struct ingest all = { .run = NULL };
     json_t *file, *files;
     size_t i;
     int rc = begin(&k, r, err);
     if (rc) return rc;
+    rc = ingest_run_begin(&all, &t.run, err);
     files = json_object_get(k.args, "files");
     t.files = json_array();
     json_array_foreach(files, i, file) t.total +=
         (uint64_t)json_integer_value(json_object_get(file, "bytes"));
     if (!t.files) rc = err_nomem(err);
-    for (i = 0; !rc && i < json_array_size(files); i++) rc = one_file(&t, json_array_get(files, i));
+    for (int rest = 0; rest < 2; rest++)
+        for (i = 0; !rc && i < json_array_size(files); i++) {
+            const char *name = json_string_value(json_object_get(json_array_get(files, i), "name"));
+            bool first = name && names_first(name); /* they tell names that the others need */
+            if (first == !rest) rc = one_file(&t, json_array_get(files, i));
+        }
+    ingest_run_end(&all, &t.run);
     if (!rc && t.totals.files == t.totals.failed && !t.people)
         rc = err_set(err, t.first.code ? t.first.code : ERR_INVAL, "%s",
                      t.first.code ? t.first.msg : "there is no file to bring in");
