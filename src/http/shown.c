@@ -39,6 +39,9 @@ const struct field SHOWN_SOURCE[] = {
     { "voice", FIELD_INT, FIELD_REQUIRED, 0, 0, "pieces by the person", NULL, NULL },
     { "chunks", FIELD_INT, FIELD_REQUIRED, 0, 0, "passages", NULL, NULL },
     { "topics", FIELD_TEXT, FIELD_REQUIRED, 0, 0, "up to three labels", NULL, NULL },
+    { "languages", FIELD_LIST, FIELD_REQUIRED, 0, 0,
+      "most pieces first: language (\"en\"; \"\": not told), pieces",
+      &(const struct field){ "language", FIELD_OBJECT, 0, 0, 0, "", NULL, NULL }, NULL },
     FIELD_END
 };
 const struct field SHOWN_PASSAGE[] = {
@@ -123,11 +126,16 @@ json_t *shown_persona(const struct persona *p, enum level level, const struct pe
 
 json_t *shown_source(const struct source *s)
 {
-    return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:o}", "id", (json_int_t)s->id,
-                     "title", shown_text(s->title), "format", shown_text(s->format), "added_at",
-                     shown_time(s->added_at), "from", shown_time(s->from), "to", shown_time(s->to),
-                     "pieces", (json_int_t)s->pieces, "voice", (json_int_t)s->voice, "chunks",
-                     (json_int_t)s->chunks, "topics", shown_text(s->topics));
+    json_t *languages = json_array();
+    for (size_t i = 0; i < s->n_languages; i++)
+        json_array_append_new(languages, json_pack("{s:s, s:I}", "language", s->language[i].code,
+                                                   "pieces", (json_int_t)s->language[i].pieces));
+    return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:o, s:o}", "id",
+                     (json_int_t)s->id, "title", shown_text(s->title), "format",
+                     shown_text(s->format), "added_at", shown_time(s->added_at), "from",
+                     shown_time(s->from), "to", shown_time(s->to), "pieces", (json_int_t)s->pieces,
+                     "voice", (json_int_t)s->voice, "chunks", (json_int_t)s->chunks, "topics",
+                     shown_text(s->topics), "languages", languages);
 }
 
 json_t *shown_passage(const struct passage *p, const char *title, const char *topic)

@@ -244,6 +244,9 @@ def _():
         topics = ann.get(p + "/topics").is_(200).json["topics"]
         check(topics and topics[0]["label"], topics)
         check(ann.get(p + "/profile").is_(200).json["profile"]["words"] > 100, "profile")
+        people = ann.get(p + "/people").is_(200).json["people"]
+        check(len(people) > 2 and people[0]["messages"] >= people[1]["messages"] > 0, people)
+        check("Marit Penhallow" not in [n for one in people for n in one["names"]], "the persona is none of the others")
         m = ann.post(p + "/model-prompt", {"prompt": "Where do you live?"}).is_(200).json
         check("Where do you live?" in m["user"] and m["passages"] > 0, m)
         gone = ann.job(ann.delete(f"{p}/sources/{sources[0]['id']}"))
@@ -397,6 +400,7 @@ ROUTES = [  # method, path below the persona, body, level
     ("POST", "/search", {"query": "boats"}, "read"),
     ("GET", "/search?query=boats", None, "read"),
     ("GET", "/topics", None, "read"),
+    ("GET", "/people", None, "read"),
     ("GET", "/profile", None, "read"),
     ("GET", "/consent", None, "read"),
     ("POST", "/model-prompt", {"prompt": "Where do you live?"}, "read"),
