@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include "base/io.h"
+#include "persona/ingest.h"
 #include "persona/portable.h"
 
 #include <stdio.h>
@@ -30,23 +31,34 @@ int cmd_export(struct cli *c, struct err *err)
                *pass = arg_own(c, "passphrase-file");
     struct portable_counts n = { 0 };
     struct keeper k = { 0 };
-    bool force = arg_flag(c, "force"), made = false;
-    int rc = cli_open_persona(c, c->args.pos[0], err);
+    bool force = arg_flag(c, "force"), masked = !arg_flag(c, "no-mask-others"), made = false;
+    int rc = 0;
+    if (!masked && arg_flag(c, "mask-others"))
+        return err_set(err, ERR_INVAL, "--mask-others and --no-mask-others cannot both hold");
+    rc = cli_open_persona(c, c->args.pos[0], err);
     if (!rc && !force && io_exists(path))
         rc = err_set(err, ERR_EXISTS, "%s is there already: choose another name, or say --force",
                      path);
     if (!rc) rc = secret_new(c, "A passphrase for the file: ", key, pass, &k, err);
     if (!rc && key && !io_exists(key)) made = !(rc = vault_keyfile_make(key, err));
     if (!rc) {
-        rc = portable_export(c->home, c->persona, path, &k.s, force, ui_progress_begin(), &n, err);
+        rc = masked ? portable_export_masked(c->home, c->persona, path, &k.s, force,
+                                             ui_progress_begin(), &n, err)
+                    : portable_export(c->home, c->persona, path, &k.s, force, ui_progress_begin(),
+                                      &n, err);
         ui_progress_end();
     }
     if (!rc && c->json)
-        c->out = json_pack("{s:o, s:o, s:o, s:b}", "file", jtext(path), "counts", json_counts(&n),
-                           "key_file", jtext(key), "key_made", made);
+        c->out =
+            json_pack("{s:o, s:o, s:o, s:b, s:b}", "file", jtext(path), "counts", json_counts(&n),
+                      "key_file", jtext(key), "key_made", made, "masked", masked);
     else if (!rc) {
         ui_printf("Written to %s: ", path);
         say_counts(&n);
+        if (masked)
+            ui_printf(
+                "Other people are pseudonyms in it, and conversations are left out: it is for "
+                "others to have.\nA backup has everything: --no-mask-others\n");
         if (made) ui_printf("Its key was made: %s. Keep it in another place than the file.\n", key);
     }
     keeper_clear(&k);
@@ -82,6 +94,8 @@ int cmd_import(struct cli *c, struct err *err)
     if (!rc) {
         rc = portable_import(c->home, path, &k.s, arg_str(c, "name"), ui_progress_begin(),
                              &c->persona, &n, err);
+        if (!rc && c->persona->stale)
+            rc = persona_settle(c->home, c->persona, ui_progress_begin(), err);
         ui_progress_end();
     }
     if (!rc && c->json)

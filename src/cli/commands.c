@@ -179,6 +179,9 @@ static const struct option o_export[] = {
       NULL },
     { "key-file", 0, "FILE", "key of the exported file; made when it is not there", NULL },
     { "force", 'f', NULL, "replace the file if it is there", NULL },
+    { "mask-others", 0, NULL, "give other people pseudonyms, leave conversations out; the default",
+      NULL },
+    { "no-mask-others", 0, NULL, "write everything as it is: a backup", NULL },
     END,
 };
 static const struct option o_import[] = {
@@ -375,8 +378,9 @@ const struct command commands[] = {
     { "export", "write a persona into one sealed file", "PERSONA FILE",
       "The file is locked with its own passphrase or key file, not with the home's. It holds the "
       "persona's key, so forgetting the persona here does not reach it. Options before the word "
-      "export are about the home, those after it about the file.",
-      o_export, 2, 2, NEEDS_WRITE, cmd_export, "likeness export Ann ann.likeness" },
+      "export are about the home, those after it about the file. Unless --no-mask-others is said, "
+      "other people are masked in it: it is for others to have, and no backup.",
+      o_export, 2, 2, NEEDS_WRITE, cmd_export, "likeness export Ann ann.likeness --no-mask-others" },
     { "import", "bring in a persona from such a file", "FILE", "All of it comes in, or nothing.",
       o_import, 1, 1, NEEDS_WRITE, cmd_import,
       "likeness import ann.likeness --name \"Ann (2024)\"" },

@@ -505,6 +505,22 @@ int mask_text(struct mask *m, const char *s, size_t n, struct buf *out)
     return rc || out->failed ? ERR_NOMEM : 0;
 }
 
+int mask_author(struct mask *m, const char *name, bool account, struct buf *out)
+{
+    struct buf b = BUF_INIT(0);
+    size_t n = strlen(name);
+    int rc = mask_text(m, name, n, &b);
+    bool same = b.n == n && (!n || !memcmp(b.p, name, n));
+    if (!rc && same && n) {
+        const char *shown = pseudonym(m, account ? KIND_ACCOUNT : KIND_PERSON, name, name);
+        rc = shown ? buf_adds(out, shown) : ERR_NOMEM;
+    } else if (!rc) {
+        rc = buf_add(out, buf_str(&b), b.n);
+    }
+    buf_free(&b);
+    return rc ? ERR_NOMEM : 0;
+}
+
 /* ---- revealing ---- */
 
 /* Length of the pseudonym that s begins with, 0: none; *cut: s ends before that is certain. */

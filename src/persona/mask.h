@@ -33,6 +33,9 @@ int mask_of(const struct persona *p, const struct person *list, size_t n, struct
 
 /* Appends to out; 0 or ERR_NOMEM. s is valid UTF-8, and so is out. */
 int mask_text(struct mask *m, const char *s, size_t n, struct buf *out);
+/* The name or account of somebody who is not the persona: masked also when it is nobody's that people.h
+ * knows. */
+int mask_author(struct mask *m, const char *name, bool account, struct buf *out);
 /* The reverse, of pseudonyms of people, and of those that this mask gave. One that stood in a text
  * before it was masked stays. */
 int mask_reveal(struct mask *m, const char *s, size_t n, struct buf *out);

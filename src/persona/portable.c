@@ -19,6 +19,7 @@
 #include "base/str.h"
 #include "persona/converse.h"
 #include "persona/internal.h"
+#include "persona/mask.h"
 #include "persona/nearby.h"
 #include "persona/pack.h"
 #include "persona/windows.h"
@@ -32,6 +33,7 @@
 
 #define PORTABLE_VERSION 2 /* 1: one vector a chunk */
 #define DIM_MAX          65536
+#define MASKED_TEXTS     8 /* of a piece */
 #define NO_ACCOUNT                                                                                 \
     "{\"v\":1}" /* a conversation's body: numbers of accounts mean nothing elsewhere */
 
@@ -46,7 +48,10 @@ struct writer {
     const struct progress *pr;
     uint64_t done, total;
     int64_t embedder, talk;
-    int64_t account; /* whose conversations; < 0: all */
+    int64_t account;   /* whose conversations; < 0: all */
+    struct mask *mask; /* NULL: all as it is */
+    struct arena *mem;
+    uint8_t uid[VAULT_UID], key[VAULT_KEY]; /* of what is written */
     struct err *err;
 };
 
@@ -64,10 +69,10 @@ static int write_persona(void *ud, const struct row_persona *r)
     struct writer *w = ud;
     if (r->id != w->ps->id) return 0;
     buf_u8(&w->rec, PORTABLE_VERSION);
-    buf_add(&w->rec, r->uid, VAULT_UID);
-    buf_add(&w->rec, w->ps->key, VAULT_KEY);
+    buf_add(&w->rec, w->uid, VAULT_UID);
+    buf_add(&w->rec, w->key, VAULT_KEY);
     buf_u64(&w->rec, (uint64_t)r->created_at);
-    buf_u8(&w->rec, r->stale);
+    buf_u8(&w->rec, r->stale || w->mask);
     buf_u64(&w->rec, w->total);
     buf_lstr(&w->rec, r->body, r->body_n);
     return put(w, 'P');
@@ -83,6 +88,23 @@ static int write_embedder(void *ud, const struct row_embedder *r)
     return put(w, 'E');
 }
 
+/* Without the path, which tells of whoever has the files. */
+static int masked_source(struct writer *w, const struct row_source *r)
+{
+    json_t *o = json_loadb(r->body, r->body_n, 0, NULL);
+    const char *title = json_string_value(json_object_get(o, "title"));
+    struct buf b = BUF_INIT(0);
+    int rc = mask_text(w->mask, title ? title : "", title ? strlen(title) : 0, &b);
+    if (o) json_object_set_new(o, "title", json_stringn(buf_str(&b), b.n));
+    if (o) json_object_set_new(o, "path", json_string(""));
+    char *body = o ? json_dumps(o, JSON_COMPACT) : str_dup("{}");
+    if (!rc && body) rc = buf_lstr(&w->rec, body, strlen(body));
+    json_decref(o);
+    buf_free(&b);
+    free(body);
+    return body ? rc : ERR_NOMEM;
+}
+
 static int write_source(void *ud, const struct row_source *r)
 {
     struct writer *w = ud;
@@ -91,8 +113,36 @@ static int write_source(void *ud, const struct row_source *r)
     buf_u64(&w->rec, (uint64_t)r->added_at);
     buf_u64(&w->rec, (uint64_t)r->from);
     buf_u64(&w->rec, (uint64_t)r->to);
-    buf_lstr(&w->rec, r->body, r->body_n);
+    if (!w->mask) buf_lstr(&w->rec, r->body, r->body_n);
+    else if (masked_source(w, r)) return err_nomem(w->err);
     return put(w, 'S');
+}
+
+static int masked_piece(struct writer *w, const struct row_piece *r)
+{
+    struct piece p;
+    struct buf b[MASKED_TEXTS] = { 0 }, body = BUF_INIT(0);
+    uint8_t digest[sizeof r->digest];
+    arena_reset(w->mem);
+    int rc = unpack_piece(r->body, r->body_n, w->mem, &p, w->err);
+    if (rc) return rc;
+    const char **text[MASKED_TEXTS] = { &p.text, &p.quoted,   &p.title,  &p.thread,
+                                        &p.id,   &p.reply_to, &p.author, &p.author_id };
+    for (int i = 0; i < MASKED_TEXTS && !rc; i++) {
+        const char *s = *text[i];
+        bool author = text[i] == &p.author || text[i] == &p.author_id;
+        if (author && r->voice) continue;
+        rc = author ? mask_author(w->mask, s, text[i] == &p.author_id, &b[i])
+                    : mask_text(w->mask, s, strlen(s), &b[i]);
+        *text[i] = buf_str(&b[i]);
+    }
+    vault_digest(w->key, "masked", (const char *)r->digest, sizeof r->digest, digest);
+    buf_add(&w->rec, digest, sizeof digest);
+    if (!rc) rc = pack_piece(&body, &p);
+    buf_lstr(&w->rec, buf_str(&body), body.n);
+    for (int i = 0; i < MASKED_TEXTS; i++) buf_free(&b[i]);
+    buf_free(&body);
+    return rc ? err_nomem(w->err) : 0;
 }
 
 static int write_piece(void *ud, const struct row_piece *r)
@@ -105,6 +155,10 @@ static int write_piece(void *ud, const struct row_piece *r)
     buf_u64(&w->rec, (uint64_t)r->seq);
     buf_u8(&w->rec, (uint8_t)r->kind);
     buf_u8(&w->rec, r->voice);
+    if (w->mask) {
+        int rc = masked_piece(w, r);
+        return rc ? rc : put(w, 'M');
+    }
     buf_add(&w->rec, r->digest, sizeof r->digest);
     buf_lstr(&w->rec, r->body, r->body_n);
     return put(w, 'M');
@@ -186,9 +240,10 @@ static int write_all(struct writer *w)
 {
     struct store *st = w->home->store;
     int rc = store_persona_each(st, write_persona, w, w->err);
-    if (!rc) rc = store_embedder_each(st, w->ps, write_embedder, w, w->err);
+    if (!rc && !w->mask) rc = store_embedder_each(st, w->ps, write_embedder, w, w->err);
     if (!rc) rc = store_source_each(st, w->ps, 0, write_source, w, w->err);
     if (!rc) rc = store_piece_each(st, w->ps, 0, PIECE_BY_SEQ, write_piece, w, w->err);
+    if (w->mask) return rc ? rc : write_end(w);
     if (!rc) rc = store_chunk_each(st, w->ps, 0, write_chunk, w, w->err);
     if (!rc && w->embedder) rc = store_vector_each(st, w->ps, w->embedder, write_vector, w, w->err);
     if (!rc) rc = store_doc_each(st, w->ps, write_doc, w, w->err);
@@ -203,12 +258,28 @@ int portable_export(struct home *h, const struct persona *p, const char *path,
     return portable_export_for(h, p, -1, path, s, overwrite, pr, n, err);
 }
 
+static int write_file(struct writer *w, const struct persona *p, const char *path,
+                      const struct secret *s, bool overwrite)
+{
+    struct persona_counts have;
+    *w->n = (struct portable_counts){ 0 };
+    int rc = persona_counts(w->home, p, &have, w->err);
+    if (rc) return rc;
+    w->total = have.sources + have.pieces + (w->mask ? 0 : 2 * have.chunks);
+    rc = stream_create(path, s, overwrite, &w->s, w->err);
+    if (!rc) rc = write_all(w);
+    if (!rc) rc = stream_finish(w->s, w->err);
+    stream_free(w->s);
+    buf_free(&w->rec);
+    sodium_memzero(w->key, sizeof w->key);
+    return rc;
+}
+
 int portable_export_for(struct home *h, const struct persona *p, int64_t account, const char *path,
                         const struct secret *s, bool overwrite, const struct progress *pr,
                         struct portable_counts *n, struct err *err)
 {
     struct portable_counts counted = { 0 };
-    struct persona_counts have;
     struct writer w = { .home = h,
                         .ps = &p->seal,
                         .rec = BUF_INIT(STREAM_RECORD_MAX),
@@ -216,15 +287,29 @@ int portable_export_for(struct home *h, const struct persona *p, int64_t account
                         .pr = pr,
                         .n = n ? n : &counted,
                         .err = err };
-    *w.n = (struct portable_counts){ 0 };
-    int rc = persona_counts(h, p, &have, err);
-    if (rc) return rc;
-    w.total = have.sources + have.pieces + 2 * have.chunks;
-    rc = stream_create(path, s, overwrite, &w.s, err);
-    if (!rc) rc = write_all(&w);
-    if (!rc) rc = stream_finish(w.s, err);
-    stream_free(w.s);
-    buf_free(&w.rec);
+    memcpy(w.uid, p->seal.uid, sizeof w.uid);
+    memcpy(w.key, p->seal.key, sizeof w.key);
+    return write_file(&w, p, path, s, overwrite);
+}
+
+int portable_export_masked(struct home *h, const struct persona *p, const char *path,
+                           const struct secret *s, bool overwrite, const struct progress *pr,
+                           struct portable_counts *n, struct err *err)
+{
+    struct portable_counts counted = { 0 };
+    struct writer w = { .home = h,
+                        .ps = &p->seal,
+                        .rec = BUF_INIT(STREAM_RECORD_MAX),
+                        .pr = pr,
+                        .n = n ? n : &counted,
+                        .mem = arena_new(0),
+                        .err = err };
+    randombytes_buf(w.uid, sizeof w.uid);
+    randombytes_buf(w.key, sizeof w.key);
+    int rc = w.mem ? mask_open(h, p, &w.mask, err) : err_nomem(err);
+    if (!rc) rc = write_file(&w, p, path, s, overwrite);
+    mask_close(w.mask);
+    arena_free(w.mem);
     return rc;
 }
 

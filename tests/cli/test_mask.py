@@ -124,6 +124,22 @@ def _():
     check("zelda" in sent(), "masked all the same")
 
 
+@test("an export is for others to have, unless it is said to be a backup")
+def _():
+    box, folder = persona(AWAY), Sandbox().dir
+    key, copy, whole = (os.path.join(folder, name) for name in ("file.key", "copy.likeness", "all.likeness"))
+    box.run("export", "Marit", copy, "--key-file", key).ok().has("pseudonyms", "--no-mask-others")
+    box.run("export", "Marit", whole, "--no-mask-others", "--key-file", key).ok().hasnt("pseudonyms")
+    box.run("export", "Marit", whole + "2", "--no-mask-others", "--mask-others", "--key-file", key).exits(2)
+    for path, masked in ((copy, True), (whole, False)):
+        other = Sandbox()
+        other.run("init").ok()
+        other.run("import", path, "--key-file", key, timeout=300).ok()
+        r = json.dumps(other.run("search", "harbour boats", "--json").ok().json()).lower()
+        check("boats" in r, "nothing is found in it")
+        same(any(word in r for word in OTHERS), not masked, path)
+
+
 @test("secrets in what is added are told, and left out")
 def _():
     box = persona(AWAY)

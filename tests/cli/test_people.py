@@ -107,7 +107,7 @@ def _():
     box.run("sources").ok().has("de 40 %")
     secret = box.file("pass", "correct horse battery staple")
     os.chmod(secret, 0o600)
-    box.run("export", "Marit", "out.likeness", "--passphrase-file", secret).ok()
+    box.run("export", "Marit", "out.likeness", "--no-mask-others", "--passphrase-file", secret).ok()
     box.run("import", "out.likeness", "--passphrase-file", secret, "--name", "Again", "--json").error("EXISTS", 1)
     box.run("forget", "Marit", "--yes").ok()
     box.run("import", "out.likeness", "--passphrase-file", secret).ok()
