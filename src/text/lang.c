@@ -42,7 +42,8 @@ static const struct tongue tongues[] = {
       "i didn't can't i've you're that's if at on by or as an out up all some than then "
       "them him her me do did does get got yes please thanks today tomorrow tonight before "
       "after because still next week always never again over into only well good right sure "
-      "maybe",
+      "maybe"
+      " without",
       "" },
     { "de",
       "der die das und ist nicht ich du er sie wir ihr es ein eine einen einem einer mit "
@@ -60,7 +61,8 @@ static const struct tongue tongues[] = {
       "aussi comme tout tous demain hier aujourd'hui quand pourquoi si au aux suis es "
       "sommes êtes sont ai as avons avez ont était leur moi toi lui merci oui non a avant "
       "après peu peux peut encore jamais toujours rien chez vers sous fais dit va vais vas "
-      "faut quelque notre votre nos vos",
+      "faut quelque notre votre nos vos"
+      " à devant derrière entre pendant depuis",
       "çœèêàùû" },
     { "es",
       "el la los las un una unos y es no que de en por para con sin pero como más muy ya yo "
@@ -68,7 +70,8 @@ static const struct tongue tongues[] = {
       "porque cuando donde si sí está estoy estás están son era fue ser hay tengo tiene "
       "tienes hoy mañana ayer también todo todos esto eso esta este del al gracias hola "
       "bien hasta desde sobre antes después nunca siempre nada algo aquí allí puedo puede "
-      "puedes tan mucho muchos entre otra otro vez les ese voy va vamos todavía",
+      "puedes tan mucho muchos entre otra otro vez les ese voy va vamos todavía"
+      " ha he has hemos mí ti vienes viene vengo tarde",
       "ñ¿¡" },
     { "it",
       "il lo la i gli le un uno una e è non che di da in con su per tra fra ma come più "
@@ -76,7 +79,8 @@ static const struct tongue tongues[] = {
       "dello dei delle al alla nel nella sul sono sei siamo era ho hai ha abbiamo hanno "
       "cosa quando dove chi perché anche oggi domani ieri sempre tutto tutti questo questa "
       "quello grazie ciao bene sì prima dopo mai niente qui lì posso puoi può vado va "
-      "andiamo ancora altro altra volta dal dalla ai quindi però",
+      "andiamo ancora altro altra volta dal dalla ai quindi però"
+      " alle agli allo dai dagli nello nei senza vieni viene vengo davanti",
       "òì" },
     { "pt",
       "o a os as um uma e é não que de do da dos das em no na nos nas por para com sem mas "
@@ -84,7 +88,8 @@ static const struct tongue tongues[] = {
       "quando onde quem porque também está estou são era foi ser tem tenho há hoje amanhã "
       "ontem tudo todos isso isto este esta ao à pelo pela até obrigado obrigada sim bem "
       "então antes depois nunca sempre nada aqui ali posso pode pra pro vou vai vamos ainda "
-      "outro outra vez lhes dele dela gente",
+      "outro outra vez lhes dele dela gente"
+      " vem vêm venho",
       "ãõ" },
     { "nl",
       "de het een en is niet ik jij je hij zij ze we wij jullie u van in op te dat die dit "
@@ -92,7 +97,8 @@ static const struct tongue tongues[] = {
       "waar wie waarom hoe heb hebt heeft hebben had ben bent zijn was waren wordt worden "
       "kan kunnen moet moeten mijn jouw haar ons onze mij hem heel erg vandaag morgen "
       "gisteren altijd er toch ja nee over zo nooit weer veel meer want omdat tot tegen "
-      "zonder door tussen alleen iets niets goed bedankt graag dus even misschien kun",
+      "zonder door tussen alleen iets niets goed bedankt graag dus even misschien kun"
+      " af jou hun nou",
       "" },
     { "sv",
       "och att det är en ett jag du han hon vi ni de den som inte på av för med till från "
@@ -152,7 +158,8 @@ static const struct tongue tongues[] = {
       "ők meg el ki be fel le volt voltam lesz vagyok vagy vannak nekem neked neki mikor "
       "hol miért hogyan mit most ma holnap tegnap mindig ezt azok minden kell lehet jó igen "
       "köszönöm szia után előtt között se sem aki ami ahol amikor nagy jól tudom tudod "
-      "ezért akkor vele hozzá nálatok nálunk itt ott így úgy fog vissza",
+      "ezért akkor vele hozzá nálatok nálunk itt ott így úgy fog vissza"
+      " nélkül nélkülem kicsit",
       "őűöüá" },
     { "ro",
       "și în nu că este e de la cu pe din pentru dar ce când unde cine cum mai foarte eu tu "
