@@ -222,6 +222,37 @@ static void people_are_listed(void **state)
     test_world_close(&x);
 }
 
+/* Days of a channel are one source, and who writes in them stands in a file that came last. */
+static void files_of_one_export(void **state)
+{
+    static const char day[] = "[{\"type\":\"message\",\"user\":\"U1\",\"text\":\"Day %d at the "
+                              "harbour\",\"ts\":\"16094592%02d.000100\"}]";
+    static const char users[] = "[{\"id\":\"U1\",\"team_id\":\"T1\",\"name\":\"a\",\"profile\":"
+                                "{\"real_name\":\"Ann Lee\"}}]";
+    struct test_world x;
+    char name[3][33], text[200], args[700];
+    test_world_open(&x, 1);
+    for (int i = 0; i < 2; i++) {
+        snprintf(text, sizeof text, day, i, i);
+        test_world_spool(&x, text, strlen(text), name[i]);
+    }
+    test_world_spool(&x, users, sizeof users - 1, name[2]);
+    snprintf(args, sizeof args,
+             "{\"me\":\"Ann Lee\",\"files\":[{\"spool\":\"%s\",\"name\":\"2021-01-01.json\"},"
+             "{\"spool\":\"%s\",\"name\":\"2021-01-02.json\"},{\"spool\":\"%s\",\"name\":"
+             "\"users.json\"}]}",
+             name[0], name[1], name[2]);
+    struct test_job j = test_world_do(&x, "ingest", x.t.persona->seal.uid, args);
+    check_int(j.state, JOB_DONE);
+    check_int(number(&j, "added"), 2);
+    check_int(number(&j, "voice"), 2);
+    check_int(number(&j, "failed"), 0);
+    json_decref(j.result);
+    check_int(counts(&x).sources, 1);
+    check_no_files(&x);
+    test_world_close(&x);
+}
+
 /* ---- others write while a file comes in ---- */
 
 struct crowd {
@@ -599,6 +630,7 @@ int main(void)
         cmocka_unit_test(files_come_in_once),
         cmocka_unit_test(a_bad_file_is_told_of),
         cmocka_unit_test(people_are_listed),
+        cmocka_unit_test(files_of_one_export),
         cmocka_unit_test(others_write_while_a_file_comes_in),
         cmocka_unit_test(a_cancelled_file_is_taken_back),
         cmocka_unit_test(deleting_twice_is_deleting_once),
