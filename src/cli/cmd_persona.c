@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "persona/ingest.h"
+#include "persona/tongues.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -283,6 +284,38 @@ static void show_style(const struct profile *pr)
     paragraph("Sentences", profile_structure, pr);
 }
 
+static int add_languages(void *ud, const struct row_source *r)
+{
+    struct tongue_count c[TONGUES_MAX];
+    json_t *all = ud, *body = json_loadb(r->body, r->body_n, 0, NULL);
+    size_t n = tongues_read(body, c);
+    for (size_t i = 0; i < n; i++) {
+        json_int_t had = json_integer_value(json_object_get(all, c[i].code));
+        json_object_set_new(all, c[i].code, json_integer(had + (json_int_t)c[i].pieces));
+    }
+    json_decref(body);
+    return 0;
+}
+
+/* Of all sources: {"languages": {"en": 120, ...}}, as one source has it. */
+static json_t *languages_of(struct cli *c)
+{
+    json_t *all = json_object();
+    store_source_each(c->home->store, &c->persona->seal, 0, add_languages, all, NULL);
+    return json_pack("{s:o}", "languages", all);
+}
+
+static void show_languages(struct cli *c)
+{
+    struct tongue_count t[TONGUES_MAX];
+    struct buf b = BUF_INIT(4096);
+    json_t *all = languages_of(c);
+    say_tongues(&b, t, tongues_read(all, t));
+    if (b.n) row("Languages", buf_str(&b));
+    buf_free(&b);
+    json_decref(all);
+}
+
 static void show_text(struct cli *c, const struct persona_counts *n, const struct profile *pr)
 {
     const struct persona *p = c->persona;
@@ -304,6 +337,7 @@ static void show_text(struct cli *c, const struct persona_counts *n, const struc
                ui_number(n->pieces - n->voice, k));
     row("Holds", buf_str(&b));
     row("Written", ui_span(n->from, n->to, span));
+    show_languages(c);
     show_topics(c);
     buf_clear(&b);
     if (pr->pieces) first_sentence(profile_style, pr, &b);
@@ -333,6 +367,10 @@ int cmd_show(struct cli *c, struct err *err)
         if (!store_doc_get(c->home->store, &c->persona->seal, "profile", &doc, NULL))
             profile = json_loadb(doc.p, doc.n, 0, NULL);
         json_object_set_new(j, "counts", json_counts(&n));
+        struct tongue_count t[TONGUES_MAX];
+        json_t *all = languages_of(c);
+        json_object_set_new(j, "languages", json_tongues(t, tongues_read(all, t)));
+        json_decref(all);
         json_object_set_new(j, "profile", profile ? profile : json_null());
         c->out = json_pack("{s:o}", "persona", j);
         buf_free(&doc);

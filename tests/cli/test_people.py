@@ -105,6 +105,8 @@ def _():
     same({w["language"]: w["pieces"] for w in box.run("sources", "--json").ok().json()["sources"][0]["languages"]},
          {w["language"]: w["pieces"] for w in want}, "a longer export adds to the counts")
     box.run("sources").ok().has("de 40 %")
+    box.run("show").ok().has("Languages", "de 40 %")
+    same(box.run("show", "--json").ok().json()["persona"]["languages"][-1], {"language": "", "pieces": 1})
     secret = box.file("pass", "correct horse battery staple")
     os.chmod(secret, 0o600)
     box.run("export", "Marit", "out.likeness", "--no-mask-others", "--passphrase-file", secret).ok()
