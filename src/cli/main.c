@@ -87,6 +87,7 @@ int main(int argc, char **argv)
     else if (rc) ui_error(err.msg);
     persona_close(c.persona);
     remote_close(c.remote);
+    service_close(c.service);
     home_close(c.home);
     json_decref(c.out);
     settings_free(&c);
