@@ -14,10 +14,10 @@ ifeq ($(SAN),)
   SANFLAGS :=
 else ifeq ($(SAN),address)
   B := build-address
-  SANFLAGS := -Db_sanitize=address,undefined -Db_lundef=false
+  SANFLAGS := -Db_sanitize=address,undefined -Db_lundef=false -Doptimization=1
 else
   B := build-$(SAN)
-  SANFLAGS := -Db_sanitize=$(SAN) -Db_lundef=false
+  SANFLAGS := -Db_sanitize=$(SAN) -Db_lundef=false -Doptimization=1
 endif
 
 .PHONY: all build demo test bench lint fuzz install uninstall help clean format
@@ -34,9 +34,9 @@ demo: build ## make a throw-away persona from examples/person and ask it three q
 
 test: ## all tests; the last line counts them (SAN=address, SAN=thread for sanitized runs)
 	@$(SETUP) build test
-	@test -f $(B)/build.ninja || meson setup $(B) --prefix=$(PREFIX) $(SANFLAGS) >$(B).log 2>&1 || (cat $(B).log; exit 1)
+	@test -f $(B)/build.ninja || CC_LD=lld meson setup $(B) --prefix=$(PREFIX) $(SANFLAGS) >$(B).log 2>&1 || (cat $(B).log; exit 1)
 	@meson configure $(B) -Dtests=true
-	@ninja -C $(B) --quiet
+	@ninja -C $(B) --quiet $$(python3 tools/runtests.py $(B) --targets)
 	@python3 tools/runtests.py $(B)
 
 bench: ## measure: prints a table, writes build/bench.json (BENCH="names" for some of them)
@@ -53,7 +53,7 @@ lint: ## formatting, static analysis, include arrows, file sizes
 
 fuzz: ## run every fuzzer for FUZZ_SECONDS
 	@$(SETUP) build test
-	@test -f build-fuzz/build.ninja || CC=clang-14 meson setup build-fuzz -Dfuzz=true -Dtests=false -Db_lundef=false -Db_sanitize=address,undefined >build-fuzz.log 2>&1 || (cat build-fuzz.log; exit 1)
+	@test -f build-fuzz/build.ninja || CC=clang-14 CC_LD=lld meson setup build-fuzz -Dfuzz=true -Dtests=false -Db_lundef=false -Db_sanitize=address,undefined >build-fuzz.log 2>&1 || (cat build-fuzz.log; exit 1)
 	@ninja -C build-fuzz --quiet
 	@tools/fuzz.sh build-fuzz $(FUZZ_SECONDS)
 

@@ -6,6 +6,7 @@ tests/*/test_*.py). As many run at a time as there are cores. Output of a test i
 fails or skips a case; then come the slowest, and the last line is "N passed, N failed, N skipped".
 
 usage: runtests.py BUILD [substring of test names ...]
+       runtests.py BUILD --targets      what ninja has to build for them
 """
 import concurrent.futures
 import json
@@ -21,9 +22,19 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LIMIT = 1500  # seconds for one test program
 LONG = ("persona_crash", "persona_sample", "cli/", "http/")  # begun first, so that no core waits for them
 # With ThreadSanitizer only what has threads is run: it looks for nothing else, and is the slowest.
-THREADED = ("base_threads", "kernels_mat", "kernels_attn", "model_engine", "model_encoder", "model_timeline",
-            "index_vectors", "index_graph", "store_service", "jobs_", "account_", "http", "net_", "persona_nearby",
-            "persona_pool", "persona_retrieve", "persona_work", "api", "cli/test_terminal")
+THREADED = ("base_threads", "kernels_mat", "model_engine", "index_vectors", "index_graph", "store_service", "jobs_",
+            "account_", "net_", "http_", "http/test_jobs", "http/test_personas", "http/test_tls", "persona_pool",
+            "persona_work", "media_media", "cli/test_terminal")
+
+
+def targets(build, kind):
+    """What has to be built for these tests: with ThreadSanitizer only what is run then."""
+    if kind != "thread":
+        return ["all"]
+    with open(os.path.join(build, "meson-info", "intro-targets.json"), encoding="utf-8") as f:
+        names = [os.path.relpath(t["filename"][0], os.path.abspath(build)) for t in json.load(f)
+                 if t["type"] in ("executable", "shared library")]
+    return [n for n in names if not n.startswith("test_") or n[5:].startswith(THREADED)]
 
 
 def find(build, only, kind):
@@ -101,6 +112,9 @@ def count(out, rc):
 def main():
     build, only = sys.argv[1], sys.argv[2:]
     kind = sanitized(build)
+    if only == ["--targets"]:
+        print(" ".join(targets(build, kind)))
+        return 0
     tests = find(build, only, kind)
     total = [0, 0, 0]
     took = []

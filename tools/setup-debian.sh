@@ -6,7 +6,7 @@ build="gcc libc6-dev make meson ninja-build pkg-config libsodium-dev libsqlite3-
   libgumbo-dev libgmime-3.0-dev libuchardet-dev libicu-dev libstemmer-dev libedit-dev libcurl4-openssl-dev
   libjose-dev libcrypt-dev libmicrohttpd-dev libwslay-dev
   libarchive-dev libxml2-dev libseccomp-dev zlib1g-dev scdoc"
-test="libcmocka-dev python3 openssl clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 cppcheck"
+test="lld libcmocka-dev python3 openssl clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 cppcheck"
 bench="g++ libfaiss-dev libhnswlib-dev"
 want=$build
 for what in "$@"; do
