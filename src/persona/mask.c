@@ -563,7 +563,7 @@ int mask_reveal_some(struct mask *m, struct buf *held, const char *s, size_t n, 
     }
     buf_add(out, held->p ? held->p + done : "", i - done);
     size_t rest = held->n - i;
-    if (rest) memmove(held->p, held->p + i, rest);
+    if (rest && held->p) memmove(held->p, held->p + i, rest);
     held->n = rest;
     return out->failed ? ERR_NOMEM : 0;
 }

@@ -175,17 +175,8 @@ static size_t number_first(const char *s, size_t n, size_t i)
 /* "Hafenstraße 12" */
 static size_t number_last(const char *s, size_t n, size_t i)
 {
-    static const char *const ends[] = { "stra\xc3\x9f"
-                                        "e",
-                                        "strasse",
-                                        "str",
-                                        "weg",
-                                        "gasse",
-                                        "platz",
-                                        "allee",
-                                        "ufer",
-                                        "damm",
-                                        NULL };
+    static const char *const ends[] = { "stra\303\237e", "strasse", "str",  "weg",  "gasse",
+                                        "platz",         "allee",   "ufer", "damm", NULL };
     size_t to = word_end(s, n, i);
     if (!large(s[i])) return i;
     for (const char *const *e = ends; *e; e++) {

@@ -30,9 +30,7 @@ static const struct name {
     { "passcode", SAID_PASSWORD },
     { "pwd", SAID_PASSWORD },
     { "mot de passe", SAID_PASSWORD },
-    { "contrase\xc3\xb1"
-      "a",
-      SAID_PASSWORD },
+    { "contrase\303\261a", SAID_PASSWORD },
     { "wachtwoord", SAID_PASSWORD },
     { "senha", SAID_PASSWORD },
     { "client_secret", SAID_PASSWORD },
@@ -222,13 +220,8 @@ static bool before_name(const struct scan *x, size_t i, struct secret_hit *h)
 {
     static const char *const is[] = { "is", "ist", "est", "es", NULL };
     static const char *const yours[] = { "your", "dein", "ihr", "votre", "ton", "tu", "su", NULL };
-    static const char *const codes[] = { "code",
-                                         "otp",
-                                         "passcode",
-                                         "c\xc3\xb3"
-                                         "digo",
-                                         "password",
-                                         NULL };
+    static const char *const codes[] = { "code",          "otp",      "passcode",
+                                         "c\303\263digo", "password", NULL };
     size_t end = digits_at(x, i, 4, 8), k;
     if (end == i) return false;
     size_t verb = spaces(x, end), whose = any_word(x, verb, is);
