@@ -486,6 +486,7 @@ static int note_literals(struct mask *m, const char *s, size_t n)
 
 int mask_text(struct mask *m, const char *s, size_t n, struct buf *out)
 {
+    if (!n) return 0;
     struct tokens t = tokens_of(s, n);
     size_t done = 0, to;
     int rc = note_literals(m, s, n);
@@ -548,7 +549,7 @@ int mask_reveal_some(struct mask *m, struct buf *held, const char *s, size_t n, 
                      struct buf *out)
 {
     size_t i = 0, done = 0;
-    if (buf_add(held, s, n)) return ERR_NOMEM;
+    if (n && buf_add(held, s, n)) return ERR_NOMEM;
     for (; i < held->n; i++) {
         bool cut;
         size_t k = pseudonym_at(held->p + i, held->n - i, &cut);

@@ -33,6 +33,7 @@ size_t mask_mail_at(const char *s, size_t n, size_t i)
         if (s[k] == '.' && k > from && (letter(at(s, n, k + 1)) || digit(at(s, n, k + 1)))) dot = k;
         else if (!letter(s[k]) && !digit(s[k]) && s[k] != '-') break;
     }
+    if (k - from >= DOMAIN_MAX) return i;
     return dot && letter(at(s, n, dot + 1)) && k - dot > 2 ? k : i;
 }
 
@@ -121,7 +122,7 @@ static size_t word_end(const char *s, size_t n, size_t i)
 {
     size_t k = i;
     while (k < n && k - i < WORD_MAX && (letter(s[k]) || s[k] == '\'' || s[k] == '-')) k++;
-    return k;
+    return k - i < WORD_MAX ? k : i;
 }
 
 static bool one_of(const char *s, size_t n, const char *const *list)
