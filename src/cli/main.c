@@ -10,6 +10,7 @@
 #include "base/threads.h"
 #include "kernels/kernels.h"
 #include "persona/remote.h"
+#include "store/service.h"
 
 #include <locale.h>
 #include <signal.h>

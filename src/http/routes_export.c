@@ -14,7 +14,9 @@ static int export(struct call *c, struct err *err)
 {
     char name[SPOOL_NAME + 1];
     world_spool_new(name);
-    json_t *args = json_pack("{s:s, s:s}", "spool", name, "passphrase", call_str(c, "passphrase"));
+    json_t *args =
+        json_pack("{s:s, s:s, s:b}", "spool", name, "passphrase", call_str(c, "passphrase"),
+                  "mask_others", call_bool(c, "mask_others", true));
     return job_accepted(c, "export", args, false, err);
 }
 
@@ -59,9 +61,15 @@ static int file(struct call *c, struct err *err)
     return 0;
 }
 
-static const struct field EXPORT[] = { { "passphrase", FIELD_TEXT, FIELD_REQUIRED, 8, 1024,
-                                         "opens the file; nobody can read it without", NULL, NULL },
-                                       FIELD_END };
+static const struct field EXPORT[] = {
+    { "passphrase", FIELD_TEXT, FIELD_REQUIRED, 8, 1024,
+      "opens the file; nobody can read it without", NULL, NULL },
+    { "mask_others", FIELD_BOOL, 0, 0, 0,
+      "true: other people become pseudonyms, and there is nothing in "
+      "it but texts; false, for a backup: all as it is",
+      NULL, NULL },
+    FIELD_END
+};
 
 const struct route routes_export[] = {
     { "POST", "/api/personas/{persona}/export", ACCESS_OWNER, ROUTE_AUDIT, .body = EXPORT,

@@ -427,6 +427,12 @@ static int run_forget(struct job_run *r, struct err *err)
 
 /* ---- export ---- */
 
+/* Others become pseudonyms unless it is said that they are to stay. */
+static bool masked(const struct work *k)
+{
+    return !json_is_false(json_object_get(k->args, "mask_others"));
+}
+
 static int write_export(struct work *k, const char *path)
 {
     const char *pass = arg(k, "passphrase");
@@ -438,7 +444,9 @@ static int write_export(struct work *k, const char *path)
     if (rc) return rc;
     rc = store_still(h->store, k->err);
     if (!rc) rc = persona_open_uid(h, k->uid, &p, k->err);
-    if (!rc)
+    if (!rc && masked(k))
+        rc = portable_export_masked(h, p, path, &s, true, k->run->progress, NULL, k->err);
+    else if (!rc)
         rc = portable_export_for(h, p, k->run->job->account, path, &s, true, k->run->progress, NULL,
                                  k->err);
     store_moves(h->store);
@@ -458,8 +466,8 @@ static int run_export(struct job_run *r, struct err *err)
     rc = world_spool(k.world, name, path, err);
     if (!rc) rc = write_export(&k, path);
     if (!rc)
-        rc = reply(&k,
-                   json_pack("{s:s, s:I}", "spool", name, "bytes", (json_int_t)io_file_size(path)));
+        rc = reply(&k, json_pack("{s:s, s:I, s:b}", "spool", name, "bytes",
+                                 (json_int_t)io_file_size(path), "masked", masked(&k)));
     json_t *pass = json_object_get(k.args, "passphrase");
     if (json_is_string(pass))
         sodium_memzero((char *)json_string_value(pass), json_string_length(pass));

@@ -10,7 +10,8 @@
  *     embed     {"embedder": NAME}                                     {"embedder"}
  *     delete    {"source": N}                                          {"pieces", "chunks", ...}
  *     forget    {}                                                     {}
- *     export    {"spool": NAME, "passphrase": sealed with the args}    {"spool": NAME, "bytes"}
+ *     export    {"spool": NAME, "passphrase": sealed with the args, "mask_others"?: true}
+ *                                                                      {"spool": NAME, "bytes", "masked"}
  *
  * NAME is a file of world.spool_dir: 32 hex digits. */
 #ifndef LK_PERSONA_WORK_H

@@ -521,6 +521,9 @@ def _():
             who.post(p + "/prompt", {"prompt": "Where do you live?"}).is_(200)
         ann.post(p + "/export", {"passphrase": "short"}).error(400)
         j = ann.job(ann.post(p + "/export", {"passphrase": "a long passphrase"}))
+        same(j["result"]["masked"], True, "masked")
+        for_others = ann.get(f"/api/jobs/{j['id']}/file").is_(200).body
+        j = ann.job(ann.post(p + "/export", {"passphrase": "a long passphrase", "mask_others": False}))
         r = ann.get(f"/api/jobs/{j['id']}/file").is_(200)
         same(len(r.body), j["result"]["bytes"])
         check(b"ferry" not in r.body and "passphrase" not in json.dumps(j), "sealed")
@@ -541,6 +544,11 @@ def _():
         out.ok()
         counts = json.loads(out.out)["counts"]
         same((counts["pieces"], counts["conversations"]), (pieces, 1), "without what others asked")
+        with open(path, "wb") as f:
+            f.write(for_others)
+        box.run("import", path, "--passphrase-file", word, "--name", "For others").ok()
+        found = box.run("search", "Anna", "-p", "For others").ok().out
+        check("Person " in found and "Whitlock" not in found, found[:600])
 
 
 # ---- many at once, and kill -9 ----
