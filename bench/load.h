@@ -34,8 +34,8 @@ struct load_result {
 int load_run(const struct load *l, struct load_result *out, struct err *err);
 
 int load_connect(int port, struct err *err); /* a socket, or a negative code */
-/* A request on a connection of its own; token, json: NULL for none. Returns the status; out gets the
- * body. */
+/* A request on a connection of its own; token, json: NULL for none. Returns the status; out gets
+ * the body. */
 int load_ask(int port, const char *method, const char *path, const char *token, const char *json,
              struct buf *out, struct err *err);
 /* The same request as bytes, for load.next. */

@@ -1,5 +1,5 @@
-/* `likeness serve` as its users have it: the program itself in a process of its own, over a home made
- * for the occasion, with one account that owns what is in it.
+/* `likeness serve` as its users have it: the program itself in a process of its own, over a home
+ * made for the occasion, with one account that owns what is in it.
  *
  *     struct serving s;
  *     serving_start(&s, true, err);        true: the account's persona has the diary

@@ -1,6 +1,6 @@
-/* What comes from the network and is taken apart by our own code: a path with its query, JSON against a
- * route's fields, a form, a media type. The first byte chooses; paths and forms go against every route
- * of the product's tables, since these differ in nothing but their fields. */
+/* What comes from the network and is taken apart by our own code: a path with its query, JSON
+ * against a route's fields, a form, a media type. The first byte chooses; paths and forms go
+ * against every route of the product's tables, since these differ in nothing but their fields. */
 #include "http/inside.h"
 
 #include <stdlib.h>

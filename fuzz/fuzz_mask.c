@@ -1,5 +1,5 @@
-/* Any text through a mask and back: valid UTF-8 in, valid UTF-8 out, of bounded length; what comes back
- * in pieces is what comes back at once. */
+/* Any text through a mask and back: valid UTF-8 in, valid UTF-8 out, of bounded length; what comes
+ * back in pieces is what comes back at once. */
 #include "base/str.h"
 #include "persona/mask.h"
 

@@ -1,5 +1,5 @@
-/* Multipart bodies from strangers. The first byte says how the rest is cut into pieces; it is parsed
- * whole and in pieces, and both must tell the same. With bit 7 the input's first line is the
+/* Multipart bodies from strangers. The first byte says how the rest is cut into pieces; it is
+ * parsed whole and in pieces, and both must tell the same. With bit 7 the input's first line is the
  * Content-Type. */
 #include "base/buf.h"
 #include "base/str.h"

@@ -1,5 +1,5 @@
-/* Any text through the search for secrets: out of valid UTF-8 comes valid UTF-8, not much longer, and
- * where nothing was found there is nothing. */
+/* Any text through the search for secrets: out of valid UTF-8 comes valid UTF-8, not much longer,
+ * and where nothing was found there is nothing. */
 #include "base/str.h"
 #include "text/secrets.h"
 

@@ -1,6 +1,6 @@
-/* Spools. Even first byte: the input is the file. Odd: the input is a list of changes (offset, byte,
- * whether the file ends there) to a good file of three blocks; a changed file must not read to its
- * end, and what is read until then must be what was written. */
+/* Spools. Even first byte: the input is the file. Odd: the input is a list of changes (offset,
+ * byte, whether the file ends there) to a good file of three blocks; a changed file must not read
+ * to its end, and what is read until then must be what was written. */
 #include "base/buf.h"
 #include "base/io.h"
 #include "vault/spool.h"

@@ -5,6 +5,8 @@ import sys
 
 LINES, COLUMNS = 700, 100
 bad = 0
+if not sys.argv[1:]:
+    sys.exit("sizes.py: name the files to look at")
 for path in sys.argv[1:]:
     with open(path, encoding="utf-8", newline="\n") as f:
         lines = f.read().split("\n")

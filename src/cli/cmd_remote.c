@@ -1,9 +1,9 @@
 /* likeness remote: a server that speaks the OpenAI API, for the voice `remote` and the embedders
  * `remote:MODEL`; and the opening of it for every other command.
  *
- * Its key is sealed in HOME/service.db, as the note "remote.key"; LIKENESS_REMOTE_KEY goes before it.
- * It is never taken from the command line, where every process of the machine could read it. When
- * text is about to go to another machine, the user is told, once for each run. */
+ * Its key is sealed in HOME/service.db, as the note "remote.key"; LIKENESS_REMOTE_KEY goes before
+ * it. It is never taken from the command line, where every process of the machine could read it.
+ * When text is about to go to another machine, the user is told, once for each run. */
 #include "cli/cli.h"
 
 #include "base/io.h"

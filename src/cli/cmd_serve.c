@@ -85,7 +85,8 @@ static void say_ready(const struct cli *c, const struct serve_opts *o, int port)
     notify("READY=1");
 }
 
-/* Blocks until SIGINT or SIGTERM. A third party's SIGHUP (a terminal that was closed) counts, too. */
+/* Blocks until SIGINT or SIGTERM. A third party's SIGHUP (a terminal that was closed) counts, too.
+ */
 static void wait_for_signal(const sigset_t *set)
 {
     int sig;

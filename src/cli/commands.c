@@ -380,7 +380,8 @@ const struct command commands[] = {
       "persona's key, so forgetting the persona here does not reach it. Options before the word "
       "export are about the home, those after it about the file. Unless --no-mask-others is said, "
       "other people are masked in it: it is for others to have, and no backup.",
-      o_export, 2, 2, NEEDS_WRITE, cmd_export, "likeness export Ann ann.likeness --no-mask-others" },
+      o_export, 2, 2, NEEDS_WRITE, cmd_export,
+      "likeness export Ann ann.likeness --no-mask-others" },
     { "import", "bring in a persona from such a file", "FILE", "All of it comes in, or nothing.",
       o_import, 1, 1, NEEDS_WRITE, cmd_import,
       "likeness import ann.likeness --name \"Ann (2024)\"" },

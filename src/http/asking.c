@@ -2,18 +2,18 @@
  * the turn is saved through the writer.
  *
  * What somebody with the right to chat, and no more, gets: the answer with its parts, and which of
- * them are the person's own words; not what it rests on (titles, dates, sentences around it, numbers
- * of sources), and no passages. In a quoting voice the answer is made of the person's sentences: who
- * shares a persona for chatting lets them be quoted, a sentence at a time and as an answer, and that
- * is what such a share says. It cannot list, search or page through them.
+ * them are the person's own words; not what it rests on (titles, dates, sentences around it,
+ * numbers of sources), and no passages. In a quoting voice the answer is made of the person's
+ * sentences: who shares a persona for chatting lets them be quoted, a sentence at a time and as an
+ * answer, and that is what such a share says. It cannot list, search or page through them.
  *
- * A conversation belongs to the account that began it; others who share the persona, its owner too, do
- * not read it (converse.h). A request's filters that name a source or a topic need the right to
+ * A conversation belongs to the account that began it; others who share the persona, its owner too,
+ * do not read it (converse.h). A request's filters that name a source or a topic need the right to
  * read, as they would tell what there is.
  *
  * A client that leaves is noticed where the voice speaks: stream and socket say so when they are
- * written to, a request for one reply is looked after now and then (call_gone). The voice then stops,
- * and with it the model's work. */
+ * written to, a request for one reply is looked after now and then (call_gone). The voice then
+ * stops, and with it the model's work. */
 #include "http/asking.h"
 
 #include "base/clock.h"

@@ -1,4 +1,5 @@
-/* One question to a persona, over whatever it came: the common way of /prompt, /chat and /api/prompt. */
+/* One question to a persona, over whatever it came: the common way of /prompt, /chat and
+ * /api/prompt. */
 #ifndef LK_HTTP_ASKING_H
 #define LK_HTTP_ASKING_H
 

@@ -1,6 +1,6 @@
-/* What comes from outside and has a form: JSON, forms, queries, each checked against the fields that
- * a route declares. The same declaration is printed in /openapi.json, so what is told and what is
- * done cannot differ.
+/* What comes from outside and has a form: JSON, forms, queries, each checked against the fields
+ * that a route declares. The same declaration is printed in /openapi.json, so what is told and what
+ * is done cannot differ.
  *
  * JSON is read with three fences of our own around jansson: broken UTF-8 is looked for first, since
  * the message can then say so; a pass over the bytes counts brackets outside of strings, so that

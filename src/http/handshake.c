@@ -1,13 +1,13 @@
-/* The opening handshake of a WebSocket (RFC 6455, section 4.2): what a client must have said, and the
- * answer that proves we understood it.
+/* The opening handshake of a WebSocket (RFC 6455, section 4.2): what a client must have said, and
+ * the answer that proves we understood it.
  *
- * The proof is SHA-1 of the client's key and a fixed word. It protects nothing, it only shows that the
- * answer does not come from a cache or a server that speaks something else, so SHA-1 (RFC 3174) does,
- * and stands here because the library we use for cryptography rightly has none.
+ * The proof is SHA-1 of the client's key and a fixed word. It protects nothing, it only shows that
+ * the answer does not come from a cache or a server that speaks something else, so SHA-1 (RFC 3174)
+ * does, and stands here because the library we use for cryptography rightly has none.
  *
  * A browser tells the origin of the page that opens the socket and lets any page do it, so a page
- * whose origin is neither this server nor one of the configured ones is refused (section 10.2). It has
- * no token either; this is the second lock. */
+ * whose origin is neither this server nor one of the configured ones is refused (section 10.2). It
+ * has no token either; this is the second lock. */
 #include "base/str.h"
 #include "http/inside.h"
 

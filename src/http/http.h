@@ -7,18 +7,19 @@
  *         const char *q = call_str(c, "prompt");
  *         ... persona/ ...
  *         c->out = json_pack(...);                   sent with route->status
- *         return 0;                                  or a code of err.h: status_of(code), and its words
+ *         return 0;                                  or a code of err.h, and its words
  *     }
  *     const struct route routes_persona[] = {
  *         { "POST", "/api/personas/{persona}/prompt", ACCESS_CHAT, ROUTE_AUDIT, .body = QUESTION,
- *           .status = 200, .run = ask, .name = "persona.prompt", .summary = "Ask a persona" }, ROUTE_END };
+ *           .status = 200, .run = ask, .name = "persona.prompt", .summary = "Ask a persona" },
+ *         ROUTE_END };
  *
- * The life of a request: the router finds the route (both with and without a trailing slash); limits;
- * who is it, and what may they do with {persona} (before any of the body is read; no right at all is
- * the same 404 as no such persona); the body is read up to body_max and checked against `body` and
- * `query`; the handler runs on a worker thread (ROUTE_QUICK: on the network's), replies, and the
- * request is counted, logged and, with ROUTE_AUDIT, written to the audit log. A handler does: parse,
- * call persona/, reply; no SQL, no threads. */
+ * The life of a request: the router finds the route (both with and without a trailing slash);
+ * limits; who is it, and what may they do with {persona} (before any of the body is read; no right
+ * at all is the same 404 as no such persona); the body is read up to body_max and checked against
+ * `body` and `query`; the handler runs on a worker thread (ROUTE_QUICK: on the network's), replies,
+ * and the request is counted, logged and, with ROUTE_AUDIT, written to the audit log. A handler
+ * does: parse, call persona/, reply; no SQL, no threads. */
 #ifndef LK_HTTP_HTTP_H
 #define LK_HTTP_HTTP_H
 
@@ -169,24 +170,26 @@ char *uid_hex(const uint8_t uid[VAULT_UID], char out[33]);
 bool uid_parse(const char *hex, uint8_t uid[VAULT_UID]); /* 32 hex digits */
 
 /* ---- server-sent events (stream.c) ---- */
-/* The reply becomes text/event-stream and its head is sent; call it once, from a handler that is not
- * ROUTE_QUICK. The stream ends when the handler returns (an error is sent as `event: error`), unless it
- * was kept. */
+/* The reply becomes text/event-stream and its head is sent; call it once, from a handler that is
+ * not ROUTE_QUICK. The stream ends when the handler returns (an error is sent as `event: error`),
+ * unless it was kept. */
 int call_events(struct call *c, struct stream **out, struct err *err);
-/* event NULL: data only. Waits while the client is slow. ERR_CANCEL: it has left, or is too slow. */
+/* event NULL: data only. Waits while the client is slow. ERR_CANCEL: it has left, or is too slow.
+ */
 int stream_send(struct stream *s, const char *event, const char *data, size_t n);
-/* The same, but never waits: a client whose buffer is full is let go. For callbacks of jobs_watch. */
+/* The same, but never waits: a client whose buffer is full is let go. For callbacks of jobs_watch.
+ */
 int stream_offer(struct stream *s, const char *event, const char *data, size_t n);
 bool stream_gone(struct stream *s); /* has the client left? */
-/* The stream outlives the handler, until stream_end. gone is called once, from a network thread, when
- * the client leaves first; it must not block; afterwards stream_end is still due. When stream_end has
- * returned, gone is not called any more and no call of it is under way. */
+/* The stream outlives the handler, until stream_end. gone is called once, from a network thread,
+ * when the client leaves first; it must not block; afterwards stream_end is still due. When
+ * stream_end has returned, gone is not called any more and no call of it is under way. */
 void stream_keep(struct stream *s, void (*gone)(void *ud), void *ud);
 void stream_end(struct stream *s);
 
 /* ---- WebSockets (socket.c, RFC 6455) ---- */
-/* Handlers of one socket run one at a time. The token comes as Authorization, or from browsers as the
- * subprotocol "bearer.TOKEN" beside "likeness". */
+/* Handlers of one socket run one at a time. The token comes as Authorization, or from browsers as
+ * the subprotocol "bearer.TOKEN" beside "likeness". */
 int socket_send(struct socket *s, const char *text, size_t n); /* ERR_CANCEL: it has left */
 bool socket_gone(struct socket *s);
 

@@ -1,5 +1,5 @@
-/* What the files of http/ share with each other and with nobody else: a request as the server sees it,
- * how it travels between threads, where its body goes, how workers get work.
+/* What the files of http/ share with each other and with nobody else: a request as the server sees
+ * it, how it travels between threads, where its body goes, how workers get work.
  *
  *   network thread                           worker                             network thread
  *   headers are here
@@ -12,9 +12,9 @@
  *   MHD is done with it: left(), then the reference of the network goes
  *
  * A request is counted: the network holds one reference from its headers until MHD says that it is
- * over, a worker one for each trip, a kept stream or socket one more. It is logged, counted and freed
- * with the last. `mhd` and `link` may be used by the network thread, and by a worker as long as the
- * connection is suspended, that is until request_answer.
+ * over, a worker one for each trip, a kept stream or socket one more. It is logged, counted and
+ * freed with the last. `mhd` and `link` may be used by the network thread, and by a worker as long
+ * as the connection is suspended, that is until request_answer.
  *
  * Locks: each module has one of its own and calls nobody else's while it holds it. */
 #ifndef LK_HTTP_INSIDE_H
@@ -35,8 +35,8 @@ enum {
 /* ---- where a body goes as it comes ---- */
 struct request;
 struct sink {
-    /* Worker, after call_admit, before the first byte: what is expected? May ask the store. An error
-     * is the reply. */
+    /* Worker, after call_admit, before the first byte: what is expected? May ask the store. An
+     * error is the reply. */
     int (*begin)(struct request *q, struct err *err);
     /* Network thread. After an error the rest of the body is read over. SINK_WORK: all of it was
      * taken, and now the connection is to be suspended until a worker has run `work`. */
@@ -89,8 +89,8 @@ struct request {
     void (*left)(void *ud);
     void *left_ud;
     struct stream *stream;     /* of call_events; the handler's thread's own */
-    atomic_bool over;     /* MHD is done with it */
-    atomic_bool answered; /* mhd and link are the network's again */
+    atomic_bool over;          /* MHD is done with it */
+    atomic_bool answered;      /* mhd and link are the network's again */
     const char *(*headers)[2]; /* of the request, copied into call.mem */
     size_t n_headers;
 };
@@ -120,8 +120,8 @@ const char *call_bearer(struct call *c);
 bool origin_allowed(const char *origins, const char *origin);
 /* Who is it, what may they do: fills who, level. token NULL: none was sent. */
 int call_admit(struct call *c, const char *token, struct err *err);
-/* Check c->body against the route, run the handler, write the audit log: 0 with c->out and c->status
- * set, or an error. Used for each message of a socket as well. */
+/* Check c->body against the route, run the handler, write the audit log: 0 with c->out and
+ * c->status set, or an error. Used for each message of a socket as well. */
 int call_perform(struct call *c, struct err *err);
 
 /* ---- connections (links.c) ---- */
@@ -139,8 +139,9 @@ void link_linger(struct link *k); /* the client is still sending what nobody wil
 bool link_gone(const struct link *k);
 
 /* ---- checks ---- */
-/* Is `doc` an object as `fields` say? texts: values are strings as in a form or a query, and are made
- * what the fields want, in place. loose: more fields are passed over. ERR_INVAL names the field. */
+/* Is `doc` an object as `fields` say? texts: values are strings as in a form or a query, and are
+ * made what the fields want, in place. loose: more fields are passed over. ERR_INVAL names the
+ * field. */
 int fields_check(const struct field *fields, json_t *doc, bool texts, bool loose, struct err *err);
 /* JSON of a request: UTF-8, no duplicates, not too deep, an object. */
 int json_read(const char *p, size_t n, json_t **out, struct err *err);
@@ -248,11 +249,11 @@ enum MHD_Result health_queue(struct server *s, int page, struct MHD_Connection *
 int streams_open(struct server *s, struct err *err);
 void streams_stop(struct server *s);
 void streams_close(struct server *s); /* after the daemon has ended */
-/* Worker, when q->stream is set and the handler has returned rc: an error is sent as an event, and the
- * stream ends unless it was kept. The reply was given already: no request_answer. */
+/* Worker, when q->stream is set and the handler has returned rc: an error is sent as an event, and
+ * the stream ends unless it was kept. The reply was given already: no request_answer. */
 void stream_over(struct request *q, int rc, const struct err *err);
-/* socket.c. An upgrade: the reply to a GET of a ROUTE_SOCKET route, after call_admit, on a worker. The
- * socket holds the request; messages are run by workers, each as a struct call of its own. */
+/* socket.c. An upgrade: the reply to a GET of a ROUTE_SOCKET route, after call_admit, on a worker.
+ * The socket holds the request; messages are run by workers, each as a struct call of its own. */
 int sockets_open(struct server *s, struct err *err);
 int socket_upgrade(struct request *q, struct MHD_Response **out, struct err *err);
 /* The token among the subprotocols; NULL: none. */

@@ -1,8 +1,8 @@
 /* Rate limits: token buckets (a request takes a token; tokens come back at `rate` a second, up to a
  * burst of two seconds' worth, at least ten).
  *
- * Three tables: by address, by address for logins, by account. A table has a fixed number of sets of
- * eight buckets; a key hashes to a set, and when the set is full the bucket that was left alone
+ * Three tables: by address, by address for logins, by account. A table has a fixed number of sets
+ * of eight buckets; a key hashes to a set, and when the set is full the bucket that was left alone
  * longest goes. A bucket left alone for two seconds is full anyway, so what is forgotten is worth
  * nothing, but under an attack from very many addresses at once; then memory stays as it is and the
  * limit of connections and of the queue holds. The hash is seeded, so that nobody can aim at

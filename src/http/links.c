@@ -3,17 +3,17 @@
  * libmicrohttpd closes a connection on which nothing moves for `idle_seconds`. That is no help
  * against somebody who sends a byte now and then, so each connection also has a moment until which
  * what is expected of it must be here: the head of a request, or bytes of a body at not less than
- * 32 KiB/s after the first half minute. The keeper looks at all of them once a second and shuts down
- * those whose time is up; libmicrohttpd then sees the end of the stream and closes as usual.
+ * 32 KiB/s after the first half minute. The keeper looks at all of them once a second and shuts
+ * down those whose time is up; libmicrohttpd then sees the end of the stream and closes as usual.
  *
  * A reply that is sent before the request was read to its end (a body that is too large, sent to
- * somebody who may not send one) would be lost: closing a socket with unread bytes resets it, and the
- * reset may overtake the reply. So a copy of such a descriptor is kept for two seconds and what comes
- * in is thrown away (RFC 9112, section 9.6).
+ * somebody who may not send one) would be lost: closing a socket with unread bytes resets it, and
+ * the reset may overtake the reply. So a copy of such a descriptor is kept for two seconds and what
+ * comes in is thrown away (RFC 9112, section 9.6).
  *
  * The list's lock is taken when a connection begins or ends and by the keeper; link_free is called
- * before the descriptor is closed, so the keeper never shuts down somebody else's. `until` is atomic.
- * The keeper also writes out the log, five times a second. */
+ * before the descriptor is closed, so the keeper never shuts down somebody else's. `until` is
+ * atomic. The keeper also writes out the log, five times a second. */
 #include "base/clock.h"
 #include "http/inside.h"
 

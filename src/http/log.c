@@ -1,15 +1,17 @@
 /* The log of requests, on stderr: a line for each when it is over.
  *
- * json: {"time":"2026-01-02T03:04:05.678Z","request":"9f...","method":"POST","route":"persona.prompt",
+ * json:
+ * {"time":"2026-01-02T03:04:05.678Z","request":"9f...","method":"POST","route":"persona.prompt",
  *        "status":200,"ms":12.3,"in":120,"out":810,"account":7}
  * text: the same for people. A line names the route, not the path, since paths hold ids; it has no
  * address, no query, nothing of a body. What went wrong in here (status 5xx) has "error": the
  * sentence, which names files and rows of ours, never somebody's text.
  *
- * Lines are gathered in memory and written five times a second by the keeper of connections, or when
- * there are many: a terminal or a pipe that is slow must not hold a request up. When it is very slow,
- * lines are left out, and a line says how many. Lock: `m` for the buffer; writing is done with a
- * second one, so that a slow stderr only holds the keeper. Health pages are not logged. */
+ * Lines are gathered in memory and written five times a second by the keeper of connections, or
+ * when there are many: a terminal or a pipe that is slow must not hold a request up. When it is
+ * very slow, lines are left out, and a line says how many. Lock: `m` for the buffer; writing is
+ * done with a second one, so that a slow stderr only holds the keeper. Health pages are not logged.
+ */
 #include "base/clock.h"
 #include "base/str.h"
 #include "http/inside.h"

@@ -1,10 +1,10 @@
 /* What /metrics says, in Prometheus's text format 0.0.4.
  *
- * Requests are counted by route and class of status, with a histogram of their duration: buckets that
- * double, from half a millisecond to two minutes. Counters are atomic and each thread has its own set
- * (threads beyond SHARDS share), so that two cores never write the same cache line for a request;
- * whoever asks adds them up. Pages whose reply is made before have no duration worth measuring and
- * are only counted. Nothing here names an account or a persona. */
+ * Requests are counted by route and class of status, with a histogram of their duration: buckets
+ * that double, from half a millisecond to two minutes. Counters are atomic and each thread has its
+ * own set (threads beyond SHARDS share), so that two cores never write the same cache line for a
+ * request; whoever asks adds them up. Pages whose reply is made before have no duration worth
+ * measuring and are only counted. Nothing here names an account or a persona. */
 #include "http/inside.h"
 #include "jobs/jobs.h"
 

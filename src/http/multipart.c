@@ -5,12 +5,12 @@
  * A boundary is looked for as CR LF "--" boundary. CR occurs in it once, at its front, so a failed
  * match never hides the beginning of another: what was matched is known to be data, and it is known
  * without having been kept, because it equals the front of the boundary. Hence no byte of a part is
- * ever stored here; only the headers of a part are, up to MULTIPART_HEAD. The body begins as if a CR
- * LF had come before it.
+ * ever stored here; only the headers of a part are, up to MULTIPART_HEAD. The body begins as if a
+ * CR LF had come before it.
  *
- * Strict where two readers could differ about what belongs to whom (bare LF, folded headers, a header
- * or parameter given twice, other transfer encodings, no last boundary), lenient about names: see
- * multipart_file_name. */
+ * Strict where two readers could differ about what belongs to whom (bare LF, folded headers, a
+ * header or parameter given twice, other transfer encodings, no last boundary), lenient about
+ * names: see multipart_file_name. */
 #include "http/multipart.h"
 
 #include "base/buf.h"
@@ -50,8 +50,8 @@ static struct span skip_space(struct span s)
     return s;
 }
 
-/* A backslash escapes a quote and itself; before anything else it is a backslash, as in the paths that
- * old browsers sent. */
+/* A backslash escapes a quote and itself; before anything else it is a backslash, as in the paths
+ * that old browsers sent. */
 static bool read_quoted(struct span *s, struct param *out)
 {
     for (s->p++, s->n--; s->n; s->p++, s->n--) {

@@ -43,8 +43,9 @@ int multipart_feed(struct multipart *m, const char *p, size_t n, struct err *err
 int multipart_finish(struct multipart *m, struct err *err);
 void multipart_free(struct multipart *m); /* accepts NULL */
 
-/* A name as a client gives it (n bytes, any encoding, perhaps with folders) as one that may be shown:
- * UTF-8, the part after the last slash or backslash, no control characters, at most size - 1 bytes.
+/* A name as a client gives it (n bytes, any encoding, perhaps with folders) as one that may be
+ * shown: UTF-8, the part after the last slash or backslash, no control characters, at most size - 1
+ * bytes.
  * "" when nothing is left, or "." or "..". */
 void multipart_file_name(const char *p, size_t n, char *out, size_t size);
 

@@ -1,5 +1,5 @@
-/* What the files of the OpenAI-compatible API share (routes_openai.c, openai_chat.c, openai_plain.c,
- * openai_embed.c); nobody else includes it. */
+/* What the files of the OpenAI-compatible API share (routes_openai.c, openai_chat.c,
+ * openai_plain.c, openai_embed.c); nobody else includes it. */
 #ifndef LK_HTTP_OPENAI_H
 #define LK_HTTP_OPENAI_H
 
@@ -11,8 +11,8 @@ struct openai_model {
     bool plain;             /* the language model; else the persona in c->persona, c->level */
     const char *as_written; /* what replies call it: as it was asked for */
 };
-/* c->persona and c->level are set for a persona that the caller may chat with. ERR_NOTFOUND: no such
- * model, or none of theirs; ERR_INVAL: a name that two of theirs have. */
+/* c->persona and c->level are set for a persona that the caller may chat with. ERR_NOTFOUND: no
+ * such model, or none of theirs; ERR_INVAL: a name that two of theirs have. */
 int openai_find(struct call *c, const char *name, struct openai_model *out, struct err *err);
 
 struct openai_message {

@@ -1,5 +1,5 @@
-/* Chat completions: reading the request, and the reply, whole or in chunks. A stream begins with the
- * first words, so that what fails before still has a status of its own. */
+/* Chat completions: reading the request, and the reply, whole or in chunks. A stream begins with
+ * the first words, so that what fails before still has a status of its own. */
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/str.h"

@@ -1,7 +1,7 @@
 /* Embeddings: of the table that comes with the program, of a persona's own embedder, of a model of
- * the shelf. The embedders that are no persona's are opened when they are first asked for, and stay:
- * few and large, and opening one takes longer than using it. Names are names of the shelf, never
- * paths. */
+ * the shelf. The embedders that are no persona's are opened when they are first asked for, and
+ * stay: few and large, and opening one takes longer than using it. Names are names of the shelf,
+ * never paths. */
 #include "base/arena.h"
 #include "base/str.h"
 #include "http/openai.h"

@@ -2,8 +2,8 @@
  *
  * Whatever the router and the checks use is told here from the same declaration: paths and their
  * parameters, fields of queries, bodies and replies with their bounds, rights, and the errors that
- * each of these can end in. Bounds of texts count bytes; maxLength counts characters, of which there
- * are never more.
+ * each of these can end in. Bounds of texts count bytes; maxLength counts characters, of which
+ * there are never more.
  *
  * A document is built with jansson; `failed` is set when memory runs out, and looked at once. */
 #include "base/str.h"

@@ -4,9 +4,9 @@
  * in here (a disk, memory, a sealed row that does not open) is told in general, with the request's
  * id; the sentence itself, which may name files of the machine, goes to the log.
  *
- * No reply may be read as something else than it is, framed, or kept by a cache (OWASP, HTTP Headers
- * Cheat Sheet). Other origins read replies only when they are configured; there are no cookies, so
- * a page of another origin has nothing to send that it does not know itself. */
+ * No reply may be read as something else than it is, framed, or kept by a cache (OWASP, HTTP
+ * Headers Cheat Sheet). Other origins read replies only when they are configured; there are no
+ * cookies, so a page of another origin has nothing to send that it does not know itself. */
 #include "base/str.h"
 #include "http/inside.h"
 

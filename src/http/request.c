@@ -1,21 +1,21 @@
 /* The life of a request on the network's threads: libmicrohttpd's callbacks, and the two errands a
  * request sends to a worker. inside.h draws the way.
  *
- * libmicrohttpd calls on_request when the head of a request is here, with each piece of its body, and
- * when all of it is here. After a connection was suspended and resumed the call that was under way is
- * made again; `phase` says what it was. A reply may only be queued in the first or the last of these
- * calls. After the first one it closes the connection, because the body is still to come; so a
- * request that is refused reads a small body over and replies in the last call, and only what is large
- * or waits for "100 Continue" is refused at once.
+ * libmicrohttpd calls on_request when the head of a request is here, with each piece of its body,
+ * and when all of it is here. After a connection was suspended and resumed the call that was under
+ * way is made again; `phase` says what it was. A reply may only be queued in the first or the last
+ * of these calls. After the first one it closes the connection, because the body is still to come;
+ * so a request that is refused reads a small body over and replies in the last call, and only what
+ * is large or waits for "100 Continue" is refused at once.
  *
  * Framing is checked once more: libmicrohttpd prefers Transfer-Encoding where Content-Length stands
- * beside it, which is what RFC 9112 (section 6.3) allows, but two servers that disagree here are how
- * requests are smuggled. Both together, one of them twice, or an encoding other than chunked: 400,
- * and the connection ends.
+ * beside it, which is what RFC 9112 (section 6.3) allows, but two servers that disagree here are
+ * how requests are smuggled. Both together, one of them twice, or an encoding other than chunked:
+ * 400, and the connection ends.
  *
- * Pages that are asked all the time (health) take a way of their own: no request is made, nothing is
- * allocated, the reply is one made before. *con is then the link with the page's number in its lowest
- * bits. */
+ * Pages that are asked all the time (health) take a way of their own: no request is made, nothing
+ * is allocated, the reply is one made before. *con is then the link with the page's number in its
+ * lowest bits. */
 #include "base/clock.h"
 #include "base/str.h"
 #include "http/inside.h"
@@ -109,8 +109,8 @@ static void name_request(struct request *q)
                  (unsigned long long)hash64(&serial, sizeof serial, q->server->seed));
 }
 
-/* What the proxy next to us says: the last address of the last header. A copy: the connection may be
- * gone when the request is written to the log. */
+/* What the proxy next to us says: the last address of the last header. A copy: the connection may
+ * be gone when the request is written to the log. */
 static const char *client_address(struct request *q)
 {
     const char *via = NULL;
@@ -359,8 +359,8 @@ static void run_work(struct work *w)
     atomic_fetch_sub(&s->errands, 1);
 }
 
-/* The connection is suspended first: the worker may be done before workers_put returns. A server that
- * closes takes no more errands; it waits for those that were counted before it said so. */
+/* The connection is suspended first: the worker may be done before workers_put returns. A server
+ * that closes takes no more errands; it waits for those that were counted before it said so. */
 static enum MHD_Result send_errand(struct request *q, void (*run)(struct work *w), bool must)
 {
     struct server *s = q->server;

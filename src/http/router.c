@@ -7,10 +7,10 @@
  * refused at start. At a node hang the routes for each method.
  *
  * A path is taken apart as it came and each segment decoded by itself, so that an escaped slash can
- * never make a second segment: %2F and %5C, %00, control characters, "." and "..", broken escapes and
- * broken UTF-8 are refused (RFC 3986, section 6.2.2, says what equals what; a path that could be
- * taken for another by somebody in between is not worth serving). One trailing slash is passed over,
- * empty segments are no path of ours. HEAD is GET. */
+ * never make a second segment: %2F and %5C, %00, control characters, "." and "..", broken escapes
+ * and broken UTF-8 are refused (RFC 3986, section 6.2.2, says what equals what; a path that could
+ * be taken for another by somebody in between is not worth serving). One trailing slash is passed
+ * over, empty segments are no path of ours. HEAD is GET. */
 #include "base/str.h"
 #include "http/inside.h"
 

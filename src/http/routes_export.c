@@ -1,5 +1,6 @@
-/* Routes of a persona as a file: a job writes it under a passphrase of its own, whoever asked fetches it
- * within a day. The file is sealed as it stands (vault/stream.h), so it is sent as it stands. */
+/* Routes of a persona as a file: a job writes it under a passphrase of its own, whoever asked
+ * fetches it within a day. The file is sealed as it stands (vault/stream.h), so it is sent as it
+ * stands. */
 #include "http/shown.h"
 
 #include "persona/work.h"

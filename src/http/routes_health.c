@@ -2,8 +2,8 @@
  *
  * /healthz and /readyz are asked by whoever keeps the server running, many times a second if they
  * like: their replies are made once, when the server starts, and sent from the network's threads
- * without making a request of them (request.c). For the rare request to them that is not plain there
- * is a handler as well. */
+ * without making a request of them (request.c). For the rare request to them that is not plain
+ * there is a handler as well. */
 #include "http/inside.h"
 #include "model/engine.h"
 #include "persona/native.h"

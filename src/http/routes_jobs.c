@@ -1,13 +1,14 @@
 /* Routes of jobs: list, look, cancel, follow.
  *
- * An account sees the jobs it asked for, and a program's key those of its personas; any other is the
- * same 404 as none. To follow is a stream of server-sent events that no thread waits for: the queue's
- * own thread offers each change to it (jobs_watch), and a client that cannot keep up is let go.
+ * An account sees the jobs it asked for, and a program's key those of its personas; any other is
+ * the same 404 as none. To follow is a stream of server-sent events that no thread waits for: the
+ * queue's own thread offers each change to it (jobs_watch), and a client that cannot keep up is let
+ * go.
  *
  * A follower is owned by its watch: whoever is the first to end it (the client leaves, the job is
- * over, the queue closes) ends the watch, and `over`, which comes once and last, ends the stream and
- * frees the rest. stream_keep comes before jobs_watch_begin, after which the handler touches none of
- * it. Only the queue's thread uses `list`, so it needs no lock. */
+ * over, the queue closes) ends the watch, and `over`, which comes once and last, ends the stream
+ * and frees the rest. stream_keep comes before jobs_watch_begin, after which the handler touches
+ * none of it. Only the queue's thread uses `list`, so it needs no lock. */
 #include "http/http.h"
 #include "jobs/jobs.h"
 

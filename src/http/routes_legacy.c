@@ -1,9 +1,9 @@
 /* The routes of earlier systems, exactly as their clients know them: POST and GET /api/, POST
- * /api/prompt/. They are about one persona, the account's default one, which is made when it is first
- * needed. Fields that are not known are passed over, as they were.
+ * /api/prompt/. They are about one persona, the account's default one, which is made when it is
+ * first needed. Fields that are not known are passed over, as they were.
  *
- * `user_id` is sent by such clients to say whose texts they mean. It may name the caller, by number or
- * by uid; anybody else is refused with the same words, whether or not there is such a user. */
+ * `user_id` is sent by such clients to say whose texts they mean. It may name the caller, by number
+ * or by uid; anybody else is refused with the same words, whether or not there is such a user. */
 #include "http/asking.h"
 
 #include "base/clock.h"

@@ -1,7 +1,8 @@
-/* Routes of personas: which there are, who they are, what was agreed, what their texts are about, who
- * looked at them.
+/* Routes of personas: which there are, who they are, what was agreed, what their texts are about,
+ * who looked at them.
  *
- * A persona that somebody may only chat with has a name and a kind, and nothing else is told of it. */
+ * A persona that somebody may only chat with has a name and a kind, and nothing else is told of it.
+ */
 #include "http/shown.h"
 
 #include "base/clock.h"

@@ -1,5 +1,5 @@
-/* Routes that ask a persona: a prompt and its answer, a chat over a WebSocket, the conversations that
- * came of them. What a share for chatting gets to see stands in asking.c. */
+/* Routes that ask a persona: a prompt and its answer, a chat over a WebSocket, the conversations
+ * that came of them. What a share for chatting gets to see stands in asking.c. */
 #include "http/asking.h"
 
 #include "base/clock.h"
@@ -169,13 +169,13 @@ static int talk_delete(struct call *c, struct err *err)
 
 /* ---- the table ---- */
 
-#define ASK_FIELDS                                                                                     \
-    { "prompt", FIELD_TEXT, FIELD_REQUIRED, 1, 16384, "what to ask", NULL, NULL },                     \
-        { "conversation", FIELD_INT, 0, 0, 9007199254740991.0, "to go on with; 0: a new one",          \
-          NULL,           NULL },                                                                      \
-        { "voice", FIELD_WORD, 0, 0, 0, "how to answer; the server's", NULL, "quote native remote" },  \
-        { "strict", FIELD_BOOL, 0, 0, 0, "leave out sentences that no passage supports", NULL, NULL }, \
-        { "save", FIELD_BOOL, 0, 0, 0, "keep it as a conversation; true", NULL, NULL },                \
+#define ASK_FIELDS                                                                                 \
+    { "prompt", FIELD_TEXT, FIELD_REQUIRED, 1, 16384, "what to ask", NULL, NULL },                 \
+        { "conversation", FIELD_INT, 0, 0, 9007199254740991.0, "to go on with; 0: a new one",      \
+          NULL,           NULL },                                                                  \
+        { "voice", FIELD_WORD, 0, 0, 0, "how to answer", NULL, "quote native remote" },            \
+        { "strict", FIELD_BOOL, 0, 0, 0, "leave out what no passage supports", NULL, NULL },       \
+        { "save", FIELD_BOOL, 0, 0, 0, "keep it as a conversation; true", NULL, NULL },            \
         QUERY_FIELDS
 static const struct field PROMPT[] = {
     ASK_FIELDS, { "stream", FIELD_BOOL, 0, 0, 0, "as server-sent events", NULL, NULL }, FIELD_END

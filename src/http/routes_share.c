@@ -3,10 +3,10 @@
  * Whether an address has an account here is nobody's business, so the reply to sharing is the same
  * either way, and so is the list: it says what the owner entered (kept as one sealed note of the
  * service), not whom it reached. If the address has an account, the right is there at once; if not,
- * nothing else happens, and when that person has registered the owner shares once more, which the reply
- * says. (A promise that comes into force by registering would be a right for whoever first registers
- * an address that nobody has confirmed.) What is not hidden: somebody who uses a persona is in its
- * audit log, and how long a write to disk takes, though one is made in either case.
+ * nothing else happens, and when that person has registered the owner shares once more, which the
+ * reply says. (A promise that comes into force by registering would be a right for whoever first
+ * registers an address that nobody has confirmed.) What is not hidden: somebody who uses a persona
+ * is in its audit log, and how long a write to disk takes, though one is made in either case.
  *
  * A lock makes two changes of such a list one after the other; it is held for a read and a write of
  * the service's database. */

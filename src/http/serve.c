@@ -58,7 +58,8 @@ int serve_start(struct home *h, const struct serve_opts *o, struct serve **out, 
     if (!rc) rc = pool_open(h, &o->pool, &w->pool, err);
     if (!rc) rc = accounts_open(w->service, &o->accounts, &s->accounts, err);
     if (!rc) rc = work_tidy(w, err);
-    /* The home's write lock is ours, so nobody is at any job. If this fails their leases run out. */
+    /* The home's write lock is ours, so nobody is at any job. If this fails their leases run out.
+     */
     if (!rc) service_jobs_recover(w->service, NULL);
     if (!rc)
         rc = jobs_open(w->service, work_kinds, w, o->job_workers ? o->job_workers : 1, &w->jobs,

@@ -1,18 +1,19 @@
-/* The server: settings made whole, the socket, libmicrohttpd, and the order of starting and stopping.
+/* The server: settings made whole, the socket, libmicrohttpd, and the order of starting and
+ * stopping.
  *
  * libmicrohttpd runs `threads` threads with epoll; they never wait for anything but the network
- * (request.c). The listening socket is ours, because then a busy port or a strange address is told in
- * words. Its log is only listened to while it starts, for the same reason; afterwards its sentences
- * are about single connections and hold paths.
+ * (request.c). The listening socket is ours, because then a busy port or a strange address is told
+ * in words. Its log is only listened to while it starts, for the same reason; afterwards its
+ * sentences are about single connections and hold paths.
  *
  * Plain HTTP goes to loopback only, unless told otherwise: tokens travel in these requests.
  *
- * Stopping, in order: new connections are refused and /readyz says so; handlers under way have their
- * seconds; then `closing` makes everything that asks call_gone, stream_gone or socket_gone stop, kept
- * streams and sockets are let go, and what handlers are left is waited for, however long: a thread
- * cannot be taken out of a transaction. Replies get a moment to be sent. Only when no connection is
- * suspended any more may libmicrohttpd be stopped. An errand is counted before it is looked whether
- * the server closes, and the other way round here, so none is missed. */
+ * Stopping, in order: new connections are refused and /readyz says so; handlers under way have
+ * their seconds; then `closing` makes everything that asks call_gone, stream_gone or socket_gone
+ * stop, kept streams and sockets are let go, and what handlers are left is waited for, however
+ * long: a thread cannot be taken out of a transaction. Replies get a moment to be sent. Only when
+ * no connection is suspended any more may libmicrohttpd be stopped. An errand is counted before it
+ * is looked whether the server closes, and the other way round here, so none is missed. */
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/str.h"

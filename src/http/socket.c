@@ -2,19 +2,19 @@
  * thread waits for all of them.
  *
  * Each text message is JSON and becomes a request of its own (request_again): who sends it is asked
- * again, so a token that ran out or was revoked ends the socket; it is checked, limited, run, logged
- * and counted as any request. Messages of one socket are run one after the other, by whatever worker
- * is free; while WAITING of them wait, nothing more is read and TCP holds the client back. What a
- * handler sends leaves at once, from its own thread; when the client takes less than it gets, the
- * handler waits, and after SLOW_S in which nothing moved the socket is closed.
+ * again, so a token that ran out or was revoked ends the socket; it is checked, limited, run,
+ * logged and counted as any request. Messages of one socket are run one after the other, by
+ * whatever worker is free; while WAITING of them wait, nothing more is read and TCP holds the
+ * client back. What a handler sends leaves at once, from its own thread; when the client takes less
+ * than it gets, the handler waits, and after SLOW_S in which nothing moved the socket is closed.
  *
  * Locks: a socket's lock covers its fields and wslay's state, whose callbacks run with it held and
- * only copy bytes. The lock of the table covers the list and is taken before a socket's. libmicrohttpd
- * is called with neither: it calls socket_over with a lock of its own held.
+ * only copy bytes. The lock of the table covers the list and is taken before a socket's.
+ * libmicrohttpd is called with neither: it calls socket_over with a lock of its own held.
  *
- * Only the thread here takes sockets off the list and hands the descriptor back, so what epoll reports
- * is never about a socket that is gone. References: one of the connection, one of the list, one of the
- * errand under way. */
+ * Only the thread here takes sockets off the list and hands the descriptor back, so what epoll
+ * reports is never about a socket that is gone. References: one of the connection, one of the list,
+ * one of the errand under way. */
 #include "base/clock.h"
 #include "http/inside.h"
 
@@ -183,8 +183,8 @@ static bool is_over(const struct socket *s)
            wslay_event_get_close_received(s->ws) || atomic_load(&s->q->server->closing);
 }
 
-/* With the lock held. An errand is counted before the server's closing is looked at: whoever closes it
- * waits for those that were counted. */
+/* With the lock held. An errand is counted before the server's closing is looked at: whoever closes
+ * it waits for those that were counted. */
 static void start_errand(struct socket *s)
 {
     struct server *server = s->q->server;
@@ -199,9 +199,10 @@ static void start_errand(struct socket *s)
     workers_must(server->workers, LANE_CALLS, &s->work);
 }
 
-/* With the lock held: our goodbye has gone out. Closing a connection with bytes unread resets it, and the
- * reset may overtake the goodbye; so what the client had under way is read over for a while. With TLS the
- * descriptor is one of a pair, and libmicrohttpd drops what it has not forwarded when half of it closes. */
+/* With the lock held: our goodbye has gone out. Closing a connection with bytes unread resets it,
+ * and the reset may overtake the goodbye; so what the client had under way is read over for a
+ * while. With TLS the descriptor is one of a pair, and libmicrohttpd drops what it has not
+ * forwarded when half of it closes. */
 static void drain(struct socket *s)
 {
     char waste[4096];
@@ -219,7 +220,8 @@ static void drain(struct socket *s)
 static void pump(struct socket *s)
 {
     if (s->fd < 0) return;
-    /* An error that is not the connection's is a client's that breaks the rules: wslay says goodbye. */
+    /* An error that is not the connection's is a client's that breaks the rules: wslay says
+     * goodbye. */
     if (!s->failed && wslay_event_want_read(s->ws)) wslay_event_recv(s->ws);
     if (!s->failed && wslay_event_want_write(s->ws)) {
         if (wslay_event_send(s->ws)) s->failed = true;
@@ -361,9 +363,9 @@ static void look_after(struct socket *s, double now)
     }
 }
 
-/* Goes through all of them: those that are over leave the list. tick: a second has gone by; bye: the
- * server stops; cut: and has waited long enough for their goodbyes. Only this thread takes any off, so
- * `next` stays good while the lock is let go. */
+/* Goes through all of them: those that are over leave the list. tick: a second has gone by; bye:
+ * the server stops; cut: and has waited long enough for their goodbyes. Only this thread takes any
+ * off, so `next` stays good while the lock is let go. */
 static void sweep(struct sockets *all, bool tick, bool bye, bool cut)
 {
     double now = clock_mono();

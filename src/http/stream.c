@@ -1,11 +1,12 @@
 /* Server-sent events (HTML, "Server-sent events"): a reply that goes on for as long as somebody has
  * something to say.
  *
- * Two sides share a buffer of 64 KiB. The producer, a worker or a watcher of jobs, adds events to it;
- * the network thread takes bytes out of it when libmicrohttpd asks for more (take_bytes). When there
- * is nothing to take, the connection is suspended, and whoever adds something resumes it: no thread
- * waits for a stream that is quiet, and a quiet stream is a connection, a request and this struct. A
- * producer that is faster than the client waits (stream_send) or lets the client go (stream_offer).
+ * Two sides share a buffer of 64 KiB. The producer, a worker or a watcher of jobs, adds events to
+ * it; the network thread takes bytes out of it when libmicrohttpd asks for more (take_bytes). When
+ * there is nothing to take, the connection is suspended, and whoever adds something resumes it: no
+ * thread waits for a stream that is quiet, and a quiet stream is a connection, a request and this
+ * struct. A producer that is faster than the client waits (stream_send) or lets the client go
+ * (stream_offer).
  *
  * That a client has left is seen in two ways. One thread has the descriptors of all streams in an
  * epoll set that reports only their end; it is told at once by a client that closes its side. A
@@ -14,15 +15,15 @@
  * comment the stream's token is looked at again: one that has expired or was revoked meanwhile ends
  * the stream.
  *
- * Locks: a stream's lock covers its fields, and libmicrohttpd's own is taken with it held, to suspend
- * and to resume; so libmicrohttpd must not call us with its lock held, and does not here. A connection
- * is resumed only by who cleared `suspended` under the lock: once for each time that it was suspended.
- * A suspended connection is not closed, so q->mhd is good as long as `suspended` is true, and the
- * descriptor until forget_reply. The lock of the table is taken before a stream's. Nobody is called
- * back with a lock held.
+ * Locks: a stream's lock covers its fields, and libmicrohttpd's own is taken with it held, to
+ * suspend and to resume; so libmicrohttpd must not call us with its lock held, and does not here. A
+ * connection is resumed only by who cleared `suspended` under the lock: once for each time that it
+ * was suspended. A suspended connection is not closed, so q->mhd is good as long as `suspended` is
+ * true, and the descriptor until forget_reply. The lock of the table is taken before a stream's.
+ * Nobody is called back with a lock held.
  *
- * References: one of the producer, until stream_end; one of the request, until its handler returned;
- * one of the reply, until libmicrohttpd frees it. */
+ * References: one of the producer, until stream_end; one of the request, until its handler
+ * returned; one of the reply, until libmicrohttpd frees it. */
 #include "base/clock.h"
 #include "base/str.h"
 #include "http/inside.h"
@@ -187,8 +188,8 @@ static void tell_gone(struct stream *s)
     pthread_mutex_unlock(&s->m);
 }
 
-/* The reply may never have been queued: the client left first. It is not the request's any more then,
- * because the request is held by the stream, and the stream by the reply. */
+/* The reply may never have been queued: the client left first. It is not the request's any more
+ * then, because the request is held by the stream, and the stream by the reply. */
 static void connection_over(void *ud)
 {
     struct request *q = ud;
@@ -438,7 +439,8 @@ static struct stream *stream_new(struct request *q)
     return s;
 }
 
-/* The comment makes the head go out at once, also through proxies that wait for something to send. */
+/* The comment makes the head go out at once, also through proxies that wait for something to send.
+ */
 int call_events(struct call *c, struct stream **out, struct err *err)
 {
     struct request *q = request_of(c);
@@ -485,8 +487,8 @@ static int format(struct buf *b, const char *event, const char *data, size_t n)
     return b->failed;
 }
 
-/* With the lock held: room for n bytes, or the client is gone, at the latest after SLOW_S in which it
- * took nothing. One event of any size fits into an empty buffer. */
+/* With the lock held: room for n bytes, or the client is gone, at the latest after SLOW_S in which
+ * it took nothing. One event of any size fits into an empty buffer. */
 static void wait_for_room(struct stream *s, size_t n)
 {
     double moved = clock_mono();

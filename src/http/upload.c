@@ -1,19 +1,20 @@
 /* Uploads: a body of any size goes through here into the spool, sealed, and never into memory.
  *
- * The network thread only copies what came into a buffer of 128 KiB (upload_take); when that is full
- * the connection is suspended and a worker parses, seals and writes it (upload_work). So a slow disk
- * holds up the one client that writes to it, and TCP tells that client to wait. Fields that are no
- * files become strings of call.body; all of them together have the route's body_max.
+ * The network thread only copies what came into a buffer of 128 KiB (upload_take); when that is
+ * full the connection is suspended and a worker parses, seals and writes it (upload_work). So a
+ * slow disk holds up the one client that writes to it, and TCP tells that client to wait. Fields
+ * that are no files become strings of call.body; all of them together have the route's body_max.
  *
  * A file's name in the spool is 32 hex digits. The first eight are made from the account with the
- * spool's key, and tell nobody else anything; the rest is random. So what an account has waiting there
- * can be counted by looking, whoever put it there and whoever took it away, also while it is still
- * being written (NAME.tmp-XXXXXX). That is done before the body is read, when Content-Length already
- * says that it is too much, and again every 16 MiB, so several uploads at once go little over the
- * quota.
+ * spool's key, and tell nobody else anything; the rest is random. So what an account has waiting
+ * there can be counted by looking, whoever put it there and whoever took it away, also while it is
+ * still being written (NAME.tmp-XXXXXX). That is done before the body is read, when Content-Length
+ * already says that it is too much, and again every 16 MiB, so several uploads at once go little
+ * over the quota.
  *
- * What the handler does not take, and all of an upload that ended early, is removed: upload_drop. Not
- * in multipart form, a body is one file, called by ?name=: for `curl --data-binary` and programs.
+ * What the handler does not take, and all of an upload that ended early, is removed: upload_drop.
+ * Not in multipart form, a body is one file, called by ?name=: for `curl --data-binary` and
+ * programs.
  *
  * A request's upload is used by one thread at a time, by turns (inside.h); there is no lock. */
 #include "base/io.h"

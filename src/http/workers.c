@@ -1,12 +1,13 @@
 /* The workers: threads that may wait, so that those of the network never do.
  *
  * Two lanes, each with a queue of its own. Logins are slow on purpose (a password hash takes 64 MiB
- * and some 60 ms, one at a time): two hundred of them at once fill their own lane and nobody else's.
+ * and some 60 ms, one at a time): two hundred of them at once fill their own lane and nobody
+ * else's.
  *
  * `base` errands run at a time. One that turns out to be long, an answer that is streamed while a
- * model makes it, says so (workers_long) and no longer counts; a thread that was idle, or a new one,
- * takes its place. At most EXTRA threads are added; beyond that long errands are in the way of others
- * and the queue grows, up to its limit, where callers get ERR_BUSY and clients 503.
+ * model makes it, says so (workers_long) and no longer counts; a thread that was idle, or a new
+ * one, takes its place. At most EXTRA threads are added; beyond that long errands are in the way of
+ * others and the queue grows, up to its limit, where callers get ERR_BUSY and clients 503.
  *
  * Threads are kept once they are made. The lane's lock is held for a few instructions only and
  * nothing is called with it held but pthread_create. */

@@ -267,8 +267,9 @@ static void swap(struct cand *a, struct cand *b)
     *b = t;
 }
 
-/* Quickselect (Hoare): afterwards c[0..k) are the k best of c[0..n), c[k-1] the least of them. Which
- * side of the pivot a candidate is on cannot be foreseen, so both are moved without a branch. */
+/* Quickselect (Hoare): afterwards c[0..k) are the k best of c[0..n), c[k-1] the least of them.
+ * Which side of the pivot a candidate is on cannot be foreseen, so both are moved without a branch.
+ */
 static void select_best(const struct vectors *ix, struct cand *c, size_t n, size_t k)
 {
     uint32_t seed = 2463534242u;

@@ -11,8 +11,8 @@
  * Semantics: at least once. A job is leased to a worker for LEASE seconds; progress renews it; when
  * the process dies the lease runs out and another worker takes the job up (attempts counts). A kind
  * must therefore be able to run twice: what it does is keyed by the job or is known again. Errors
- * that may pass (ERR_BUSY, ERR_IO, ERR_FULL, ERR_NOMEM) are retried after 2, 8, 32, ... seconds until
- * `attempts`; all others fail at once. Ended jobs can be looked at for 30 days. */
+ * that may pass (ERR_BUSY, ERR_IO, ERR_FULL, ERR_NOMEM) are retried after 2, 8, 32, ... seconds
+ * until `attempts`; all others fail at once. Ended jobs can be looked at for 30 days. */
 #ifndef LK_JOBS_JOBS_H
 #define LK_JOBS_JOBS_H
 
@@ -33,16 +33,17 @@ struct job_kind {
     const char *help; /* "brings a file in" */
     int (*run)(struct job_run *r, struct err *err);
     /* After the last attempt, however it ended: remove what the job had kept. NULL: nothing. Called
-     * at least once, from a thread of jobs, in a process with workers: when this one dies just then,
-     * or has none, the next one does it. */
+     * at least once, from a thread of jobs, in a process with workers: when this one dies just
+     * then, or has none, the next one does it. */
     void (*over)(void *world, const struct row_job *job, enum job_state state);
     int attempts; /* 0: 1 */
     int priority;
 };
 
 struct jobs;
-/* *out is set before the first job runs. workers 0: only submits and watches (a command line beside a server); kinds may be NULL then. Who
- * holds the home's write lock calls service_jobs_recover before. */
+/* *out is set before the first job runs. workers 0: only submits and watches (a command line beside
+ * a server); kinds may be NULL then. Who holds the home's write lock calls service_jobs_recover
+ * before. */
 int jobs_open(struct service *sv, const struct job_kind *const *kinds, void *world, int workers,
               struct jobs **out, struct err *err);
 void jobs_close(struct jobs *q); /* accepts NULL; waits for running ones to stop */
@@ -58,16 +59,16 @@ struct job_ask {
     int max_waiting;        /* of this account; 0: any */
     int delay;              /* seconds */
 };
-/* ERR_INVAL: no such kind (when the queue knows kinds), args is no JSON object; ERR_LIMIT: max_waiting
- * wait; ERR_FULL. */
+/* ERR_INVAL: no such kind (when the queue knows kinds), args is no JSON object; ERR_LIMIT:
+ * max_waiting wait; ERR_FULL. */
 int jobs_submit(struct jobs *q, const struct job_ask *a, int64_t *id, struct err *err);
 int jobs_cancel(struct jobs *q, int64_t id, struct err *err); /* ERR_NOTFOUND */
 
 /* Watching: all jobs of account (id 0; account -1: of all), or one. `changed` is called from the
  * queue's own thread: first for the job as it is, or for each one of the account that is waiting or
- * running, then with NULL ("that was the state"); from then on soon after a change, with the row as it
- * is then (changes in quick succession come as one). Changes made by other processes come within a
- * second. It must be quick, and may call nothing of jobs_* but jobs_watch_end. */
+ * running, then with NULL ("that was the state"); from then on soon after a change, with the row as
+ * it is then (changes in quick succession come as one). Changes made by other processes come within
+ * a second. It must be quick, and may call nothing of jobs_* but jobs_watch_end. */
 struct jobs_watch;
 typedef void jobs_changed(void *ud, const struct row_job *r);
 int jobs_watch(struct jobs *q, int64_t id, int64_t account, jobs_changed *changed, void *ud,

@@ -1,13 +1,14 @@
 /* The queue: durable jobs on top of the rows in HOME/service.db.
  *
  * What it is for. Bringing a gigabyte of mail in, embedding it, forgetting somebody: these take
- * minutes to hours, must not hold up a request, and must not be lost when the connection, the browser
- * or the machine goes. So a request only writes down what is to be done, is answered with 202 and the
- * job's number, and whoever wants to know looks at the job, follows its events, or comes back tomorrow.
+ * minutes to hours, must not hold up a request, and must not be lost when the connection, the
+ * browser or the machine goes. So a request only writes down what is to be done, is answered with
+ * 202 and the job's number, and whoever wants to know looks at the job, follows its events, or
+ * comes back tomorrow.
  *
  * Why in SQLite, and not with a broker. The work changes the same home the job is about; one more
- * server to run, back up and keep in step would be more to break than it could save. A row is written
- * with a synced commit before the request is answered, and is found again after any crash.
+ * server to run, back up and keep in step would be more to break than it could save. A row is
+ * written with a synced commit before the request is answered, and is found again after any crash.
  *
  * A job's life:
  *
@@ -16,42 +17,44 @@
  *        +-- retry (later), released (closing), lease run out (its process died)
  *
  * A claim leases the job to one worker for JOB_LEASE seconds. The lease is renewed by progress, and
- * by a thread that does nothing else, so that a job may think for an hour between two ticks. When it
- * runs out, the worker is taken for dead and the job waits again, after a pause that grows; if it was
- * merely asleep, its next beat tells it that the lease is lost, and what it says from then on is not
- * heard. The store holds to that even if this file errs: every statement names the worker.
+ * by a thread that does nothing else, so that a job may think for an hour between two ticks. When
+ * it runs out, the worker is taken for dead and the job waits again, after a pause that grows; if
+ * it was merely asleep, its next beat tells it that the lease is lost, and what it says from then
+ * on is not heard. The store holds to that even if this file errs: every statement names the
+ * worker.
  *
- * At least once. Between the last thing a job does and the commit that says so the power may fail, so
- * a kind must be able to run again (jobs.h). Exactly once is not on offer, here or elsewhere; what is
- * done twice must come to the same. `attempts` counts beginnings; a job that took its process down
- * each time is given up by the next worker that claims it, rather than taking down every server for
- * ever. What is merely in the way (busy, full, out of memory) is tried again after 2, 8, 32 seconds;
- * what is wrong fails at once, with the sentence that the work gave.
+ * At least once. Between the last thing a job does and the commit that says so the power may fail,
+ * so a kind must be able to run again (jobs.h). Exactly once is not on offer, here or elsewhere;
+ * what is done twice must come to the same. `attempts` counts beginnings; a job that took its
+ * process down each time is given up by the next worker that claims it, rather than taking down
+ * every server for ever. What is merely in the way (busy, full, out of memory) is tried again after
+ * 2, 8, 32 seconds; what is wrong fails at once, with the sentence that the work gave.
  *
- * Order. Never two running jobs of one persona: kinds need not mind each other, and the one writer of
- * the home is not fought over. Between accounts it is fair: who has fewest running comes first, however
- * many it has waiting; then priority; then age (store/service_claim.c). So priorities order an
- * account's own work and never push others aside.
+ * Order. Never two running jobs of one persona: kinds need not mind each other, and the one writer
+ * of the home is not fought over. Between accounts it is fair: who has fewest running comes first,
+ * however many it has waiting; then priority; then age (store/service_claim.c). So priorities order
+ * an account's own work and never push others aside.
  *
  * Cancelling. A waiting job is cancelled in the store, at once. A running one is marked; its worker
- * sees the mark at its next tick (from this process at once, from another within a second) and stops
- * where it leaves nothing half done. That may take until the end, and then it is done, not cancelled.
+ * sees the mark at its next tick (from this process at once, from another within a second) and
+ * stops where it leaves nothing half done. That may take until the end, and then it is done, not
+ * cancelled.
  *
- * After the end. A kind may have kept something for its job (an upload); `over` takes it away, once the
- * end is written. The args, which name it, stay in the row until that is done, so whoever finds an
- * ended job with args knows that this is still due: after a crash, or when a command line without
- * workers cancelled what was waiting.
+ * After the end. A kind may have kept something for its job (an upload); `over` takes it away, once
+ * the end is written. The args, which name it, stay in the row until that is done, so whoever finds
+ * an ended job with args knows that this is still due: after a crash, or when a command line
+ * without workers cancelled what was waiting.
  *
- * Closing asks running jobs to stop and gives them back without counting the attempt, so a restart for
- * an update costs no job anything but the time since its last commit.
+ * Closing asks running jobs to stop and gives them back without counting the attempt, so a restart
+ * for an update costs no job anything but the time since its last commit.
  *
- * Who sees what. Every change of a job in this process is a "turn", which wakes whoever waits for one:
- * idle workers, jobs_wait, the watcher. Changes by other processes (a command line beside a server)
- * are seen by the watcher, which looks at a counter in the store once a second (watch.c).
+ * Who sees what. Every change of a job in this process is a "turn", which wakes whoever waits for
+ * one: idle workers, jobs_wait, the watcher. Changes by other processes (a command line beside a
+ * server) are seen by the watcher, which looks at a counter in the store once a second (watch.c).
  *
  * Threads: `workers` of worker_main, one heart_main if there are any, one watcher_main; all signals
- * are blocked in them. Locks: watch_mu before mu; neither is held while a job runs. mu is never held
- * while the store is asked; watch_mu may be. The store's own lock is innermost. */
+ * are blocked in them. Locks: watch_mu before mu; neither is held while a job runs. mu is never
+ * held while the store is asked; watch_mu may be. The store's own lock is innermost. */
 #include "jobs/inside.h"
 
 #include <jansson.h>

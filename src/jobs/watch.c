@@ -1,17 +1,17 @@
 /* Watching jobs: one thread for all who watch.
  *
- * It waits for a turn (anything this process does to a job is one), or for a second to pass, and then
- * asks the store for its version: if that has moved, by whomever, the rows that changed are read once
- * and told to everybody who watches them. A turn also wakes workers and whoever waits in jobs_wait,
- * so what another process puts in is taken up within a second.
+ * It waits for a turn (anything this process does to a job is one), or for a second to pass, and
+ * then asks the store for its version: if that has moved, by whomever, the rows that changed are
+ * read once and told to everybody who watches them. A turn also wakes workers and whoever waits in
+ * jobs_wait, so what another process puts in is taken up within a second.
  *
  * Watches stand in a table by what they watch: a job, an account, or all. Five thousand idle ones
  * cost their memory and nothing else.
  *
  * Locks: watch_mu is held from before a row is told until after, so that jobs_unwatch, which takes
- * it, returns when no call is under way. The store is asked before, or from copies, never from inside
- * its own callback. What must not block (jobs_watch_end, jobs_watch_begin) takes only mu, and leaves
- * the watch on a list that this thread works off. */
+ * it, returns when no call is under way. The store is asked before, or from copies, never from
+ * inside its own callback. What must not block (jobs_watch_end, jobs_watch_begin) takes only mu,
+ * and leaves the watch on a list that this thread works off. */
 #include "base/str.h"
 #include "jobs/inside.h"
 

@@ -1,13 +1,13 @@
 /* Workers: one job after the other, and the heart that keeps their leases.
  *
- * A job hears that it is to end from its next tick: because somebody cancelled it, because the lease
- * was lost (the machine slept, say, and another worker has it), or because the queue closes. What it
- * then returns is judged by that: cancelled it is over, lost it is no longer ours to speak of, closing
- * gives it back as if it had not begun. A job that ticks seldom keeps its lease all the same: the heart
- * renews all of them three times in a lease.
+ * A job hears that it is to end from its next tick: because somebody cancelled it, because the
+ * lease was lost (the machine slept, say, and another worker has it), or because the queue closes.
+ * What it then returns is judged by that: cancelled it is over, lost it is no longer ours to speak
+ * of, closing gives it back as if it had not begun. A job that ticks seldom keeps its lease all the
+ * same: the heart renews all of them three times in a lease.
  *
- * The end of an attempt must be written down, or the work is done again: when the disk is full it is
- * tried until it works, with the lease held meanwhile. */
+ * The end of an attempt must be written down, or the work is done again: when the disk is full it
+ * is tried until it works, with the lease held meanwhile. */
 #include "jobs/inside.h"
 
 #include <jansson.h>

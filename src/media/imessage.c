@@ -1,19 +1,20 @@
-/* chat.db, where Apple's Messages keeps what was said (~/Library/Messages/chat.db; sms.db of a phone
- * that was backed up): a line of JSON for each message, which fmt_imessage.c reads in the program.
+/* chat.db, where Apple's Messages keeps what was said (~/Library/Messages/chat.db; sms.db of a
+ * phone that was backed up): a line of JSON for each message, which fmt_imessage.c reads in the
+ * program.
  *
- *     {"c": chat's name, "i": its identifier, "g": guid, "r": guid it answers, "h": number or address
- *      of who wrote, "m": the owner did, "t": seconds since 1970, "x": text}
+ *     {"c": chat's name, "i": its identifier, "g": guid, "r": guid it answers, "h": number or
+ * address of who wrote, "m": the owner did, "t": seconds since 1970, "x": text}
  *     {"skip": why it is none}
  *
- * SQLite reads the file from memory, as one whose schema is not trusted. A database in WAL mode is told
- * by two bytes of its header to want its journal, which is not here: they are changed in the private
- * copy of the page, and what the journal still held is missing. Columns came with the years, so those
- * that are not there are NULL.
+ * SQLite reads the file from memory, as one whose schema is not trusted. A database in WAL mode is
+ * told by two bytes of its header to want its journal, which is not here: they are changed in the
+ * private copy of the page, and what the journal still held is missing. Columns came with the
+ * years, so those that are not there are NULL.
  *
  * Since macOS 13 the text of most messages stands in attributedBody alone: an NSAttributedString as
  * NeXT's typedstream wrote objects. In it, the first object of class NSString holds the characters:
- * its name, its version, then 0x84 0x01 '+', a length and UTF-8. A length is one byte below 0x80, or
- * 0x81 and two bytes, or 0x82 and four, little-endian. */
+ * its name, its version, then 0x84 0x01 '+', a length and UTF-8. A length is one byte below 0x80,
+ * or 0x81 and two bytes, or 0x82 and four, little-endian. */
 #include "media/parts.h"
 
 #include "base/str.h"

@@ -1,10 +1,10 @@
-/* A client of OpenAI-compatible servers, on libcurl's multi interface: between two looks at the line
- * there is time to ask whether anybody still wants the answer.
+/* A client of OpenAI-compatible servers, on libcurl's multi interface: between two looks at the
+ * line there is time to ask whether anybody still wants the answer.
  *
  * What was asked may be somebody's words, and a key is a secret: neither ever stands in a message.
- * What a server says of an error may repeat them, so a message that shares 32 bytes with the request,
- * or 6 with the key, is passed over for words of our own. A redirect is not followed: it would take
- * both to a place that nobody agreed to.
+ * What a server says of an error may repeat them, so a message that shares 32 bytes with the
+ * request, or 6 with the key, is passed over for words of our own. A redirect is not followed: it
+ * would take both to a place that nobody agreed to.
  *
  * A try counts as void, and is made again, only while nothing of a good reply has come: nobody is
  * charged twice for an answer, and no text is said twice. Proxies are the environment's, but never

@@ -1,13 +1,14 @@
-/* An HTTP client for servers that speak the OpenAI API: one request, its reply whole or as it comes.
+/* An HTTP client for servers that speak the OpenAI API: one request, its reply whole or as it
+ * comes.
  *
  *     struct client_call c = { .url = "http://127.0.0.1:11434/v1/chat/completions", .body = json,
  *                              .body_n = n, .key = key, .event = on_event, .ud = &x };
  *     client_post(&c, &reply, err);
  *
  * libcurl does lines, TLS and proxies. Retries only where nothing of the reply has come: connection
- * refused or lost, 429, 502, 503, 504; after 0.5, 1, 2 ... seconds or what Retry-After says, at most
- * `tries`. https with verified certificates; plain http is taken anywhere that client_is_local says is
- * this machine, elsewhere only when `plain` is set. */
+ * refused or lost, 429, 502, 503, 504; after 0.5, 1, 2 ... seconds or what Retry-After says, at
+ * most `tries`. https with verified certificates; plain http is taken anywhere that client_is_local
+ * says is this machine, elsewhere only when `plain` is set. */
 #ifndef LK_NET_CLIENT_H
 #define LK_NET_CLIENT_H
 

@@ -1,5 +1,5 @@
-/* Transfers begin here. Certificates are libcurl's, or those of SSL_CERT_FILE. A host counts as this
- * machine by its address, not by how its name begins: 127.example.org is somebody else's. */
+/* Transfers begin here. Certificates are libcurl's, or those of SSL_CERT_FILE. A host counts as
+ * this machine by its address, not by how its name begins: 127.example.org is somebody else's. */
 #include "net/handle.h"
 
 #include <arpa/inet.h>

@@ -15,8 +15,8 @@ struct net_host {
 };
 /* ERR_INVAL: no http or https address. */
 int net_host(const char *url, struct net_host *out, struct err *err);
-/* A handle for this address, no other protocol and no signals; problem: CURL_ERROR_SIZE bytes, which
- * live as long as the handle. Caller cleans up. NULL when out of memory. */
+/* A handle for this address, no other protocol and no signals; problem: CURL_ERROR_SIZE bytes,
+ * which live as long as the handle. Caller cleans up. NULL when out of memory. */
 CURL *net_handle(const char *url, const struct net_host *h, char *problem, struct err *err);
 
 #endif

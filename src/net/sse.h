@@ -1,6 +1,6 @@
-/* Server-sent events, read as they come (WHATWG HTML, 9.2.6): what follows "data:", the lines of one
- * event joined by newlines. Names, ids and retry times of events are passed over: the OpenAI API has
- * none.
+/* Server-sent events, read as they come (WHATWG HTML, 9.2.6): what follows "data:", the lines of
+ * one event joined by newlines. Names, ids and retry times of events are passed over: the OpenAI
+ * API has none.
  *
  *     struct sse s = { .event = on_event, .ud = x, .max = 1 << 20 };
  *     sse_feed(&s, p, n, err);              any number of times, cut anywhere

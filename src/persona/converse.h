@@ -26,14 +26,14 @@ int64_t conversation_account(const char *body, size_t n);
  * (may be NULL) says so. */
 int conversation_ask(struct conversation *c, const char *question, const struct query *q,
                      struct answer *a, bool *unsaved, struct err *err);
-/* A turn that was had elsewhere, before the next question: for clients that bring the conversation with
- * them. Not saved. */
+/* A turn that was had elsewhere, before the next question: for clients that bring the conversation
+ * with them. Not saved. */
 int conversation_recall(struct conversation *c, const char *question, const char *answer,
                         struct err *err);
 /* How a model-made voice answers the turns from now on: copied, what it points to is borrowed. */
 void conversation_making(struct conversation *c, const struct voice_making *m);
-/* Turns are saved in the home that take hands out (0, or an error: the turn is not saved), and not in
- * the retriever's, which may be open to read only; give gets it back. */
+/* Turns are saved in the home that take hands out (0, or an error: the turn is not saved), and not
+ * in the retriever's, which may be open to read only; give gets it back. */
 void conversation_keeper(struct conversation *c,
                          int (*take)(void *ud, struct home **out, struct err *err),
                          void (*give)(void *ud, struct home *h), void *ud);

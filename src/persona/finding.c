@@ -344,3 +344,15 @@ int ingest_paths(struct ingest *in, const char *const *paths, size_t n, struct i
     path_list_free(&l);
     return rc;
 }
+
+void ingest_note_add(struct ingest_file *f, const struct ingest_note *n)
+{
+    size_t i = 0;
+    while (i < f->n_notes && strcmp(f->notes[i].what, n->what)) i++;
+    if (i == INGEST_NOTES) return;
+    if (i == f->n_notes) {
+        f->notes[f->n_notes++] = *n;
+        return;
+    }
+    f->notes[i].count += n->count;
+}

@@ -30,8 +30,8 @@ struct home_writer {
 int home_create(const char *path, const struct secret *s, struct err *err);
 int home_open(const char *path, const struct secret *s, enum store_mode mode, struct home **out,
               struct err *err);
-/* The same home once more, with a store of its own, e.g. for another thread. The vault is shared and
- * does not change: h is to be closed last. */
+/* The same home once more, with a store of its own, e.g. for another thread. The vault is shared
+ * and does not change: h is to be closed last. */
 int home_again(const struct home *h, enum store_mode mode, struct home **out, struct err *err);
 void home_close(struct home *h); /* zeroes keys; accepts NULL */
 

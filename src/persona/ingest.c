@@ -65,18 +65,6 @@ struct job {
     struct err *err;
 };
 
-void ingest_note_add(struct ingest_file *f, const struct ingest_note *n)
-{
-    size_t i = 0;
-    while (i < f->n_notes && strcmp(f->notes[i].what, n->what)) i++;
-    if (i == INGEST_NOTES) return;
-    if (i == f->n_notes) {
-        f->notes[f->n_notes++] = *n;
-        return;
-    }
-    f->notes[i].count += n->count;
-}
-
 static void note(struct ingest_file *f, const char *what, uint64_t where)
 {
     struct ingest_note n = { .count = 1, .first = where };
@@ -451,8 +439,8 @@ static int foretell(struct job *j, const struct piece *p, bool voice, bool known
 }
 
 /* Of a piece whose digest is not known: where another export's copy of it is; 0: nowhere. In a chat
- * as many messages as are stored are known, and only where the first pass has found that most of the
- * chat is there. */
+ * as many messages as are stored are known, and only where the first pass has found that most of
+ * the chat is there. */
 static int find_alike(struct job *j, const struct piece *p, bool voice, int64_t *source)
 {
     const struct ingest_run *run = j->in->run;
@@ -585,9 +573,9 @@ static int who_in_open(struct job *j)
     return rc ? rc : speakers_choose(j->in, s, n, j->err);
 }
 
-/* A file that is not taken after all, when a part of it is in already: sources that are new go again.
- * What was added to one that was there stays, as a longer export of it would bring it in anyway. An
- * error that may pass leaves all as it is: who tries again finds it known. */
+/* A file that is not taken after all, when a part of it is in already: sources that are new go
+ * again. What was added to one that was there stays, as a longer export of it would bring it in
+ * anyway. An error that may pass leaves all as it is: who tries again finds it known. */
 static int take_back(struct job *j, int why)
 {
     struct store *st = j->in->home->store;

@@ -5,10 +5,10 @@
  *     ingest_paths(&in, paths, n_paths, &totals, err);
  *
  * One file, or one entry of an archive, is one transaction: it is in whole, or not at all; what
- * on_file was called for stays, whatever comes after. The same piece twice (same author, time and text) adds nothing; a longer
- * export of a known chat extends its source. When all files are in, persona_settle brings vectors,
- * key phrases, topics and profile up to date in a transaction of their own; until then keyword
- * search finds the new text. */
+ * on_file was called for stays, whatever comes after. The same piece twice (same author, time and
+ * text) adds nothing; a longer export of a known chat extends its source. When all files are in,
+ * persona_settle brings vectors, key phrases, topics and profile up to date in a transaction of
+ * their own; until then keyword search finds the new text. */
 #ifndef LK_PERSONA_INGEST_H
 #define LK_PERSONA_INGEST_H
 
@@ -64,10 +64,10 @@ struct ingest {
     long tz_offset;
     bool dry_run;      /* look, count, report; store nothing */
     bool keep_secrets; /* else they are left out, and noted: text/secrets.h */
-    /* Where others share the writer: does somebody wait? Then, between two pieces, what came in so far
-     * is committed and `turn` lets them; it returns with the writer in hand again, whatever it
-     * returns. A file is then one transaction no more: a cancelled one leaves what it added to sources
-     * that were there before. NULL: nobody. */
+    /* Where others share the writer: does somebody wait? Then, between two pieces, what came in so
+     * far is committed and `turn` lets them; it returns with the writer in hand again, whatever it
+     * returns. A file is then one transaction no more: a cancelled one leaves what it added to
+     * sources that were there before. NULL: nobody. */
     bool (*wanted)(void *ud);
     int (*turn)(void *ud, struct err *err);
     /* Called once when the persona has no alias yet and the files hold messages of people of whom
@@ -87,16 +87,16 @@ struct ingest {
 int ingest_paths(struct ingest *in, const char *const *paths, size_t n, struct ingest_totals *out,
                  struct err *err);
 /* One file that is open and seekable, called `name` in titles and messages; it is closed. before,
- * total: bytes of all files, for progress. Nothing is settled. rep->error stays NULL; for an archive
- * rep has the sums of its entries, and those that could not be read are in its notes. */
+ * total: bytes of all files, for progress. Nothing is settled. rep->error stays NULL; for an
+ * archive rep has the sums of its entries, and those that could not be read are in its notes. */
 int ingest_opened(struct ingest *in, FILE *f, const char *name, uint64_t before, uint64_t total,
                   struct ingest_file *rep, struct err *err);
 /* One text given in memory (API, tests): a document by the persona. title may be NULL. ERR_INVAL
  * when it is empty, ERR_LIMIT when it is longer than FORMAT_PIECE_MAX. */
 int ingest_text(struct home *h, struct persona *p, const char *title, const char *text, size_t n,
                 int64_t written_at, struct err *err);
-/* The same; source (may be NULL): where it is, also when it was known. written_at CLOCK_NONE: `now`,
- * which does not make the same text another. */
+/* The same; source (may be NULL): where it is, also when it was known. written_at CLOCK_NONE:
+ * `now`, which does not make the same text another. */
 int ingest_text_at(struct home *h, struct persona *p, const char *title, const char *text, size_t n,
                    int64_t written_at, int64_t now, int64_t *source, struct err *err);
 /* Who writes in these files, likeliest owner first; *out is malloc'ed. */
@@ -106,10 +106,10 @@ int ingest_speakers(struct ingest *in, const char *const *paths, size_t n, struc
 /* Bring all that is derived up to date: vectors (re-learning the embedder when the corpus grew by a
  * quarter or more), key phrases, topics, profile. One transaction. */
 int persona_settle(struct home *h, struct persona *p, const struct progress *pr, struct err *err);
-/* The same for a persona that others may add texts to meanwhile: reads in h, takes the writer for short
- * moments only, and may leave p->stale set, when there is more to settle by now. A reader sees vectors
- * of new chunks early, everything else in one step. Nobody else settles this persona or deletes from
- * it meanwhile. */
+/* The same for a persona that others may add texts to meanwhile: reads in h, takes the writer for
+ * short moments only, and may leave p->stale set, when there is more to settle by now. A reader
+ * sees vectors of new chunks early, everything else in one step. Nobody else settles this persona
+ * or deletes from it meanwhile. */
 int persona_settle_by(struct home *h, struct persona *p, const struct home_writer *by,
                       const struct progress *pr, struct err *err);
 int persona_reembed_by(struct home *h, struct persona *p, const char *embedder,

@@ -35,7 +35,8 @@ struct ingest_run {
 int ingest_run_begin(struct ingest *in, struct ingest_run *own, struct err *err);
 void ingest_run_end(struct ingest *in, struct ingest_run *own);
 
-/* One file that is open, in one transaction. rep is filled also after an error, with nothing taken. */
+/* One file that is open, in one transaction. rep is filled also after an error, with nothing taken.
+ */
 int ingest_one(struct ingest *in, const struct format *f, const struct format_in *file, bool survey,
                uint64_t before, uint64_t total, struct ingest_file *rep, struct err *err);
 void ingest_note_add(struct ingest_file *f, const struct ingest_note *n);

@@ -1,6 +1,6 @@
-/* Secrets of a piece are left out of it before it is stored, and told as what was passed over. What a
- * piece is known by (ingest.c) comes from the whole of it, so that a file that came in before, with
- * its secrets or without, is known again. */
+/* Secrets of a piece are left out of it before it is stored, and told as what was passed over. What
+ * a piece is known by (ingest.c) comes from the whole of it, so that a file that came in before,
+ * with its secrets or without, is known again. */
 #include "persona/leave_out.h"
 
 #include <stdio.h>

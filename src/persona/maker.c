@@ -1,5 +1,5 @@
-/* Answers that a language model makes from what was retrieved, whichever model it is: in this process
- * (voice_native.c) or behind a server (voice_remote.c).
+/* Answers that a language model makes from what was retrieved, whichever model it is: in this
+ * process (voice_native.c) or behind a server (voice_remote.c).
  *
  *  1. Retrieval brings the passages (five, as DESIGN says); nothing found: the quote voice's phrase
  *     for that, and the model is not asked.
@@ -7,8 +7,8 @@
  *     got, then this question with its own. So a new turn begins with the very tokens of the last
  *     one, and the model goes on from there. What may go when the context overflows, oldest first:
  *     passages of earlier turns, then earlier turns, then passages of this one. Never the
- *     instructions. A wish of the asker about the manner of the answer goes with the question: it is
- *     theirs, and has no more weight than that.
+ *     instructions. A wish of the asker about the manner of the answer goes with the question: it
+ * is theirs, and has no more weight than that.
  *  3. As text comes, sentences are split off and matched to what they rest on (ground.h). One that
  *     claims what no passage says is marked; with `strict` it is never said.
  *

@@ -3,9 +3,11 @@
  *     static int ask(const struct voice_in *in, const struct template_part *parts, size_t n,
  *                    struct maker *m, struct engine_result *r, struct err *err)
  *     {
- *         ... while text comes: if ((rc = maker_text(m, s, len))) stop, with ENGINE_CANCELLED in r ...
+ *         ... while text comes: if ((rc = maker_text(m, s, len))) stop, with ENGINE_CANCELLED in r
+ * ...
  *     }
- *     maker_answer(in, &(struct maker_back){ .name = "x", .context = 8192, .ask = ask }, out, err); */
+ *     maker_answer(in, &(struct maker_back){ .name = "x", .context = 8192, .ask = ask }, out, err);
+ */
 #ifndef LK_PERSONA_MAKER_H
 #define LK_PERSONA_MAKER_H
 

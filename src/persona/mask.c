@@ -9,8 +9,8 @@
  * Which words of a name may stand for it alone is a matter of judgement: see names_of. What the
  * persona shares with others, its family's name say, says nothing about them that is not known.
  *
- * A text may hold what looks like a pseudonym before anybody masked it. That is remembered, and never
- * revealed: nobody can have somebody else's name put into an answer. */
+ * A text may hold what looks like a pseudonym before anybody masked it. That is remembered, and
+ * never revealed: nobody can have somebody else's name put into an answer. */
 #include "persona/mask.h"
 
 #include "base/map.h"
@@ -361,8 +361,8 @@ static int count_piece(void *ud, const struct row_piece *r)
     return rc;
 }
 
-/* Before a persona is settled nobody has counted whom it writes with: what it takes is a look at all
- * its pieces. */
+/* Before a persona is settled nobody has counted whom it writes with: what it takes is a look at
+ * all its pieces. */
 static int count_people(struct home *h, const struct persona *p, struct people *all,
                         struct err *err)
 {

@@ -1,14 +1,14 @@
 /* Masks: other people in a text become pseudonyms, and back.
  *
  *     mask_open(h, p, &m, err);
- *     mask_text(m, s, n, &out);         "Anna's at ann@example.org" -> "Person 482113's at mail-..."
- *     mask_reveal(m, s, n, &out);       what a model said of them -> with the names again
+ *     mask_text(m, s, n, &out);         "Anna's at ann@example.org" -> "Person 482113's at
+ * mail-..." mask_reveal(m, s, n, &out);       what a model said of them -> with the names again
  *     mask_close(m);
  *
  * Masked are: the names and accounts of everybody the persona writes with (people.h), and whatever
  * looks like a mail address, a telephone number or a postal address and is not the persona's own. A
- * pseudonym is made with the persona's key: the same person has the same one every time, in all that
- * leaves this machine, and nobody without the key can tell who it is. Names are taken
+ * pseudonym is made with the persona's key: the same person has the same one every time, in all
+ * that leaves this machine, and nobody without the key can tell who it is. Names are taken
  *  - whole ("Anna Whitlock", "Whitlock, Anna"), in large or small letters;
  *  - first and last names alone when they begin with a capital letter; a first name of four letters
  *    and more also without, unless it is a word like "mark" or "rose";
@@ -33,8 +33,8 @@ int mask_of(const struct persona *p, const struct person *list, size_t n, struct
 
 /* Appends to out; 0 or ERR_NOMEM. s is valid UTF-8, and so is out. */
 int mask_text(struct mask *m, const char *s, size_t n, struct buf *out);
-/* The name or account of somebody who is not the persona: masked also when it is nobody's that people.h
- * knows. */
+/* The name or account of somebody who is not the persona: masked also when it is nobody's that
+ * people.h knows. */
 int mask_author(struct mask *m, const char *name, bool account, struct buf *out);
 /* The reverse, of pseudonyms of people, and of those that this mask gave. One that stood in a text
  * before it was masked stays. */

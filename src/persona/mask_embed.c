@@ -1,6 +1,6 @@
-/* Masks for an embedder that asks another machine: what a persona's texts and questions become before
- * they leave. The same mask for both, so that their vectors go together. It is made when the embedder
- * is opened; a retriever opens its own anew when the store has changed. */
+/* Masks for an embedder that asks another machine: what a persona's texts and questions become
+ * before they leave. The same mask for both, so that their vectors go together. It is made when the
+ * embedder is opened; a retriever opens its own anew when the store has changed. */
 #include "persona/mask.h"
 #include "persona/remote.h"
 

@@ -1,11 +1,10 @@
 /* The sealed bodies of pieces and chunks, as bytes. Formats: docs/STORAGE.md, "Packed bodies".
  *
- * Piece: u8 version 1, then lstr author, author_id, title, thread, id, reply_to, quoted, text; then,
- * when it is known, lstr language.
- * Chunk: u8 version 1, lstr title, u32 n_seg, per segment { u64 piece, u8 flags (1 voice, 2
- * overlap), u64 written_at, u32 offset, lstr author, lstr text }, u32 n_phrase, per phrase { lstr
- * text, u64 key, u32 weight as float bits }. Integers are little-endian; lstr is u32 length and
- * bytes. */
+ * Piece: u8 version 1, then lstr author, author_id, title, thread, id, reply_to, quoted, text;
+ * then, when it is known, lstr language. Chunk: u8 version 1, lstr title, u32 n_seg, per segment {
+ * u64 piece, u8 flags (1 voice, 2 overlap), u64 written_at, u32 offset, lstr author, lstr text },
+ * u32 n_phrase, per phrase { lstr text, u64 key, u32 weight as float bits }. Integers are
+ * little-endian; lstr is u32 length and bytes. */
 #ifndef LK_PERSONA_PACK_H
 #define LK_PERSONA_PACK_H
 

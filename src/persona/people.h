@@ -1,5 +1,5 @@
-/* People: whom the persona writes with. Spellings, addresses and numbers of one person are one entry,
- * across all formats.
+/* People: whom the persona writes with. Spellings, addresses and numbers of one person are one
+ * entry, across all formats.
  *
  *     struct people all;
  *     people_load(h, p, &all, err);                 most messages first; empty before settling

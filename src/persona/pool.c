@@ -1,24 +1,25 @@
 /* The pool. One mutex guards all of it; nothing slow (opening, closing) happens under it.
  *
- * A `place` is what the pool knows of one persona while at least one desk of it exists or is wanted:
- * how many there are, which version they were opened at, who waits. A slot is a desk with its
- * bookkeeping; idle ones stand in one row, the longest idle first, from whose beginning they are closed
- * when there is more in memory than there should be. Idle slots are always of the current version, since
- * pool_changed closes them at once (a forgotten persona's key leaves the memory then, too); a busy
- * one that has fallen behind is closed when it comes back.
+ * A `place` is what the pool knows of one persona while at least one desk of it exists or is
+ * wanted: how many there are, which version they were opened at, who waits. A slot is a desk with
+ * its bookkeeping; idle ones stand in one row, the longest idle first, from whose beginning they
+ * are closed when there is more in memory than there should be. Idle slots are always of the
+ * current version, since pool_changed closes them at once (a forgotten persona's key leaves the
+ * memory then, too); a busy one that has fallen behind is closed when it comes back.
  *
- * Waiting is fair: a `line` hands what is free to its first waiter, and who comes meanwhile stands at
- * its end, so nobody overtakes and nobody is woken for nothing. What is handed over is a slot, or
- * (NULL) the right to open one, already counted in place->desks. The writer's line works the same
- * way: `writing` stays true while it goes from hand to hand. A waiter whose time is over leaves the
- * line under the mutex, so what it was given in the last moment is not lost.
+ * Waiting is fair: a `line` hands what is free to its first waiter, and who comes meanwhile stands
+ * at its end, so nobody overtakes and nobody is woken for nothing. What is handed over is a slot,
+ * or (NULL) the right to open one, already counted in place->desks. The writer's line works the
+ * same way: `writing` stays true while it goes from hand to hand. A waiter whose time is over
+ * leaves the line under the mutex, so what it was given in the last moment is not lost.
  *
- * Memory: what the indexes say they hold, and a sum for the home of each desk. When a second desk of a
- * persona would be too much, even after closing idle ones, the caller waits for the first: a large
- * persona is answered by one thread rather than not at all. The first is opened whatever it takes.
+ * Memory: what the indexes say they hold, and a sum for the home of each desk. When a second desk
+ * of a persona would be too much, even after closing idle ones, the caller waits for the first: a
+ * large persona is answered by one thread rather than not at all. The first is opened whatever it
+ * takes.
  *
- * Homes to read are kept apart from the indexes (`reader`), because opening a database is a good part
- * of the cost of a small desk. */
+ * Homes to read are kept apart from the indexes (`reader`), because opening a database is a good
+ * part of the cost of a small desk. */
 #include "persona/pool.h"
 
 #include "base/clock.h"
@@ -210,7 +211,8 @@ static void slot_off(struct pool *p, struct slot *s, struct slot **dead)
     *dead = s;
 }
 
-/* Closes the longest idle ones until `more` bytes and one desk more would fit; `but`: not its own. */
+/* Closes the longest idle ones until `more` bytes and one desk more would fit; `but`: not its own.
+ */
 static bool make_room(struct pool *p, size_t more, const struct place *but, struct slot **dead)
 {
     for (int at = 0; at < p->n_idle && (p->bytes + more > p->memory || p->desks >= DESKS_ALL);) {

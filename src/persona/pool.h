@@ -11,10 +11,10 @@
  *     pool_wrote(pool, w);
  *
  * A retriever and a store belong to one thread at a time, so a persona that is asked by several
- * threads has several desks, up to `desks`, each with a home of its own to read from. Idle ones stay
- * warm, least recently used out first, within `memory`. A desk is pinned: it does not look whether
- * the store has changed; pool_changed says so instead, and desks of that persona are opened anew when
- * they are next taken. The pool holds HOME/lock as long as it is open. */
+ * threads has several desks, up to `desks`, each with a home of its own to read from. Idle ones
+ * stay warm, least recently used out first, within `memory`. A desk is pinned: it does not look
+ * whether the store has changed; pool_changed says so instead, and desks of that persona are opened
+ * anew when they are next taken. The pool holds HOME/lock as long as it is open. */
 #ifndef LK_PERSONA_POOL_H
 #define LK_PERSONA_POOL_H
 

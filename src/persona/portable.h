@@ -17,10 +17,10 @@ int portable_export(struct home *h, const struct persona *p, const char *path,
 int portable_export_for(struct home *h, const struct persona *p, int64_t account, const char *path,
                         const struct secret *s, bool overwrite, const struct progress *pr,
                         struct portable_counts *n, struct err *err);
-/* For others to have: other people are pseudonyms (mask.h), and nothing is in it but the texts under
- * their sources, without the paths of files: no conversations, and nothing that was derived, which is
- * made anew where it is imported. It is another persona, with a key of its own, so that nobody who has
- * it can try whose pseudonym is whose. */
+/* For others to have: other people are pseudonyms (mask.h), and nothing is in it but the texts
+ * under their sources, without the paths of files: no conversations, and nothing that was derived,
+ * which is made anew where it is imported. It is another persona, with a key of its own, so that
+ * nobody who has it can try whose pseudonym is whose. */
 int portable_export_masked(struct home *h, const struct persona *p, const char *path,
                            const struct secret *s, bool overwrite, const struct progress *pr,
                            struct portable_counts *n, struct err *err);

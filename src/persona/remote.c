@@ -1,10 +1,11 @@
-/* A language model behind an OpenAI-compatible server. The conversation's parts become messages; what
- * comes are server-sent events, each a piece of the answer, then the reason why it ended and what it
- * took. What is not in the API of all such servers is not sent unless it was asked for, and the one
- * name that differs (max_tokens) is tried in the other spelling when the server says so.
+/* A language model behind an OpenAI-compatible server. The conversation's parts become messages;
+ * what comes are server-sent events, each a piece of the answer, then the reason why it ended and
+ * what it took. What is not in the API of all such servers is not sent unless it was asked for, and
+ * the one name that differs (max_tokens) is tried in the other spelling when the server says so.
  *
- * Text of a server is like that of a file: cleaned of control characters before anybody sees it. What
- * a model says to itself between <think> and </think> at the beginning is no part of its answer. */
+ * Text of a server is like that of a file: cleaned of control characters before anybody sees it.
+ * What a model says to itself between <think> and </think> at the beginning is no part of its
+ * answer. */
 #include "persona/remote.h"
 
 #include "base/clock.h"

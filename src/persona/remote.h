@@ -3,7 +3,7 @@
  *
  *     remote_open(&(struct remote_opts){ .url = "http://127.0.0.1:11434/v1", .model = "llama3.2" },
  *                 &r, err);
- *     remote_chat(r, &(struct remote_ask){ .parts = p, .n_parts = n, .sampling = &s, .said = said },
+ *     remote_chat(r, &(struct remote_ask){ .parts = p, .n_parts = n, .sampling = &s, .said = f },
  *                 &result, err);
  *     remote_close(r);
  *

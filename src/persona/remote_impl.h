@@ -24,8 +24,8 @@ int remote_call(struct remote *r, const char *path, json_t *body, struct client_
 /* The reply as JSON; caller decrefs. */
 int remote_json(struct remote *r, const char *path, json_t *body, json_t **out, struct err *err);
 
-/* The error of a server that was asked on somebody's behalf, for that somebody: its 401 or 404 is not
- * theirs. What is of this process stays as it is. */
+/* The error of a server that was asked on somebody's behalf, for that somebody: its 401 or 404 is
+ * not theirs. What is of this process stays as it is. */
 int remote_failed(int rc, struct err *err);
 
 #endif

@@ -394,8 +394,8 @@ static int look_at(struct retriever *r, size_t want, size_t wide, bool (*fn)(voi
 
 /* Looks for the chunks whose windows are nearest to the question: the one place that asks the
  * vectors. Most often few windows more than chunks are enough to find so many chunks: the best ones
- * are the same, however many are asked for. That holds for a scan of all vectors, not for a walk; and
- * what was found without a filter holds for the next search, too. */
+ * are the same, however many are asked for. That holds for a scan of all vectors, not for a walk;
+ * and what was found without a filter holds for the next search, too. */
 static int look_near(struct retriever *r, size_t want, size_t wide, bool (*fn)(void *, int64_t),
                      struct filter *f)
 {

@@ -13,14 +13,14 @@
  *  4. Topics: clustered anew with the embedder, else new chunks join the nearest topic.
  *  5. The profile, counted over all voice pieces.
  *
- * With the only writer in hand all of this is one transaction. Where many share it (persona_settle_by),
- * what takes long is done while others write, and what is stored goes in steps that are each
- * harmless: vectors of an embedder that is not the current one yet are seen by nobody, a chunk
- * gets its phrases and vector a little before the others; and the last step, in one transaction, is
- * the switch, with topics and profile. If it does not come to that, the persona is stale as before,
- * and the next settling takes the unfinished embedder away. Meanwhile texts may be added (they wait
- * for the next settling: the persona then stays stale) and chunks may be cut anew (then those that
- * were known here are gone, and passed over). */
+ * With the only writer in hand all of this is one transaction. Where many share it
+ * (persona_settle_by), what takes long is done while others write, and what is stored goes in steps
+ * that are each harmless: vectors of an embedder that is not the current one yet are seen by
+ * nobody, a chunk gets its phrases and vector a little before the others; and the last step, in one
+ * transaction, is the switch, with topics and profile. If it does not come to that, the persona is
+ * stale as before, and the next settling takes the unfinished embedder away. Meanwhile texts may be
+ * added (they wait for the next settling: the persona then stays stale) and chunks may be cut anew
+ * (then those that were known here are gone, and passed over). */
 #include "base/str.h"
 #include "persona/mask.h"
 #include "persona/nearby.h"

@@ -1,5 +1,5 @@
-/* The vectors of chunks, their key phrases, and what is learnt on the way: a sample for the topics, and
- * questions for the scale of cosines. BATCH chunks at a time: read, cut into windows, embedded
+/* The vectors of chunks, their key phrases, and what is learnt on the way: a sample for the topics,
+ * and questions for the scale of cosines. BATCH chunks at a time: read, cut into windows, embedded
  * together, and only then written, so that the writer is not needed while the embedder works. */
 #include "kernels/kernels.h"
 #include "persona/settle_impl.h"

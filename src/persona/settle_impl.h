@@ -54,8 +54,8 @@ struct settle {
 
 static inline const struct sealed *ps_of(const struct settle *s) { return &s->p->seal; }
 
-/* Changes are made between these, in s->to; rc of what was done goes in and comes out. Nothing where
- * all is one transaction. settle_write where it is begun already: goes on. */
+/* Changes are made between these, in s->to; rc of what was done goes in and comes out. Nothing
+ * where all is one transaction. settle_write where it is begun already: goes on. */
 int settle_write(struct settle *s);
 int settle_wrote(struct settle *s, int rc);
 /* The same, but goes on for a moment where more is to be written soon. */

@@ -2,8 +2,9 @@
  * chunks.
  *
  * A deletion takes the topics, the profile and the list of people with it, since they are made of
- * all sources and quote them; persona_settle makes them anew, and because the topics are missing it also learns the
- * embedder's word counts anew. So nothing derived remembers a source that is gone. */
+ * all sources and quote them; persona_settle makes them anew, and because the topics are missing it
+ * also learns the embedder's word counts anew. So nothing derived remembers a source that is gone.
+ */
 #include "persona/source.h"
 
 #include "base/buf.h"

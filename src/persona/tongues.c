@@ -1,4 +1,5 @@
-/* Counts of languages. Codes are few and stand in lang.c for ever, so they are kept as they come. */
+/* Counts of languages. Codes are few and stand in lang.c for ever, so they are kept as they come.
+ */
 #include "persona/tongues.h"
 
 #include "base/str.h"

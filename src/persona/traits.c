@@ -1,5 +1,5 @@
-/* Traits of a sentence: what answers it could be, whatever is asked. Does it give a reason, a time, a
- * number, a place, a rule; is it fit to be quoted on its own; which way does each of its clauses
+/* Traits of a sentence: what answers it could be, whatever is asked. Does it give a reason, a time,
+ * a number, a place, a rule; is it fit to be quoted on its own; which way does each of its clauses
  * lean (stance.c)? Found in the folded sentence by everyday words and phrases, and kept with the
  * sentence. */
 #include "persona/quote.h"

@@ -1,10 +1,10 @@
 /* Voices: what turns a question and retrieved passages into an answer in the first person.
  *
  * `quote` needs no model: it answers with the person's own sentences. `native` lets a language
- * model in this process write the answer (native.h), `remote` one behind a server (remote.h). An answer is a list of parts; each is a
- * quotation, a connecting phrase, or a sentence that a model made, which rests on a source or is
- * marked as resting on none: so that a reader can always see which words are the person's, and what
- * the others are worth. */
+ * model in this process write the answer (native.h), `remote` one behind a server (remote.h). An
+ * answer is a list of parts; each is a quotation, a connecting phrase, or a sentence that a model
+ * made, which rests on a source or is marked as resting on none: so that a reader can always see
+ * which words are the person's, and what the others are worth. */
 #ifndef LK_PERSONA_VOICE_H
 #define LK_PERSONA_VOICE_H
 

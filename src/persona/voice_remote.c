@@ -1,9 +1,9 @@
 /* The remote voice: a language model behind a server writes the answer (maker.c). What leaves this
  * process is the prompt: question, passages, earlier turns. The answer says where it went.
  *
- * To another machine it goes masked (mask.h), unless the owner wants it as it is: the model hears of
- * "Person 482113", and whoever asked reads the name, since it is put back as the text comes. All that
- * follows, the marks for what no passage says, too, sees the text with the names in it. */
+ * To another machine it goes masked (mask.h), unless the owner wants it as it is: the model hears
+ * of "Person 482113", and whoever asked reads the name, since it is put back as the text comes. All
+ * that follows, the marks for what no passage says, too, sees the text with the names in it. */
 #include "base/arena.h"
 #include "persona/maker.h"
 #include "persona/mask.h"

@@ -1,14 +1,15 @@
-/* Jobs on personas. The queue runs one job of a persona at a time and runs it again when the process
- * died, so each kind here is written to be run twice, and what it takes from the world is given back
- * whatever happens.
+/* Jobs on personas. The queue runs one job of a persona at a time and runs it again when the
+ * process died, so each kind here is written to be run twice, and what it takes from the world is
+ * given back whatever happens.
  *
- * Other people's small changes (a text, a saved turn) wait for the same writer. A job therefore gives
- * it away for a moment, when somebody waits, between two pieces of a file; takes it, while it settles,
- * for a tenth of a second at a time (settle.c); and reads in a home of its own. Desks are told after each step that changes what an answer would be.
+ * Other people's small changes (a text, a saved turn) wait for the same writer. A job therefore
+ * gives it away for a moment, when somebody waits, between two pieces of a file; takes it, while it
+ * settles, for a tenth of a second at a time (settle.c); and reads in a home of its own. Desks are
+ * told after each step that changes what an answer would be.
  *
  * What a user can mend (a file that is no text, nobody known to be the persona) is not an error of
- * the job but a word about that file in its result, unless no file came in; what passes by itself (the
- * writer is busy, the disk is full) ends the attempt, and the queue tries again. */
+ * the job but a word about that file in its result, unless no file came in; what passes by itself
+ * (the writer is busy, the disk is full) ends the attempt, and the queue tries again. */
 #include "persona/work.h"
 
 #include "base/io.h"
@@ -211,7 +212,8 @@ static bool others_wait(void *ud)
     return clock_mono() - t->since > TURN && pool_wanted(t->k->world->pool);
 }
 
-/* Others write. When the persona got other names meanwhile, what is voice is to be looked at anew. */
+/* Others write. When the persona got other names meanwhile, what is voice is to be looked at anew.
+ */
 static int let_others(void *ud, struct err *err)
 {
     struct taking *t = ud;

@@ -1,17 +1,17 @@
-/* The kinds of jobs that a persona's owner may wait for. Each is safe to run twice: pieces are known
- * again by their digests, deletions find nothing to do, an export replaces its own file.
+/* The kinds of jobs that a persona's owner may wait for. Each is safe to run twice: pieces are
+ * known again by their digests, deletions find nothing to do, an export replaces its own file.
  *
  *     kind      args                                                   result
  *     ingest    {"files": [{"spool": NAME, "name": "chat.txt", "bytes": N}],
  *                "as"?, "by"?, "map"?, "me"?, "tz"?: seconds, "day_first"?: -1, 0, 1,
  *                "keep_secrets"?: true}
- *                                                                      {"files": [...], "added", ...}
- *     settle    {}                                                     {}
- *     embed     {"embedder": NAME}                                     {"embedder"}
- *     delete    {"source": N}                                          {"pieces", "chunks", ...}
- *     forget    {}                                                     {}
- *     export    {"spool": NAME, "passphrase": sealed with the args, "mask_others"?: true}
- *                                                                      {"spool": NAME, "bytes", "masked"}
+ *                                                                      {"files": [...], "added",
+ * ...} settle    {}                                                     {} embed     {"embedder":
+ * NAME}                                     {"embedder"} delete    {"source": N} {"pieces",
+ * "chunks", ...} forget    {}                                                     {} export
+ * {"spool": NAME, "passphrase": sealed with the args, "mask_others"?: true}
+ *                                                                      {"spool": NAME, "bytes",
+ * "masked"}
  *
  * NAME is a file of world.spool_dir: 32 hex digits. */
 #ifndef LK_PERSONA_WORK_H
@@ -43,8 +43,9 @@ int world_owner(struct world *w, const uint8_t persona[VAULT_UID], int64_t *acco
                 struct err *err);
 /* The name of the service's note that says with whom it is shared: it goes with the persona. */
 char *world_shares(const uint8_t persona[VAULT_UID], char out[64]);
-/* At start, before the jobs: removes files of spool_dir that no job knows, exports older than a day,
- * and rights on personas that are not there; asks for the settling of personas that need it. */
+/* At start, before the jobs: removes files of spool_dir that no job knows, exports older than a
+ * day, and rights on personas that are not there; asks for the settling of personas that need it.
+ */
 int work_tidy(struct world *w, struct err *err);
 /* Now and then: files that are older than a day and that no job waits for. */
 void work_sweep(struct world *w);

@@ -1,14 +1,14 @@
 /* Personas as belongings: who owns which, under what names, and what a crash left behind.
  *
- * Who may do what stands in the service's database, the persona in the home's. There is no transaction
- * over both, so the order makes it safe: the right is granted first, on a uid drawn for it, then the
- * persona is made under that uid. A crash between leaves a right on nothing, which gives nobody
- * anything and goes at the next start; never a persona that nobody can reach. Forgetting goes the
- * other way: first the persona, then the rights on it.
+ * Who may do what stands in the service's database, the persona in the home's. There is no
+ * transaction over both, so the order makes it safe: the right is granted first, on a uid drawn for
+ * it, then the persona is made under that uid. A crash between leaves a right on nothing, which
+ * gives nobody anything and goes at the next start; never a persona that nobody can reach.
+ * Forgetting goes the other way: first the persona, then the rights on it.
  *
- * Names need to differ within an account only, as people see no more than their own and what is shared
- * with them. Two requests of one account may both find a name free at the same moment; the second
- * look, with the writer in hand, is the one that counts. */
+ * Names need to differ within an account only, as people see no more than their own and what is
+ * shared with them. Two requests of one account may both find a name free at the same moment; the
+ * second look, with the writer in hand, is the one that counts. */
 #include "persona/work.h"
 
 #include "base/str.h"

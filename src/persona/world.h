@@ -1,5 +1,5 @@
-/* The world of a server: what its handlers and its jobs work with. Made once by serve_open (http/) or
- * by a test; all of it may be used from any thread. */
+/* The world of a server: what its handlers and its jobs work with. Made once by serve_open (http/)
+ * or by a test; all of it may be used from any thread. */
 #ifndef LK_PERSONA_WORLD_H
 #define LK_PERSONA_WORLD_H
 

@@ -271,8 +271,8 @@ static bool beside(const char *end)
     return !*end || !strcmp(end, "-wal") || !strcmp(end, "-shm") || !strcmp(end, "-journal");
 }
 
-/* A temporary file of the vault (io_write_file) or of service.db, by the whole of its name: what the
- * user keeps here beside it, whatever it is called, is not ours to remove. */
+/* A temporary file of the vault (io_write_file) or of service.db, by the whole of its name: what
+ * the user keeps here beside it, whatever it is called, is not ours to remove. */
 static bool leftover(const char *name, bool in_keys)
 {
     static const char hex[] = "0123456789abcdef";

@@ -11,9 +11,9 @@
  * Any number of processes and threads: one connection behind a mutex here, SQLite's locks between
  * processes. Every change is a transaction of its own (WAL, synchronous=FULL), but for job progress
  * and "last seen", which a power cut may lose. Bodies are sealed under the account key of the vault
- * and bound to their row; plain are numbers, times, random uids, keyed digests, and words of our own
- * (kinds, states, actions). Row getters call back with rows that are borrowed until the callback
- * returns; the callback must not call service_*. Times are seconds since 1970. */
+ * and bound to their row; plain are numbers, times, random uids, keyed digests, and words of our
+ * own (kinds, states, actions). Row getters call back with rows that are borrowed until the
+ * callback returns; the callback must not call service_*. Times are seconds since 1970. */
 #ifndef LK_STORE_SERVICE_H
 #define LK_STORE_SERVICE_H
 
@@ -60,8 +60,8 @@ struct row_account {
     const char *body; /* JSON, sealed: email, password hash, default persona, quotas */
     size_t body_n;
 };
-/* id 0: new (uid and id set; ERR_EXISTS when the digest is there); else digest, changed_at, disabled
- * and body are replaced. */
+/* id 0: new (uid and id set; ERR_EXISTS when the digest is there); else digest, changed_at,
+ * disabled and body are replaced. */
 int service_account_put(struct service *sv, struct row_account *r, struct err *err);
 /* By id, by uid, by digest: the first that is not 0 / NULL. ERR_NOTFOUND. */
 int service_account_get(struct service *sv, int64_t id, const uint8_t *uid,
@@ -171,15 +171,15 @@ int service_job_put(struct service *sv, struct row_job *r, bool once, int max_wa
                     struct err *err);
 int service_job_get(struct service *sv, int64_t id, int (*fn)(void *ud, const struct row_job *r),
                     void *ud, struct err *err); /* ERR_NOTFOUND */
-/* Newest first. account -1: all; persona NULL: any; open: only waiting and running ones. before 0 or
- * the id to start below; at most limit. */
+/* Newest first. account -1: all; persona NULL: any; open: only waiting and running ones. before 0
+ * or the id to start below; at most limit. */
 int service_job_each(struct service *sv, int64_t account, const uint8_t *persona, bool open,
                      int64_t before, int limit, int (*fn)(void *ud, const struct row_job *r),
                      void *ud, struct err *err);
 /* Take the next job for `worker` (random, not 0): due, not of a persona with a running job, of the
  * accounts with fewest running ones first (fairness), then priority, then age. A running job whose
- * lease is over counts as waiting, after backoff. attempts then counts this one; a job that was to be
- * cancelled is given out too, with `cancel` set, for its end to be told. *id 0: nothing to do;
+ * lease is over counts as waiting, after backoff. attempts then counts this one; a job that was to
+ * be cancelled is given out too, with `cancel` set, for its end to be told. *id 0: nothing to do;
  * *wait_s says until when (at most 60). kinds: comma-separated names this worker knows. */
 int service_job_claim(struct service *sv, const char *kinds, int64_t worker, int lease_s,
                       int64_t *id, int *wait_s, struct err *err);
@@ -202,8 +202,8 @@ int service_job_settled(struct service *sv, int64_t id, struct err *err);
 /* The jobs that are over and not settled yet. */
 int service_jobs_unsettled(struct service *sv, int (*fn)(void *ud, const struct row_job *r),
                            void *ud, struct err *err);
-/* Every lease is over: by whom holds the home's write lock, when it begins, as no worker can be left
- * then. Without it, what a killed process had taken is taken up when its lease runs out. */
+/* Every lease is over: by whom holds the home's write lock, when it begins, as no worker can be
+ * left then. Without it, what a killed process had taken is taken up when its lease runs out. */
 int service_jobs_recover(struct service *sv, struct err *err);
 int service_jobs_tidy(struct service *sv, int64_t before, struct err *err); /* settled ones */
 /* Bumps with every change of a job by anybody: to see whether to look again. Cheap. */
@@ -224,8 +224,8 @@ struct row_audit {
     size_t body_n;
 };
 /* Kept in memory and written together within a second, and at service_close; a change is written
- * before it is acknowledged when `now` is set. On a full disk as many as 65,536 wait in memory; then
- * ERR_FULL: a reader may go on, a change may not. at 0: now. */
+ * before it is acknowledged when `now` is set. On a full disk as many as 65,536 wait in memory;
+ * then ERR_FULL: a reader may go on, a change may not. at 0: now. */
 int service_audit_put(struct service *sv, const struct row_audit *r, bool now, struct err *err);
 /* Newest first. persona NULL: any. before 0, or the id to start below; at most limit. */
 int service_audit_each(struct service *sv, const uint8_t *persona, int64_t account /* -1: any */,

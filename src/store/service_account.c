@@ -1,5 +1,5 @@
-/* Accounts. A row is found by a keyed digest of its address; the address itself, the password's hash
- * and all else are sealed in the body, bound to every other column: none of them changes but
+/* Accounts. A row is found by a keyed digest of its address; the address itself, the password's
+ * hash and all else are sealed in the body, bound to every other column: none of them changes but
  * together with the body. */
 #include "store/service_impl.h"
 

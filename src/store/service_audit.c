@@ -2,13 +2,13 @@
  *
  * A busy server answers a thousand questions a second, and each is an entry; a transaction for each
  * would wait for the disk a thousand times. So entries wait in memory, and a thread, which is there
- * from the first entry on, writes all of them together a second after. An entry about a change (`now`)
- * is written with all that wait before the change is acknowledged. Killed with the process goes, at
- * most, one second of reading.
+ * from the first entry on, writes all of them together a second after. An entry about a change
+ * (`now`) is written with all that wait before the change is acknowledged. Killed with the process
+ * goes, at most, one second of reading.
  *
- * Locks: the buffer's own, never held while the database is used; taken inside sv->mu by nobody. Who
- * flushes takes the whole list out, writes it, and on failure puts it back in front. `writing` keeps
- * two from doing that at once, so that entries keep their order. */
+ * Locks: the buffer's own, never held while the database is used; taken inside sv->mu by nobody.
+ * Who flushes takes the whole list out, writes it, and on failure puts it back in front. `writing`
+ * keeps two from doing that at once, so that entries keep their order. */
 #include "store/service_impl.h"
 
 #include "base/str.h"
@@ -120,8 +120,8 @@ static void put_back(struct audit_buffer *a, struct entry *e, struct entry **las
     pthread_mutex_unlock(&a->mu);
 }
 
-/* Up to BATCH entries in one transaction; *rest: those after them. Only the last batch waits for the
- * disk, and that makes the ones before it safe as well. */
+/* Up to BATCH entries in one transaction; *rest: those after them. Only the last batch waits for
+ * the disk, and that makes the ones before it safe as well. */
 static int write_batch(struct service *sv, struct entry *e, struct entry **rest, size_t *n,
                        struct err *err)
 {

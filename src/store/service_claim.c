@@ -6,11 +6,11 @@
  * than its leases.
  *
  * Fairness: the jobs of the account with the fewest running ones come first; only between jobs of
- * equally busy accounts does priority count, and then age. So an account that puts in a thousand jobs
- * delays another's first job by what is running, not by what is waiting.
+ * equally busy accounts does priority count, and then age. So an account that puts in a thousand
+ * jobs delays another's first job by what is running, not by what is waiting.
  *
- * A worker names itself by a random number; whoever lost the lease finds another number (or none) in
- * the row, and nothing it says then has any effect. */
+ * A worker names itself by a random number; whoever lost the lease finds another number (or none)
+ * in the row, and nothing it says then has any effect. */
 #include "store/service_job.h"
 
 #include <limits.h>
@@ -66,8 +66,8 @@ static int lease(struct service *sv, int64_t id, int64_t worker, int64_t now, in
                   "iiiii", worker, now + lease_s, now, version, id);
 }
 
-/* Until the next waiting one is due or the next lease runs out. One that only waits for its persona's
- * running one is not counted: its end is a change of its own. */
+/* Until the next waiting one is due or the next lease runs out. One that only waits for its
+ * persona's running one is not counted: its end is a change of its own. */
 static int until_next(struct service *sv, const char *kinds, int64_t now, int *wait_s,
                       struct err *err)
 {

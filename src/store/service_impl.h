@@ -1,7 +1,7 @@
 /* Inside the service's database: the handle, its lock, and the way of a sealed row.
  *
- * Every service_* takes `mu` for as long as it uses the connection. A change is between tx_begin and
- * tx_end, a look between look_begin and look_end. */
+ * Every service_* takes `mu` for as long as it uses the connection. A change is between tx_begin
+ * and tx_end, a look between look_begin and look_end. */
 #ifndef LK_STORE_SERVICE_IMPL_H
 #define LK_STORE_SERVICE_IMPL_H
 
@@ -33,12 +33,12 @@ int tx_end_light(struct service *sv, int rc, struct err *err);
 #define ROW_DAMAGED 1
 typedef int give_fn(struct service *sv, sqlite3_stmt *s, struct buf *body, const void *want,
                     struct err *err);
-/* Gives every row of s and puts s back. lenient: damaged ones are passed over, for one must not hide
- * the others; the doctor tells of it. *n: how many were given. */
+/* Gives every row of s and puts s back. lenient: damaged ones are passed over, for one must not
+ * hide the others; the doctor tells of it. *n: how many were given. */
 int give_rows(struct service *sv, sqlite3_stmt *s, give_fn *give, const void *want, bool lenient,
               uint64_t *n, struct err *err);
-/* One look at the rows of s, which rc says was got. `none`: what to say when there is none, and that
- * it is one row which is wanted; NULL: a list, lenient. */
+/* One look at the rows of s, which rc says was got. `none`: what to say when there is none, and
+ * that it is one row which is wanted; NULL: a list, lenient. */
 int give_all(struct service *sv, int rc, sqlite3_stmt *s, give_fn *give, const void *want,
              const char *none, struct err *err);
 give_fn give_note, give_account, give_session, give_apikey, give_grant, give_job, give_audit;

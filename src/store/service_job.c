@@ -1,9 +1,9 @@
 /* Jobs as rows: put, looked at, cancelled, tidied away. How one is taken up and ended is in
  * service_claim.c.
  *
- * Each change of a row gives it a new `version`, from one counter for all: who has seen everything up
- * to N asks for what is above N (service_jobs_since), and the counter alone says whether there is
- * anything. That works between processes, and across restarts.
+ * Each change of a row gives it a new `version`, from one counter for all: who has seen everything
+ * up to N asks for what is above N (service_jobs_since), and the counter alone says whether there
+ * is anything. That works between processes, and across restarts.
  *
  * Arguments and results are sealed, bound to what of the row never changes. */
 #include "store/service_job.h"

@@ -4,8 +4,8 @@
  * brings one that was used before has a copy of somebody's token, or is that somebody after a thief
  * came first; the two cannot be told apart, so the whole session ends (RFC 9700, 4.14.2). Looking a
  * token up, marking it used and adding the next are one IMMEDIATE transaction: of two who bring the
- * same token at once, one wins. The used ones stay as long as their session, or reuse would look like
- * a token that never was. */
+ * same token at once, one wins. The used ones stay as long as their session, or reuse would look
+ * like a token that never was. */
 #include "store/service_impl.h"
 
 #include <sodium.h>

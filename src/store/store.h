@@ -48,8 +48,8 @@ int store_commit(struct store *st, struct err *err);
 void store_rollback(struct store *st); /* no-op outside one */
 /* Truncate the log and give free pages back: after deletions. */
 int store_compact(struct store *st, struct err *err);
-/* A store that is open to read: everything is as it was at the first look until store_moves, whatever
- * others write. Not for hours: their log grows meanwhile. */
+/* A store that is open to read: everything is as it was at the first look until store_moves,
+ * whatever others write. Not for hours: their log grows meanwhile. */
 int store_still(struct store *st, struct err *err);
 void store_moves(struct store *st); /* no-op when it does */
 /* Give back the memory that keeps pages of the file at hand. */

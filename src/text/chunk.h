@@ -3,8 +3,8 @@
  * grouped into exchanges: what the others said, then what the persona answered, so that an answer
  * keeps the question it answered.
  *
- *     struct chunker *c = chunker_new(&(struct chunk_opts){ .max_tokens = 512, .overlap = 64 }, on_chunk, ud, err);
- *     for each piece of a thread, in time order: chunker_add(c, &p, err);
+ *     struct chunker *c = chunker_new(&(struct chunk_opts){ .max_tokens = 512, .overlap = 64 },
+ * on_chunk, ud, err); for each piece of a thread, in time order: chunker_add(c, &p, err);
  *     chunker_flush(c, err);                              at the end of each thread or document
  *     chunker_free(c);
  *
@@ -33,9 +33,9 @@ struct chunk_opts {
     int max_tokens; /* 16 .. 8192 */
     int overlap;    /* 0 .. max_tokens / 2 */
     int64_t gap_seconds;
-    /* Who counts: NULL, and a token is a word or mark (token.h); else a model's tokenizer, asked for
-     * the tokens of one sentence. off: [cap], the byte at which each begins, in order; returns how
-     * many there are, SIZE_MAX when memory is short. Cuts still fall between words. */
+    /* Who counts: NULL, and a token is a word or mark (token.h); else a model's tokenizer, asked
+     * for the tokens of one sentence. off: [cap], the byte at which each begins, in order; returns
+     * how many there are, SIZE_MAX when memory is short. Cuts still fall between words. */
     size_t (*tokens)(void *ud, const char *s, size_t n, uint32_t *off, size_t cap);
     void *tokens_ud;
 };

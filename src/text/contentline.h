@@ -1,5 +1,5 @@
-/* The lines that address books and calendars consist of (RFC 6350 section 3, RFC 5545 section 3.1, and
- * vCard 2.1): "NAME;PARAM=VALUE:TEXT", folded, escaped, perhaps quoted-printable.
+/* The lines that address books and calendars consist of (RFC 6350 section 3, RFC 5545 section 3.1,
+ * and vCard 2.1): "NAME;PARAM=VALUE:TEXT", folded, escaped, perhaps quoted-printable.
  *
  *     struct contentline c;
  *     rc = contentline_init(&c, in, sink, err);

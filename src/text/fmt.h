@@ -73,7 +73,8 @@ bool fmt_when(const struct format_opts *o, int day_first, struct span s, int64_t
  * charset: as for lines_new_charset. */
 int fmt_read_all(struct format_in *in, const char *charset, const struct piece_sink *sink,
                  struct buf *out, struct err *err);
-/* Bytes of the name before Notion's id, "Title 0123456789abcdef0123456789abcdef.md"; 0: none there. */
+/* Bytes of the name before Notion's id, "Title 0123456789abcdef0123456789abcdef.md"; 0: none there.
+ */
 size_t fmt_notion_name(const char *name);
 /* File name without extension and Notion's id, for titles. Appends. */
 void fmt_stem(const struct format_in *in, struct buf *out);
@@ -104,8 +105,8 @@ int doc_end(struct doc *d, struct err *err); /* hands over the last entry */
 void doc_clear(struct doc *d);
 /* Does the head hold a dated heading as its first line, or two of them? `marked`: "# " before. */
 bool doc_is_dated(const struct format_in *in, int day_first);
-/* Is the day first in the headings "03/04/2019" of a journal? o->day_first, or as the whole file has
- * it; -1: nothing decides. The file is at its beginning afterwards. */
+/* Is the day first in the headings "03/04/2019" of a journal? o->day_first, or as the whole file
+ * has it; -1: nothing decides. The file is at its beginning afterwards. */
 int doc_day_first(struct format_in *in, const struct format_opts *o);
 /* A heading with a date: alone, or at its front before a dash or colon. *rest: what follows. */
 bool doc_dated_heading(struct span s, int day_first, bool marked, int64_t *date, struct span *rest);

@@ -1,10 +1,10 @@
-/* Conversations with assistants: conversations.json of ChatGPT and of Claude. The user's side is the
- * owner's voice; what the assistant said is context.
+/* Conversations with assistants: conversations.json of ChatGPT and of Claude. The user's side is
+ * the owner's voice; what the assistant said is context.
  *
  * ChatGPT: [{"title", "create_time", "mapping": {ID: {"message", "parent", "children"}},
- * "current_node", "conversation_id"}]. A conversation is a tree, since a question that was edited is
- * kept beside the new one; the branch that ends in current_node is what the user saw last, and is
- * taken; the others are reported. A message is {"author": {"role"}, "create_time", "content":
+ * "current_node", "conversation_id"}]. A conversation is a tree, since a question that was edited
+ * is kept beside the new one; the branch that ends in current_node is what the user saw last, and
+ * is taken; the others are reported. A message is {"author": {"role"}, "create_time", "content":
  * {"content_type", "parts": [text or object]}}.
  *
  * Claude: [{"uuid", "name", "created_at", "chat_messages": [{"uuid", "sender", "text", "content":

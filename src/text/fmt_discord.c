@@ -1,10 +1,10 @@
 /* Discord, as DiscordChatExporter writes it in JSON: one channel or direct message a file.
  *
  * {"guild": {"name"}, "channel": {"id", "type", "name", "category"}, "messages": [{"id", "type",
- * "timestamp", "content", "author": {"id", "name", "nickname", "isBot"}, "reference": {"messageId"},
- * "attachments", "embeds", "stickers", "reactions", "forwardedMessage"}]}. Mentions are names already,
- * times carry their zone. Types other than Default and Reply are the program's own lines (joins, calls,
- * pins). What was forwarded is somebody else's and becomes `quoted`. */
+ * "timestamp", "content", "author": {"id", "name", "nickname", "isBot"}, "reference":
+ * {"messageId"}, "attachments", "embeds", "stickers", "reactions", "forwardedMessage"}]}. Mentions
+ * are names already, times carry their zone. Types other than Default and Reply are the program's
+ * own lines (joins, calls, pins). What was forwarded is somebody else's and becomes `quoted`. */
 #include "text/fmt_export.h"
 
 #include "base/str.h"

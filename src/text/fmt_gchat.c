@@ -1,10 +1,10 @@
 /* Google Chat, from Takeout: Google Chat/Groups/NAME/messages.json, group_info.json beside it, and
  * Google Chat/Users/NAME/user_info.json.
  *
- * {"messages": [{"creator": {"name", "email", "user_type"}, "created_date": "Tuesday, January 5, 2021
- * at 3:15:12 PM UTC", "text", "annotations", "attached_files", "quoted_message_metadata", "topic_id",
- * "message_id": "SPACE/TOPIC/MESSAGE", "message_state": "DELETED"}]}. Since 2023 a narrow space
- * (U+202F) stands before AM and PM. Edits are in the text.
+ * {"messages": [{"creator": {"name", "email", "user_type"}, "created_date": "Tuesday, January 5,
+ * 2021 at 3:15:12 PM UTC", "text", "annotations", "attached_files", "quoted_message_metadata",
+ * "topic_id", "message_id": "SPACE/TOPIC/MESSAGE", "message_state": "DELETED"}]}. Since 2023 a
+ * narrow space (U+202F) stands before AM and PM. Edits are in the text.
  *
  * What a space is called, and who the owner of the account is, the other two files say. */
 #include "text/fmt_export.h"

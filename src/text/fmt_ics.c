@@ -1,13 +1,13 @@
 /* iCalendar (RFC 5545): events and journals as notes of their day.
  *
- * A VEVENT is a piece with SUMMARY as title and DESCRIPTION as text, dated by DTSTART; one without a
- * description is its summary. Whoever organises it wrote it; without ORGANIZER it is the owner's.
- * Alarms inside events have descriptions of their own, which are nobody's words. Repetitions are not
- * unrolled: the words were written once. Cancelled events are passed over.
+ * A VEVENT is a piece with SUMMARY as title and DESCRIPTION as text, dated by DTSTART; one without
+ * a description is its summary. Whoever organises it wrote it; without ORGANIZER it is the owner's.
+ * Alarms inside events have descriptions of their own, which are nobody's words. Repetitions are
+ * not unrolled: the words were written once. Cancelled events are passed over.
  *
- * Local times name a time zone that stands in the file itself (VTIMEZONE, section 3.6.5): rules of the
- * form "the last Sunday of March" with the offset that holds from there on. Zones are looked up when
- * the event ends, in the order of the file, which puts them first. */
+ * Local times name a time zone that stands in the file itself (VTIMEZONE, section 3.6.5): rules of
+ * the form "the last Sunday of March" with the offset that holds from there on. Zones are looked up
+ * when the event ends, in the order of the file, which puts them first. */
 #include "text/contentline.h"
 
 #include "base/str.h"

@@ -1,6 +1,6 @@
-/* Apple Messages. The database itself is read by media/imessage.c, in a process that is locked in; here
- * are the lines that come back, which say it all. A chat is called what its people called it, else
- * after them, by their numbers or, where an address book is at hand, their names. */
+/* Apple Messages. The database itself is read by media/imessage.c, in a process that is locked in;
+ * here are the lines that come back, which say it all. A chat is called what its people called it,
+ * else after them, by their numbers or, where an address book is at hand, their names. */
 #include "text/fmt_export.h"
 #include "text/names.h"
 

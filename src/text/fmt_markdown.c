@@ -11,8 +11,8 @@
  * The first heading is the title and is not repeated in the text.
  *
  * Two dialects need care. Obsidian marks callouts like quotes ("> [!note] Title"), and they are the
- * author's own words. Notion writes the columns of a database under a page's title ("Created: January
- * 5, 2021 3:15 PM"), which are nobody's: their dates count, and they go. */
+ * author's own words. Notion writes the columns of a database under a page's title ("Created:
+ * January 5, 2021 3:15 PM"), which are nobody's: their dates count, and they go. */
 #include "base/str.h"
 #include "text/date.h"
 #include "text/fmt.h"

@@ -2,10 +2,11 @@
  *
  * {"room_name", "room_creator", "topic", "export_date", "exported_by", "messages": [event, ...]}.
  * Events are those of the client-server API (spec.matrix.org, "m.room.message"): {"type", "sender":
- * "@ann:example.org", "event_id", "origin_server_ts", "content": {"msgtype", "body", "m.relates_to"}}.
+ * "@ann:example.org", "event_id", "origin_server_ts", "content": {"msgtype", "body",
+ * "m.relates_to"}}.
  *
- * Events say who wrote by id alone; display names stand in m.room.member events, wherever they are, so
- * the list is walked twice. The first walk also finds edits (rel_type m.replace, or bundled in
+ * Events say who wrote by id alone; display names stand in m.room.member events, wherever they are,
+ * so the list is walked twice. The first walk also finds edits (rel_type m.replace, or bundled in
  * unsigned) and redactions: a message is handed over once, where it was first said, with its newest
  * text. Replies carry the line they answer as "> <@bo:example.org> ..." before their own words. */
 #include "text/fmt_export.h"

@@ -1,7 +1,8 @@
 /* Facebook Messenger and Instagram: message_1.json, as "Download your information" writes it.
  *
- * {"participants": [{"name"}], "messages": [{"sender_name", "timestamp_ms", "content", ...}], "title",
- * "thread_path"}, newest first. Every byte of UTF-8 above 7F is written as an escape of its own
+ * {"participants": [{"name"}], "messages": [{"sender_name", "timestamp_ms", "content", ...}],
+ * "title", "thread_path"}, newest first. Every byte of UTF-8 above 7F is written as an escape of
+ * its own
  * (\u00c3\u00a9 for an e with an acute accent), so strings are put together again from such bytes
  * where the result is UTF-8. What the program itself writes in place of a message ("You sent an
  * attachment.") belongs to a share, photo or call beside it, and is passed over with it. */

@@ -4,7 +4,8 @@
  * "userEditedTimestampUsec", "isTrashed", "labels"}. Notes in the bin are left out.
  *
  * Day One: {"metadata", "entries": [{"uuid", "creationDate", "text"}]}; text is Markdown with
- * backslashes before marks, and pictures as ![](dayone-moment://...). The first heading is the title. */
+ * backslashes before marks, and pictures as ![](dayone-moment://...). The first heading is the
+ * title. */
 #include "text/fmt_export.h"
 
 #include "base/str.h"

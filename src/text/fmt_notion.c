@@ -1,10 +1,10 @@
-/* Notion, as "Export > Markdown & CSV" (or HTML) writes it: a zip, often with zips inside, of a file for
- * each page. Every name ends in a blank and the page's id, 32 hexadecimal digits. Pages of a database
- * carry its columns as "Key: value" lines under their title.
+/* Notion, as "Export > Markdown & CSV" (or HTML) writes it: a zip, often with zips inside, of a
+ * file for each page. Every name ends in a blank and the page's id, 32 hexadecimal digits. Pages of
+ * a database carry its columns as "Key: value" lines under their title.
  *
- * Pages are Markdown or HTML and read as such, with the id taken off titles (fmt_stem) and those lines
- * out of the text (fmt_markdown.c). A database's CSV repeats what its pages say: its rows are told and
- * passed over. */
+ * Pages are Markdown or HTML and read as such, with the id taken off titles (fmt_stem) and those
+ * lines out of the text (fmt_markdown.c). A database's CSV repeats what its pages say: its rows are
+ * told and passed over. */
 #include "text/fmt_csv.h"
 
 #include "base/str.h"

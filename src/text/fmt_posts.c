@@ -1,13 +1,14 @@
-/* Posts: tweets.js of an X (Twitter) archive, and outbox.json of a Mastodon account. All of it is the
- * owner's, but for what they passed on, which is reported and left out.
+/* Posts: tweets.js of an X (Twitter) archive, and outbox.json of a Mastodon account. All of it is
+ * the owner's, but for what they passed on, which is reported and left out.
  *
- * X: `window.YTD.tweets.part0 = [{"tweet": {...}}]`, a line of JavaScript before the JSON. Text is in
- * full_text with &amp; &lt; &gt; as in HTML; links are t.co ones, and entities.urls has the real
- * addresses. A retweet begins with "RT @name: ". note-tweet.js holds the whole of posts that were too
- * long: {"noteTweet": {"core": {"text"}, "createdAt"}}.
+ * X: `window.YTD.tweets.part0 = [{"tweet": {...}}]`, a line of JavaScript before the JSON. Text is
+ * in full_text with &amp; &lt; &gt; as in HTML; links are t.co ones, and entities.urls has the real
+ * addresses. A retweet begins with "RT @name: ". note-tweet.js holds the whole of posts that were
+ * too long: {"noteTweet": {"core": {"text"}, "createdAt"}}.
  *
  * Mastodon: an ActivityPub OrderedCollection. {"type": "Create", "published", "object": {"type":
- * "Note", "summary" (the content warning), "content" (HTML), "inReplyTo"}}; "Announce" is a boost. */
+ * "Note", "summary" (the content warning), "content" (HTML), "inReplyTo"}}; "Announce" is a boost.
+ */
 #include "text/fmt_export.h"
 
 #include "base/str.h"

@@ -6,10 +6,11 @@
  * chat_history.csv: message_id, created_at, updated_at, username, message,
  *     thread_parent_message_id, channel_url, subreddit, channel_name, conversation_type
  *
- * Columns are found by name, since some come and go; post_headers.csv and the like are the same rows
- * without words, and votes and saved posts are lists of links: they are told and passed over. Dates are
- * "2020-01-02 03:04:05 UTC". Bodies are Markdown; lines that begin with ">" quote somebody else. Posts
- * and comments are the owner's, who is not named; in messages both sides are. */
+ * Columns are found by name, since some come and go; post_headers.csv and the like are the same
+ * rows without words, and votes and saved posts are lists of links: they are told and passed over.
+ * Dates are "2020-01-02 03:04:05 UTC". Bodies are Markdown; lines that begin with ">" quote
+ * somebody else. Posts and comments are the owner's, who is not named; in messages both sides are.
+ */
 #include "text/fmt_csv.h"
 
 #include "base/str.h"

@@ -6,10 +6,10 @@
  * local, without a zone; "Me" is the owner; two blanks end each body.
  *
  * Rows of the desktop program's decrypted database as JSON, alone or under "messages", perhaps with
- * "conversations" beside them: {"conversationId", "type": "incoming", "sent_at" (milliseconds), "body",
- * "source" (number), "sourceServiceId" or "sourceUuid", "quote": {"id" (sent_at of what is quoted),
- * "text"}, "bodyRanges", "deletedForEveryone"}. Mentions are U+FFFC in the body, named in bodyRanges.
- * The newest text of an edited message is its body. */
+ * "conversations" beside them: {"conversationId", "type": "incoming", "sent_at" (milliseconds),
+ * "body", "source" (number), "sourceServiceId" or "sourceUuid", "quote": {"id" (sent_at of what is
+ * quoted), "text"}, "bodyRanges", "deletedForEveryone"}. Mentions are U+FFFC in the body, named in
+ * bodyRanges. The newest text of an edited message is its body. */
 #include "text/fmt_export.h"
 #include "text/names.h"
 

@@ -1,7 +1,7 @@
 /* Telling languages apart by their small words.
  *
- * Some scripts say it all (Greek, Hebrew, Hangul, Thai...). The languages that share the Latin or the
- * Cyrillic script are told by function words, which no sentence of some length does without and
+ * Some scripts say it all (Greek, Hebrew, Hangul, Thai...). The languages that share the Latin or
+ * the Cyrillic script are told by function words, which no sentence of some length does without and
  * which few languages share, and by letters that few have. Each word found gives its languages a
  * point, shared among them; each letter a part of one. The best language wins if it has enough and
  * clearly more than the second.

@@ -1,14 +1,16 @@
-/* Secrets by check or by shape: cards, IBANs, social security numbers, private keys, keys of services.
+/* Secrets by check or by shape: cards, IBANs, social security numbers, private keys, keys of
+ * services.
  *
- * One pass. Nothing is looked at but the beginnings of words, and there the first bytes decide which
- * one kind it may be, so that text without secrets costs a table look-up a byte. Each kind looks ahead
- * a bounded number of bytes, but for private keys, whose end is searched once for all of them: the
- * time is linear in the text, whatever is in it.
+ * One pass. Nothing is looked at but the beginnings of words, and there the first bytes decide
+ * which one kind it may be, so that text without secrets costs a table look-up a byte. Each kind
+ * looks ahead a bounded number of bytes, but for private keys, whose end is searched once for all
+ * of them: the time is linear in the text, whatever is in it.
  *
  * Cards: ISO/IEC 7812 (Luhn), with the beginnings and lengths that issuers use, and grouped as they
  * are printed; 13 to 19 digits that happen to pass Luhn are one in ten, with these rules one in
- * several hundred. IBANs: ISO 13616, the length is the country's, mod 97. Social security numbers: those
- * of the United States, with their hyphens and without the numbers that are never given out. */
+ * several hundred. IBANs: ISO 13616, the length is the country's, mod 97. Social security numbers:
+ * those of the United States, with their hyphens and without the numbers that are never given out.
+ */
 #include "text/secrets_impl.h"
 
 #include <string.h>

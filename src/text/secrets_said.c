@@ -3,9 +3,9 @@
  *
  * People write about passwords far more often than they write one down, so the word alone is not
  * enough. After ':' or '=' the next word is taken when it looks like one nobody says (a digit or a
- * mark inside letters), or stands alone until the end of its line; after "is" only when it looks like
- * one, or is in quotation marks. A PIN or a code is 4 to 8 digits, and between it and its name nothing
- * but "is", "code" or a mark.
+ * mark inside letters), or stands alone until the end of its line; after "is" only when it looks
+ * like one, or is in quotation marks. A PIN or a code is 4 to 8 digits, and between it and its name
+ * nothing but "is", "code" or a mark.
  *
  * All looks stay on the line and end after a few dozen bytes. */
 #include "text/secrets_impl.h"
@@ -122,7 +122,8 @@ static size_t value_end(const struct scan *x, size_t i)
     return to;
 }
 
-/* Like nothing that is said: a digit, or a mark that no word has inside, between other characters. */
+/* Like nothing that is said: a digit, or a mark that no word has inside, between other characters.
+ */
 static bool odd_word(const char *s, size_t n)
 {
     bool digit = false, letter = false, mark = false;

@@ -1,15 +1,15 @@
 /* Spools: files that are written once, front to back, and read from any place.
  *
- * A head of 32 bytes (magic, format, size of a block, a random id of the file), then the plain bytes
- * in blocks of SPOOL_BLOCK, each sealed by itself as every value of the vault is (seal.c). The
- * additional data of a block is the head, the block's number and whether it is the last: so a block
- * opens in its own file, at its own place, and a file that was cut off between two blocks has no
- * last one. There is always a last block, of no bytes when the file is empty; it is opened before
- * anything else is read, and from then on the size that the file system tells is known to be right.
- * Reading keeps one opened block. docs/STORAGE.md has the layout.
+ * A head of 32 bytes (magic, format, size of a block, a random id of the file), then the plain
+ * bytes in blocks of SPOOL_BLOCK, each sealed by itself as every value of the vault is (seal.c).
+ * The additional data of a block is the head, the block's number and whether it is the last: so a
+ * block opens in its own file, at its own place, and a file that was cut off between two blocks has
+ * no last one. There is always a last block, of no bytes when the file is empty; it is opened
+ * before anything else is read, and from then on the size that the file system tells is known to be
+ * right. Reading keeps one opened block. docs/STORAGE.md has the layout.
  *
- * Written beside the path, synced, and renamed in spool_finish. One thread at a time for each struct
- * spool and each FILE; any number of FILEs of one path. */
+ * Written beside the path, synced, and renamed in spool_finish. One thread at a time for each
+ * struct spool and each FILE; any number of FILEs of one path. */
 #include "vault/spool.h"
 
 #include "base/cursor.h"

@@ -6,7 +6,8 @@
  *     spool_write(s, p, n, err);  ...            any number of bytes: memory does not grow
  *     spool_finish(s, err);                      synced, renamed into place
  *     spool_free(s);                             without finish: nothing is left behind
- *     FILE *f = spool_fopen(path, key, &size, err);     reads, seeks; blocks open as they are needed
+ *     FILE *f = spool_fopen(path, key, &size, err);     reads, seeks; blocks open as they are
+ * needed
  *
  * A block that was changed, moved, cut off or comes from another file does not open: reading fails
  * with EIO. Format: docs/STORAGE.md. */

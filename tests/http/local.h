@@ -1,5 +1,5 @@
-/* A server inside a test: routes of the test's own over real accounts, and a client that sends bytes
- * as they are.
+/* A server inside a test: routes of the test's own over real accounts, and a client that sends
+ * bytes as they are.
  *
  *     struct local l;
  *     local_open(&l, &(struct server_opts){ .tables = tables });
@@ -101,7 +101,8 @@ struct reply {
 
 static inline void reply_free(struct reply *a) { buf_free(&a->all); }
 
-/* Reads one reply with a Content-Length, or until the end. interim: also the ones before it (100). */
+/* Reads one reply with a Content-Length, or until the end. interim: also the ones before it (100).
+ */
 static inline struct reply local_reads(int fd)
 {
     struct reply a = { .all = BUF_INIT(64 << 20), .body = "" };

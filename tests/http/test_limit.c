@@ -1,5 +1,5 @@
-/* Token buckets, and the workers' queue. Nothing here waits for a clock: rates are so slow, or so fast,
- * that it does not matter how long the test takes. */
+/* Token buckets, and the workers' queue. Nothing here waits for a clock: rates are so slow, or so
+ * fast, that it does not matter how long the test takes. */
 #include "check.h"
 #include "http/inside.h"
 

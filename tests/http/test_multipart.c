@@ -7,7 +7,8 @@
 static struct err err;
 static const char TYPE[] = "multipart/form-data; boundary=XyZ";
 
-/* What the parser said, as text: (name|file)data; with * before the file's name when there is one. */
+/* What the parser said, as text: (name|file)data; with * before the file's name when there is one.
+ */
 static struct buf said;
 static int fail_at; /* a sink that fails: 1 begin, 2 data, 3 end */
 

@@ -1,5 +1,6 @@
-/* /openapi.json and docs/API.md: each route is there, everything that is pointed at exists, and the page
- * in the repository is the one that the tables make. tests/http/test_openapi.py asks a public linter. */
+/* /openapi.json and docs/API.md: each route is there, everything that is pointed at exists, and the
+ * page in the repository is the one that the tables make. tests/http/test_openapi.py asks a public
+ * linter. */
 #include "check.h"
 #include "http/inside.h"
 

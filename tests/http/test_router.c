@@ -1,5 +1,5 @@
-/* The router by itself: tables that are refused, paths that lead somewhere and nowhere. And the tables
- * of the product: is each route whole? */
+/* The router by itself: tables that are refused, paths that lead somewhere and nowhere. And the
+ * tables of the product: is each route whole? */
 #include "check.h"
 #include "http/inside.h"
 

@@ -1,5 +1,5 @@
-/* Event streams: what is said arrives as it is said, slow clients hold up nobody, and whoever leaves
- * or is let go frees what worked for them. */
+/* Event streams: what is said arrives as it is said, slow clients hold up nobody, and whoever
+ * leaves or is let go frees what worked for them. */
 #include "local.h"
 
 #include <pthread.h>

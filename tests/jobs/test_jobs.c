@@ -493,8 +493,8 @@ static int run_die(struct job_run *r, struct err *e)
 static const struct job_kind DIE = { "gate", "kills its process", run_die, NULL, 1, 0 };
 static const struct job_kind *const DEADLY[] = { &DIE, NULL };
 
-/* A worker process that is killed: the job is taken up by the next, also of a kind that is tried only
- * once; one that kills whoever runs it is given up in the end. */
+/* A worker process that is killed: the job is taken up by the next, also of a kind that is tried
+ * only once; one that kills whoever runs it is given up in the end. */
 static void killed_worker(void **state)
 {
     struct place p;

@@ -1,5 +1,5 @@
-/* Databases of Apple Messages, made here as the program makes them: what comes out of them as lines,
- * and that no cut or change brings the reader down. */
+/* Databases of Apple Messages, made here as the program makes them: what comes out of them as
+ * lines, and that no cut or change brings the reader down. */
 #include "check.h"
 
 #include "base/str.h"

@@ -1,5 +1,5 @@
-/* A persona for others to have: nobody else's name is in the file, the persona's own words are, and it
- * opens elsewhere as a whole persona. */
+/* A persona for others to have: nobody else's name is in the file, the persona's own words are, and
+ * it opens elsewhere as a whole persona. */
 #include "check.h"
 #include "persona_home.h"
 

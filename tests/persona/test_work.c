@@ -1,5 +1,5 @@
-/* Jobs on personas, in a real queue: what they leave, that doing them twice is doing them once, that
- * others write meanwhile, and that a killed process loses nothing. */
+/* Jobs on personas, in a real queue: what they leave, that doing them twice is doing them once,
+ * that others write meanwhile, and that a killed process loses nothing. */
 #include "check.h"
 #include "world_home.h"
 

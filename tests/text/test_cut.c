@@ -1,6 +1,6 @@
 /* Every format on samples that are cut at every byte: an error or a part of what the whole gives,
- * never a crash, never more. The samples are the fuzzer's (fuzz/corpus/formats): the first byte is the
- * parser's number, the second the fuzzer's options. */
+ * never a crash, never more. The samples are the fuzzer's (fuzz/corpus/formats): the first byte is
+ * the parser's number, the second the fuzzer's options. */
 #include "fmtrun.h"
 
 #include "base/io.h"

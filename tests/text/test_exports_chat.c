@@ -1,6 +1,6 @@
 /* Chat exports that lie in several files, or name people elsewhere: Slack, Matrix, Google Chat,
- * Signal. The texts follow what the programs write, quirks included; docs/FORMATS.md says where each
- * is described. */
+ * Signal. The texts follow what the programs write, quirks included; docs/FORMATS.md says where
+ * each is described. */
 #include "fmtrun.h"
 
 #include "text/names.h"

@@ -1,5 +1,5 @@
-/* Exports that are tables, calendars, address books and notes: Reddit, ICS, vCard, Notion, Obsidian,
- * Apple Notes. docs/FORMATS.md says where each is described. */
+/* Exports that are tables, calendars, address books and notes: Reddit, ICS, vCard, Notion,
+ * Obsidian, Apple Notes. docs/FORMATS.md says where each is described. */
 #include "fmtrun.h"
 
 #include "text/names.h"

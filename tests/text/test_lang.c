@@ -1,5 +1,5 @@
-/* Languages of messages: sentences of twenty languages, written for this test as people write to one
- * another, and short ones that must be right or left untold. */
+/* Languages of messages: sentences of twenty languages, written for this test as people write to
+ * one another, and short ones that must be right or left untold. */
 #include "check.h"
 
 #include "base/str.h"
@@ -133,11 +133,13 @@ static const struct said messages[] = {
 
 /* Nothing else than this, or nothing at all. */
 static const struct said brief[] = {
-    { "en", "ok" }, { "en", "On my way" }, { "de", "Bin gleich da" }, { "de", "Mal sehen" }, { "fr", "A demain" },
-    { "es", "Ya voy" }, { "it", "Va bene" }, { "nl", "Tot zo" }, { "sv", "Okej då" }, { "pt", "Tudo bem" },
-    { "en", "lol" }, { "en", "Anna Berg" }, { "en", "12.03.2019" }, { "en", "🙂🙂" }, { "en", "" }, { "en", "No" },
-    { "en", "https://example.org/der/die/das/und/ist" }, { "en", "Hotel Restaurant Taxi" }, { "en", "Die!" },
-    { "fr", "Non" }, { "it", "Come no" }, { "ru", "Да" }, { "en", "Me too" }, { "en", "Man" }, { "pl", "No tak" },
+    { "en", "ok" }, { "en", "On my way" }, { "de", "Bin gleich da" }, { "de", "Mal sehen" },
+    { "fr", "A demain" }, { "es", "Ya voy" }, { "it", "Va bene" }, { "nl", "Tot zo" },
+    { "sv", "Okej då" }, { "pt", "Tudo bem" }, { "en", "lol" }, { "en", "Anna Berg" },
+    { "en", "12.03.2019" }, { "en", "🙂🙂" }, { "en", "" }, { "en", "No" },
+    { "en", "https://example.org/der/die/das/und/ist" }, { "en", "Hotel Restaurant Taxi" },
+    { "en", "Die!" }, { "fr", "Non" }, { "it", "Come no" }, { "ru", "Да" }, { "en", "Me too" },
+    { "en", "Man" }, { "pl", "No tak" },
 };
 /* clang-format on */
 

@@ -1,5 +1,5 @@
-/* Secrets: what is left out, what only looks like one, and that the text around it stays. All numbers
- * and keys are made up, or are those that issuers publish for tests. */
+/* Secrets: what is left out, what only looks like one, and that the text around it stays. All
+ * numbers and keys are made up, or are those that issuers publish for tests. */
 #include "check.h"
 
 #include "base/str.h"

@@ -1,5 +1,5 @@
-/* Is 03/04/2019 in April or in March? Solved from the whole file, by a number above 12 anywhere in it,
- * or by the order in which its dates go. Local times take the zone that is given. */
+/* Is 03/04/2019 in April or in March? Solved from the whole file, by a number above 12 anywhere in
+ * it, or by the order in which its dates go. Local times take the zone that is given. */
 #include "fmtrun.h"
 
 static int64_t when(const struct format *f, const char *path, const char *text, int piece,
