@@ -463,6 +463,16 @@ static void tell_file(struct adding *a, const json_t *o)
     on_file(a, &f);
 }
 
+static void unspool(struct cli *c, const json_t *files)
+{
+    size_t i;
+    json_t *file;
+    json_array_foreach(files, i, file)
+    {
+        beside_unspool(c, json_string_value(json_object_get(file, "spool")));
+    }
+}
+
 static int add_beside(struct cli *c, struct adding *a, struct ingest_totals *t, struct err *err)
 {
     struct handing h = { c, json_array() };
@@ -479,11 +489,10 @@ static int add_beside(struct cli *c, struct adding *a, struct ingest_totals *t, 
                          "day_first", a->in->day_first);
         rc = args ? 0 : err_nomem(err);
     }
-    if (rc)
-        json_array_foreach(h.files, i, file)
-            beside_unspool(c, json_string_value(json_object_get(file, "spool")));
-    else rc = beside_run(c, "ingest", args, &done, err);
-    json_array_foreach(json_object_get(done, "files"), i, file) tell_file(a, file);
+    if (!rc) rc = beside_run(c, "ingest", args, &done, err);
+    else unspool(c, h.files);
+    json_array_foreach(json_object_get(done, "files"), i, file) { tell_file(a, file); }
+    say_group(a); /* while what it borrows of `done` is there */
     *t = (struct ingest_totals){ .files = i,
                                  .failed = number_of(done, "failed"),
                                  .added = number_of(done, "added"),

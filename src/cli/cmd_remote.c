@@ -107,7 +107,7 @@ int cmd_remote_show(struct cli *c, struct err *err)
                       key != NULL, "model", jtext(name), "models", models);
     else if (!rc) {
         ui_printf("It answers, and has:\n");
-        json_array_foreach(models, i, m) ui_printf("  %s\n", json_string_value(m));
+        json_array_foreach(models, i, m) { ui_printf("  %s\n", json_string_value(m)); }
         if (!i) ui_printf("  no models\n");
     }
     json_decref(models);

@@ -129,7 +129,7 @@ static int delete_source(struct cli *c, int64_t id, struct err *err)
                   ui_count(g.vectors, "vector", "vectors", d));
         ui_printf(", %s of conversations.\n", ui_count(g.turns, "turn", "turns", q));
     }
-    return rc;
+    return 0;
 }
 
 int cmd_sources(struct cli *c, struct err *err)

@@ -124,7 +124,10 @@ static int keep_turn(void *ud, const struct row_turn *r)
     if (!j) return 0; /* damaged: the doctor's */
     if (t->c->level < LEVEL_READ) {
         json_object_set_new(j, "sources", json_array());
-        json_array_foreach(json_object_get(j, "parts"), i, part) json_object_del(part, "source");
+        json_array_foreach(json_object_get(j, "parts"), i, part)
+        {
+            json_object_del(part, "source");
+        }
     }
     json_object_set_new(j, "at", shown_time(r->created_at));
     return json_array_append_new(t->all, j) ? err_nomem(t->err) : 0;

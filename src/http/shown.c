@@ -157,7 +157,7 @@ json_t *shown_answer(const struct answer *a, const char *question, enum level le
     size_t i;
     if (!j || level >= LEVEL_READ) return j;
     json_object_set_new(j, "sources", json_array());
-    json_array_foreach(json_object_get(j, "parts"), i, part) json_object_del(part, "source");
+    json_array_foreach(json_object_get(j, "parts"), i, part) { json_object_del(part, "source"); }
     return j;
 }
 

@@ -164,7 +164,10 @@ static int read_parts(struct people *out, const struct buf *doc, bool silent)
     int rc = grown ? 0 : ERR_NOMEM;
     if (grown) all->p = grown;
     out->more += number(o, "more");
-    if (!rc) json_array_foreach(list, i, one) if (!rc) rc = read_part(out, one);
+    json_array_foreach(list, i, one)
+    {
+        if (!rc) rc = read_part(out, one);
+    }
     for (i = before; silent && i < all->n; i++) all->p[i].messages = all->p[i].answered = 0;
     json_decref(o);
     return rc;

@@ -318,8 +318,10 @@ static int run_ingest(struct job_run *r, struct err *err)
     rc = ingest_run_begin(&all, &t.run, err);
     files = json_object_get(k.args, "files");
     t.files = json_array();
-    json_array_foreach(files, i, file) t.total +=
-        (uint64_t)json_integer_value(json_object_get(file, "bytes"));
+    json_array_foreach(files, i, file)
+    {
+        t.total += (uint64_t)json_integer_value(json_object_get(file, "bytes"));
+    }
     if (!t.files) rc = err_nomem(err);
     for (int rest = 0; rest < 2; rest++)
         for (i = 0; !rc && i < json_array_size(files); i++) {
@@ -345,7 +347,9 @@ static void over_ingest(void *world, const struct row_job *job, enum job_state s
     json_t *a = json_loadb(job->args, job->args_n, 0, NULL), *file;
     size_t i;
     json_array_foreach(json_object_get(a, "files"), i, file)
+    {
         remove_spool(world, json_string_value(json_object_get(file, "spool")));
+    }
     json_decref(a);
 }
 

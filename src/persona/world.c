@@ -203,7 +203,9 @@ static int know_job(void *ud, const struct row_job *r)
     json_t *j = json_loadb(body ? body : "", body ? n : 0, 0, NULL), *file;
     know(k, json_object_get(j, "spool"));
     json_array_foreach(json_object_get(j, "files"), i, file)
+    {
         know(k, json_object_get(file, "spool"));
+    }
     json_decref(j);
     return 0;
 }
@@ -213,7 +215,7 @@ static int know_job(void *ud, const struct row_job *r)
 static int know_all(struct world *w, bool open, struct known *k, struct err *err)
 {
     int64_t before = 0;
-    int rc;
+    int rc = 0;
     do {
         k->last = 0;
         rc = service_job_each(w->service, -1, NULL, open, before, JOBS_AT_ONCE, know_job, k, err);
