@@ -13,10 +13,13 @@
 #include "persona/work.h"
 #include "vault/spool.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -33,6 +36,22 @@ static bool same_process(const char *home, const struct buf *note)
     buf_free(&path);
     buf_free(&lock);
     return ok;
+}
+
+bool beside_likely(const char *home)
+{
+    struct buf path = BUF_INIT(0);
+    buf_printf(&path, "%s/service.db", home);
+    bool held = false;
+    if (io_exists(buf_str(&path))) {
+        buf_clear(&path);
+        buf_printf(&path, "%s/lock", home);
+        int fd = open(buf_str(&path), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        held = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK;
+        if (fd >= 0) close(fd);
+    }
+    buf_free(&path);
+    return held;
 }
 
 bool beside_open(struct cli *c)

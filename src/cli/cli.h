@@ -297,6 +297,8 @@ void making_end(struct making *m, const struct answer *a); /* a NULL: it failed 
 int cli_open_remote(struct cli *c, struct err *err);
 
 /* ---- beside.c: while a server holds the home ---- */
+/* Is the home held by somebody, who may be a server? Asks no key. */
+bool beside_likely(const char *home);
 /* Is it a server that does? Then c->service is open. c->home: to read. */
 bool beside_open(struct cli *c);
 /* The file at path ("-": standard input) as a file of the server's spool. */

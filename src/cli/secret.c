@@ -195,15 +195,11 @@ int cli_open_home(struct cli *c, enum store_mode mode, struct err *err)
     for (int i = 0; i < TRIES; i++) {
         struct keeper k = { 0 };
         rc = secret_of_home(c, home, &k, err);
-        if (!rc) rc = home_open(home, &k.s, mode, &c->home, err);
-        if (rc == ERR_BUSY && mode == STORE_WRITE && (c->cmd->needs & NEEDS_OR_JOB) &&
-            !home_open(home, &k.s, STORE_READ, &c->home, NULL)) {
-            if (beside_open(c)) {
-                rc = 0;
-            } else {
-                home_close(c->home);
-                c->home = NULL;
-            }
+        bool job = mode == STORE_WRITE && (c->cmd->needs & NEEDS_OR_JOB) && beside_likely(home);
+        if (!rc) rc = home_open(home, &k.s, job ? STORE_READ : mode, &c->home, err);
+        if (!rc && job && !beside_open(c)) { /* another writer: wait for it */
+            home_close(c->home);
+            rc = home_open(home, &k.s, mode, &c->home, err);
         }
         bool again = rc == ERR_KEY && k.asked && k.pass.n && i + 1 < TRIES;
         keeper_clear(&k);
