@@ -248,7 +248,7 @@ static void operation(struct doc *d, json_t *paths, const struct route *r)
     char method[8] = "", id[64];
     json_t *path = json_object_get(paths, r->path);
     if (!path) path = object(d, paths, r->path);
-    for (size_t i = 0; r->method[i] && i < sizeof method - 1; i++) {
+    for (size_t i = 0; i < sizeof method - 1 && r->method[i]; i++) {
         method[i] = (char)(r->method[i] | 32);
         method[i + 1] = 0;
     }
