@@ -11,6 +11,7 @@
 
 Settings are keyword arguments: Server(rate_login=0, access_seconds=1). Requests go over one connection
 each, by http.client, so that nothing is mended on the way."""
+import atexit
 import http.client
 import json
 import os
@@ -164,6 +165,18 @@ def endless_model(box):
     return box.file("tiny.gguf", bytes(data))
 
 
+running = set()
+
+
+@atexit.register
+def end_all():
+    """Servers that a whole test file shares end with it."""
+    for p in running:
+        if p.poll() is None:
+            p.kill()
+            p.wait()
+
+
 class Server:
     def __init__(self, box=None, env=None, **settings):
         self.box = box or Sandbox()
@@ -190,6 +203,7 @@ class Server:
             self.process = subprocess.Popen([BIN, "serve", "--port", "0"], cwd=self.box.work, env=env,
                                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
                                             start_new_session=True)
+        running.add(self.process)
         line, end = b"", time.monotonic() + 60 * SLOW
         while b"\n" not in line:
             ready = select.select([self.process.stdout], [], [], max(0, end - time.monotonic()))[0]
@@ -203,6 +217,7 @@ class Server:
     def stop(self, sig=signal.SIGTERM, status=None):
         """status None: 0 after SIGTERM, whatever comes after others."""
         p, self.process = self.process, None
+        running.discard(p)
         p.send_signal(sig)
         try:
             got = p.wait(60 * SLOW)
