@@ -179,26 +179,16 @@ static int claude_conversation(struct export *x, const json_t *c, uint64_t where
     return rc;
 }
 
-static int parse(struct format_in *in, const struct format_opts *o, const struct piece_sink *sink,
-                 int (*fn)(struct export *x, const json_t *item, uint64_t where, struct err *err),
-                 struct err *err)
-{
-    struct export *x = export_new(in, o, sink, err);
-    int rc = x ? export_walk(x, NULL, fn, NULL, err) : ERR_NOMEM;
-    export_free(x);
-    return rc;
-}
-
 static int gpt_parse(struct format_in *in, const struct format_opts *o,
                      const struct piece_sink *sink, struct err *err)
 {
-    return parse(in, o, sink, gpt_conversation, err);
+    return export_file(in, o, sink, NULL, gpt_conversation, NULL, err);
 }
 
 static int claude_parse(struct format_in *in, const struct format_opts *o,
                         const struct piece_sink *sink, struct err *err)
 {
-    return parse(in, o, sink, claude_conversation, err);
+    return export_file(in, o, sink, NULL, claude_conversation, NULL, err);
 }
 
 const struct format format_chatgpt = {

@@ -75,10 +75,7 @@ out:
 static int parse(struct format_in *in, const struct format_opts *o, const struct piece_sink *sink,
                  struct err *err)
 {
-    struct export *x = export_new(in, o, sink, err);
-    int rc = x ? export_walk(x, "messages", message, begin, err) : ERR_NOMEM;
-    export_free(x);
-    return rc;
+    return export_file(in, o, sink, "messages", message, begin, err);
 }
 
 const struct format format_discord = {

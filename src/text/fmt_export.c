@@ -183,3 +183,13 @@ int export_walk(struct export *x, const char *key, item_fn *fn,
                      x->in->name, key);
     return rc;
 }
+
+int export_file(struct format_in *in, const struct format_opts *o, const struct piece_sink *sink,
+                const char *key, item_fn *fn, int (*begin)(struct export *x, struct err *err),
+                struct err *err)
+{
+    struct export *x = export_new(in, o, sink, err);
+    int rc = x ? export_walk(x, key, fn, begin, err) : ERR_NOMEM;
+    export_free(x);
+    return rc;
+}

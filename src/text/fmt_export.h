@@ -37,6 +37,11 @@ void export_free(struct export *x); /* accepts NULL */
 int export_walk(struct export *x, const char *key,
                 int (*fn)(struct export *x, const json_t *item, uint64_t where, struct err *err),
                 int (*begin)(struct export *x, struct err *err), struct err *err);
+/* A whole file that is such an export: new, walk, free. */
+int export_file(struct format_in *in, const struct format_opts *o, const struct piece_sink *sink,
+                const char *key,
+                int (*fn)(struct export *x, const json_t *item, uint64_t where, struct err *err),
+                int (*begin)(struct export *x, struct err *err), struct err *err);
 /* A string, number or boolean, cleaned, in place of what out held; "" for anything else. Returns
  * what out holds then. */
 const char *export_str(const json_t *v, struct buf *out);

@@ -140,10 +140,7 @@ static int dayone_entry(struct export *x, const json_t *e, uint64_t where, struc
 static int dayone_parse(struct format_in *in, const struct format_opts *o,
                         const struct piece_sink *sink, struct err *err)
 {
-    struct export *x = export_new(in, o, sink, err);
-    int rc = x ? export_walk(x, "entries", dayone_entry, NULL, err) : ERR_NOMEM;
-    export_free(x);
-    return rc;
+    return export_file(in, o, sink, "entries", dayone_entry, NULL, err);
 }
 
 const struct format format_dayone = {

@@ -106,10 +106,7 @@ static int x_parse(struct format_in *in, const struct format_opts *o, const stru
                    struct err *err)
 {
     int rc = skip_script(in, err);
-    struct export *x = rc ? NULL : export_new(in, o, sink, err);
-    if (!rc) rc = x ? export_walk(x, NULL, tweet, NULL, err) : ERR_NOMEM;
-    export_free(x);
-    return rc;
+    return rc ? rc : export_file(in, o, sink, NULL, tweet, NULL, err);
 }
 
 const struct format format_x = {
@@ -162,10 +159,7 @@ static int toot(struct export *x, const json_t *a, uint64_t where, struct err *e
 static int mastodon_parse(struct format_in *in, const struct format_opts *o,
                           const struct piece_sink *sink, struct err *err)
 {
-    struct export *x = export_new(in, o, sink, err);
-    int rc = x ? export_walk(x, "orderedItems", toot, NULL, err) : ERR_NOMEM;
-    export_free(x);
-    return rc;
+    return export_file(in, o, sink, "orderedItems", toot, NULL, err);
 }
 
 const struct format format_mastodon = {

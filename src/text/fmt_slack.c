@@ -294,10 +294,7 @@ static int thing(struct export *x, const json_t *m, uint64_t where, struct err *
 static int parse(struct format_in *in, const struct format_opts *o, const struct piece_sink *sink,
                  struct err *err)
 {
-    struct export *x = export_new(in, o, sink, err);
-    int rc = x ? export_walk(x, NULL, thing, begin, err) : ERR_NOMEM;
-    export_free(x);
-    return rc;
+    return export_file(in, o, sink, NULL, thing, begin, err);
 }
 
 const struct format format_slack = {

@@ -1,21 +1,6 @@
 /* Exports in JSON: messages, posts, notes. The texts follow what the programs write, quirks
  * included; docs/FORMATS.md says where each is described. */
-#include "fmtrun.h"
-
-static void run(struct fmtrun *r, const struct format *f, const char *name, const char *text)
-{
-    assert_true(fmtrun_score(f, name, text) > 90);
-    for (const struct format *const *g = formats; *g; g++)
-        if (*g != f) assert_true(fmtrun_score(*g, name, text) < fmtrun_score(f, name, text));
-    fmtrun(r, f, name, text);
-    check_ok(r->rc, r->err);
-}
-
-static void check_time(int64_t t, const char *iso)
-{
-    char s[32];
-    check_str(clock_iso(t, s), iso);
-}
+#include "exports.h"
 
 static void meta_messages(void **state)
 {

@@ -1,41 +1,6 @@
 /* Exports that are tables, calendars, address books and notes: Reddit, ICS, vCard, Notion,
  * Obsidian, Apple Notes. docs/FORMATS.md says where each is described. */
-#include "fmtrun.h"
-
-#include "text/names.h"
-
-static struct names *names;
-
-static int fresh(void **state)
-{
-    names_free(names);
-    names = names_new();
-    return names ? 0 : -1;
-}
-
-static int done(void **state)
-{
-    names_free(names);
-    names = NULL;
-    return 0;
-}
-
-static void run(struct fmtrun *r, const struct format *f, const char *path, const char *text)
-{
-    const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
-    assert_true(fmtrun_score(f, base, text) > 70);
-    for (const struct format *const *g = formats; *g; g++)
-        if (*g != f && fmtrun_score(*g, base, text) >= fmtrun_score(f, base, text))
-            fail_msg("%s is claimed by %s", path, (*g)->name);
-    fmtrun_named(r, f, path, text, names);
-    check_ok(r->rc, r->err);
-}
-
-static void check_time(int64_t t, const char *iso)
-{
-    char s[32];
-    check_str(clock_iso(t, s), iso);
-}
+#include "exports.h"
 
 /* ---- Reddit ---- */
 
