@@ -29,6 +29,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -277,4 +278,14 @@ void threads_stop(void)
     atomic_store(&pool.stop, false);
     pool.alone_until = 0;
     pthread_mutex_unlock(&pool.busy);
+}
+
+int thread_start(pthread_t *t, void *(*fn)(void *), void *ud, struct err *err)
+{
+    sigset_t all, was;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &was);
+    int e = pthread_create(t, NULL, fn, ud);
+    pthread_sigmask(SIG_SETMASK, &was, NULL);
+    return e ? err_set(err, ERR_NOMEM, "no more threads can be made: %s", strerror(e)) : 0;
 }

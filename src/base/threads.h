@@ -8,9 +8,17 @@
 #ifndef LK_BASE_THREADS_H
 #define LK_BASE_THREADS_H
 
+#include "base/err.h"
+
+#include <pthread.h>
+
 void threads_set(int n); /* at most 64; not from inside a part */
 int threads_count(void);
 void threads_run(int n_parts, void (*fn)(void *ud, int part), void *ud);
 void threads_stop(void); /* joins; a later threads_run starts anew */
+
+/* A thread of its own, for work that waits; pthread_join it. It blocks all signals: they belong to
+ * the main thread. ERR_NOMEM. */
+int thread_start(pthread_t *t, void *(*fn)(void *), void *ud, struct err *err);
 
 #endif

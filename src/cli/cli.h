@@ -14,6 +14,7 @@
 #ifndef LK_CLI_CLI_H
 #define LK_CLI_CLI_H
 
+#include "base/json.h"
 #include "base/progress.h"
 #include "persona/converse.h"
 #include "persona/home.h"
@@ -249,8 +250,6 @@ bool ui_interrupted(bool forget); /* Ctrl-C since the last time; forget: reset *
 void ui_catch_interrupt(bool on);
 
 /* ---- json.c ---- */
-json_t *jtext(const char *s); /* NULL -> null; broken UTF-8 is mended */
-json_t *jtime(int64_t t);     /* ISO 8601 or null */
 json_t *jreal(double x, int decimals);
 json_t *jgone(const struct gone *g);
 

@@ -83,8 +83,8 @@ static void list_one(struct cli *c, json_t *list, const struct account_info *a,
     if (list) {
         json_array_append_new(
             list, json_pack("{s:I, s:o, s:o, s:b, s:i, s:i}", "id", (json_int_t)a->id, "email",
-                            jtext(a->email), "created_at", jtime(a->created_at), "disabled",
-                            a->disabled, "personas", n->owned, "shared", n->shared));
+                            json_mended(a->email), "created_at", json_time(a->created_at),
+                            "disabled", a->disabled, "personas", n->owned, "shared", n->shared));
         return;
     }
     ui_cell(a->email, 36);

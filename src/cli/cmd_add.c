@@ -104,12 +104,12 @@ static int list_people(struct cli *c, struct ingest *in, struct err *err)
     for (size_t i = 0; i < n; i++) {
         if (!c->json) show_speaker(stdout, i, &s[i]);
         else
-            json_array_append_new(list, json_pack("{s:o, s:o, s:I, s:i, s:b, s:o, s:b}", "name",
-                                                  jtext(s[i].name), "id", jtext(s[i].id),
-                                                  "messages", (json_int_t)s[i].messages, "files",
-                                                  (int)s[i].files, "owner", s[i].owner, "likely",
-                                                  jreal(s[i].likely, 3), "persona",
-                                                  persona_is(in->persona, s[i].name, s[i].id)));
+            json_array_append_new(
+                list, json_pack("{s:o, s:o, s:I, s:i, s:b, s:o, s:b}", "name",
+                                json_mended(s[i].name), "id", json_mended(s[i].id), "messages",
+                                (json_int_t)s[i].messages, "files", (int)s[i].files, "owner",
+                                s[i].owner, "likely", jreal(s[i].likely, 3), "persona",
+                                persona_is(in->persona, s[i].name, s[i].id)));
     }
     if (c->json) c->out = json_pack("{s:O}", "people", list);
     else if (!n) ui_note("Nobody is named in these files.");
@@ -124,16 +124,17 @@ static json_t *json_file(const struct ingest_file *f)
 {
     json_t *notes = json_array();
     for (size_t i = 0; i < f->n_notes; i++)
-        json_array_append_new(notes, json_pack("{s:o, s:I, s:I}", "what", jtext(f->notes[i].what),
-                                               "count", (json_int_t)f->notes[i].count, "first",
-                                               (json_int_t)f->notes[i].first));
-    return json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:b}",
-                     "path", jtext(f->path), "format", jtext(f->format), "error", jtext(f->error),
-                     "added", (json_int_t)f->added, "known", (json_int_t)f->known, "voice",
-                     (json_int_t)f->voice, "context", (json_int_t)f->context, "chunks",
-                     (json_int_t)f->chunks, "bytes", (json_int_t)f->bytes, "source",
-                     f->source ? json_integer(f->source) : json_null(), "from", jtime(f->from),
-                     "to", jtime(f->to), "passed_over", notes, "nobody", f->nobody);
+        json_array_append_new(notes,
+                              json_pack("{s:o, s:I, s:I}", "what", json_mended(f->notes[i].what),
+                                        "count", (json_int_t)f->notes[i].count, "first",
+                                        (json_int_t)f->notes[i].first));
+    return json_pack(
+        "{s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:b}", "path",
+        json_mended(f->path), "format", json_mended(f->format), "error", json_mended(f->error),
+        "added", (json_int_t)f->added, "known", (json_int_t)f->known, "voice", (json_int_t)f->voice,
+        "context", (json_int_t)f->context, "chunks", (json_int_t)f->chunks, "bytes",
+        (json_int_t)f->bytes, "source", f->source ? json_integer(f->source) : json_null(), "from",
+        json_time(f->from), "to", json_time(f->to), "passed_over", notes, "nobody", f->nobody);
 }
 
 /* Lists without a date or an author column are easily taken for something else than they are. */
@@ -413,8 +414,9 @@ static int hand_over(void *ud, const char *path, struct err *err)
     char name[33];
     uint64_t bytes;
     int rc = beside_spool(h->c, path, name, &bytes, err);
-    if (!rc && json_array_append_new(h->files, json_pack("{s:s, s:o, s:I}", "spool", name, "name",
-                                                         jtext(path), "bytes", (json_int_t)bytes)))
+    if (!rc &&
+        json_array_append_new(h->files, json_pack("{s:s, s:o, s:I}", "spool", name, "name",
+                                                  json_mended(path), "bytes", (json_int_t)bytes)))
         rc = err_nomem(err);
     return rc;
 }

@@ -104,16 +104,17 @@ static json_t *json_passage(struct retriever *r, const struct passage *p)
 {
     json_t *segs = json_array(), *phrases = json_array();
     for (size_t i = 0; i < p->text.n_phrase; i++)
-        json_array_append_new(phrases, jtext(p->text.phrase[i].text));
+        json_array_append_new(phrases, json_mended(p->text.phrase[i].text));
     for (size_t i = 0; i < p->text.n_seg; i++) {
         const struct chunk_seg *s = &p->text.seg[i];
-        json_array_append_new(segs, json_pack("{s:b, s:o, s:o, s:o}", "voice", s->voice, "author",
-                                              jtext(s->author), "written_at", jtime(s->written_at),
-                                              "text", jtext(s->text)));
+        json_array_append_new(segs,
+                              json_pack("{s:b, s:o, s:o, s:o}", "voice", s->voice, "author",
+                                        json_mended(s->author), "written_at",
+                                        json_time(s->written_at), "text", json_mended(s->text)));
     }
     return json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "chunk", (json_int_t)p->chunk,
-                     "source", (json_int_t)p->source, "title", jtext(passage_title(r, p)),
-                     "written_at", jtime(p->written_at), "similarity", jreal(p->similarity, 4),
+                     "source", (json_int_t)p->source, "title", json_mended(passage_title(r, p)),
+                     "written_at", json_time(p->written_at), "similarity", jreal(p->similarity, 4),
                      "score", jreal(p->score, 4), "topic",
                      p->topic < 0 ? json_null() : json_integer(p->topic), "phrases", phrases,
                      "segments", segs);
@@ -168,8 +169,8 @@ int cmd_search(struct cli *c, struct err *err)
     if (c->json) {
         json_t *list = json_array();
         for (size_t i = 0; i < ps.n; i++) json_array_append_new(list, json_passage(r, &ps.p[i]));
-        c->out = json_pack("{s:o, s:o, s:o}", "query", jtext(q.text), "passages", list, "seconds",
-                           jreal(began, 6));
+        c->out = json_pack("{s:o, s:o, s:o}", "query", json_mended(q.text), "passages", list,
+                           "seconds", jreal(began, 6));
         goto out;
     }
     for (size_t i = 0; i < ps.n; i++) print_passage(r, c->persona, i, &ps.p[i]);

@@ -25,8 +25,8 @@ static void say(void *ud, bool problem, const char *text)
     struct findings *f = ud;
     f->problems += problem;
     if (f->list) {
-        json_array_append_new(f->list,
-                              json_pack("{s:b, s:o}", "problem", problem, "text", jtext(text)));
+        json_array_append_new(
+            f->list, json_pack("{s:b, s:o}", "problem", problem, "text", json_mended(text)));
         return;
     }
     ui_progress_clear();

@@ -13,8 +13,8 @@ static json_t *json_options(const struct option *o)
     for (; o->name; o++) {
         char letter[2] = { o->letter, 0 };
         json_array_append_new(list, json_pack("{s:s, s:o, s:o, s:s}", "name", o->name, "letter",
-                                              jtext(o->letter ? letter : NULL), "argument",
-                                              jtext(o->arg), "help", o->help));
+                                              json_mended(o->letter ? letter : NULL), "argument",
+                                              json_mended(o->arg), "help", o->help));
     }
     return list;
 }
@@ -100,8 +100,8 @@ int cmd_version(struct cli *c, struct err *err)
 static json_t *json_setting(const struct cli *c, const struct setting *s)
 {
     const struct setting_value *v = &c->setting[s - settings];
-    return json_pack("{s:s, s:o, s:o, s:s}", "name", s->name, "value", jtext(v->value), "origin",
-                     jtext(v->origin), "help", s->help);
+    return json_pack("{s:s, s:o, s:o, s:s}", "name", s->name, "value", json_mended(v->value),
+                     "origin", json_mended(v->origin), "help", s->help);
 }
 
 static void list_settings(struct cli *c)
@@ -142,7 +142,7 @@ int cmd_config(struct cli *c, struct err *err)
     int rc = config_set(c, s, value, err);
     if (rc) return rc;
     if (c->json) {
-        c->out = json_pack("{s:s, s:o}", "name", s->name, "value", jtext(value));
+        c->out = json_pack("{s:s, s:o}", "name", s->name, "value", json_mended(value));
         return 0;
     }
     if (value) ui_printf("%s = %s\n", s->name, value);

@@ -139,8 +139,8 @@ int cmd_init(struct cli *c, struct err *err)
     if (!rc) {
         const char *key_file = k.s.key_file ? buf_str(&k.path) : NULL;
         if (c->json)
-            c->out = json_pack("{s:o, s:o, s:b}", "home", jtext(home), "key_file", jtext(key_file),
-                               "passphrase", !key_file);
+            c->out = json_pack("{s:o, s:o, s:b}", "home", json_mended(home), "key_file",
+                               json_mended(key_file), "passphrase", !key_file);
         else {
             ui_printf("Your home is at %s\n", home);
             tell_key(home, key_file);
@@ -179,8 +179,8 @@ int cmd_passphrase(struct cli *c, struct err *err)
     else if (!was.needs_passphrase) rc = secret_default_key_file(was.home_id, &old, err);
     if (rc) goto out;
     if (c->json) {
-        c->out = json_pack("{s:o, s:o, s:b}", "home", jtext(c->home->path), "key_file",
-                           jtext(k.s.key_file), "passphrase", !k.s.key_file);
+        c->out = json_pack("{s:o, s:o, s:b}", "home", json_mended(c->home->path), "key_file",
+                           json_mended(k.s.key_file), "passphrase", !k.s.key_file);
         goto out;
     }
     ui_printf("The home at %s is locked anew.\n", c->home->path);

@@ -101,7 +101,7 @@ static int list_one(void *ud, const struct shelf_model *m, struct err *err)
         if (l->list)
             json_array_append_new(l->list,
                                   json_pack("{s:s, s:I, s:o}", "name", m->name, "bytes",
-                                            (json_int_t)m->bytes, "problem", jtext(bad.msg)));
+                                            (json_int_t)m->bytes, "problem", json_mended(bad.msg)));
         else ui_printf("%-28s %10s  damaged\n", m->name, size_text(m->bytes, size));
         return 0;
     }
@@ -149,10 +149,11 @@ int cmd_model_catalogue(struct cli *c, struct err *err)
             if (e->embeds != embeds) continue;
             if (list)
                 json_array_append_new(
-                    list, json_pack("{s:s, s:s, s:s, s:o, s:i, s:i, s:s, s:s}", "name", e->name,
-                                    "use", e->embeds ? "embeds" : "answers", "repository", e->repo,
-                                    "file", jtext(e->file), "megabytes", e->mb, "memory_megabytes",
-                                    e->memory_mb, "licence", e->licence, "about", e->about));
+                    list,
+                    json_pack("{s:s, s:s, s:s, s:o, s:i, s:i, s:s, s:s}", "name", e->name, "use",
+                              e->embeds ? "embeds" : "answers", "repository", e->repo, "file",
+                              json_mended(e->file), "megabytes", e->mb, "memory_megabytes",
+                              e->memory_mb, "licence", e->licence, "about", e->about));
             else
                 ui_line(UI_PLAIN, 26, "  %-23s %5d MB, memory %5d MB, %s; %s", e->name, e->mb,
                         e->memory_mb, e->licence, e->about);
@@ -173,7 +174,7 @@ static void show_keys(const struct gguf *g, json_t *keys)
         struct span k = gguf_key_at(g, i, &type, &text);
         char name[160];
         snprintf(name, sizeof name, "%.*s", (int)(k.n < 159 ? k.n : 159), k.p);
-        if (keys) json_object_set_new(keys, name, jtext(buf_str(&text)));
+        if (keys) json_object_set_new(keys, name, json_mended(buf_str(&text)));
         else ui_line(UI_PLAIN, 6, "  %s = %s", name, buf_str(&text));
         buf_clear(&text);
     }
@@ -191,8 +192,8 @@ static void show_tensors(const struct gguf *g, json_t *list)
             at += (size_t)snprintf(shape + at, sizeof shape - at, "%s%llu", d ? " x " : "",
                                    (unsigned long long)t->dim[d]);
         if (list)
-            json_array_append_new(list, json_pack("{s:o, s:s, s:s}", "name", jtext(name), "type",
-                                                  quant_name(t->type), "shape", shape));
+            json_array_append_new(list, json_pack("{s:o, s:s, s:s}", "name", json_mended(name),
+                                                  "type", quant_name(t->type), "shape", shape));
         else ui_printf("  %-40s %-6s %s\n", name, quant_name(t->type), shape);
     }
 }
@@ -212,13 +213,13 @@ static void show_model(struct cli *c, const struct gguf *g, const char *path)
         json_t *tensors = arg_flag(c, "tensors") ? json_array() : NULL;
         if (keys) show_keys(g, keys);
         if (tensors) show_tensors(g, tensors);
-        c->out =
-            json_pack("{s:o, s:s, s:o, s:s, s:I, s:I, s:o, s:o, s:o, s:o*, s:o*}", "path",
-                      jtext(path), "architecture", f.arch, "title", jtext(f.title), "type", f.type,
-                      "parameters", (json_int_t)f.params, "bytes", (json_int_t)gguf_size(g),
-                      "template", jtext(t ? template_name(t) : NULL), "memory_bytes",
-                      runs ? json_integer((json_int_t)bytes) : json_null(), "problem",
-                      jtext(why.msg[0] ? why.msg : NULL), "keys", keys, "tensors", tensors);
+        c->out = json_pack(
+            "{s:o, s:s, s:o, s:s, s:I, s:I, s:o, s:o, s:o, s:o*, s:o*}", "path", json_mended(path),
+            "architecture", f.arch, "title", json_mended(f.title), "type", f.type, "parameters",
+            (json_int_t)f.params, "bytes", (json_int_t)gguf_size(g), "template",
+            json_mended(t ? template_name(t) : NULL), "memory_bytes",
+            runs ? json_integer((json_int_t)bytes) : json_null(), "problem",
+            json_mended(why.msg[0] ? why.msg : NULL), "keys", keys, "tensors", tensors);
         return;
     }
     ui_printf("%s\n", path);
@@ -313,7 +314,8 @@ int cmd_model_use(struct cli *c, struct err *err)
     if (arg_flag(c, "none")) return use_none(c, err);
     if (c->args.n_pos) return use_model(c, c->args.pos[0], err);
     if (c->json)
-        c->out = json_pack("{s:o, s:s}", "model", jtext(used), "voice", set_str(c, SET_VOICE));
+        c->out =
+            json_pack("{s:o, s:s}", "model", json_mended(used), "voice", set_str(c, SET_VOICE));
     else if (used) ui_printf("%s, by the voice %s\n", used, set_str(c, SET_VOICE));
     else ui_printf("No model is used; the quote voice answers.\n");
     return 0;

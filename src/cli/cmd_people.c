@@ -13,18 +13,18 @@
 static json_t *json_texts(const char *const *list, size_t n)
 {
     json_t *out = json_array();
-    for (size_t i = 0; i < n; i++) json_array_append_new(out, jtext(list[i]));
+    for (size_t i = 0; i < n; i++) json_array_append_new(out, json_mended(list[i]));
     return out;
 }
 
 static json_t *json_person(const struct person *p)
 {
     return json_pack("{s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:o, s:o, s:b}", "id", p->id,
-                     "name", jtext(p->name), "names", json_texts(p->names, p->n_names), "ids",
+                     "name", json_mended(p->name), "names", json_texts(p->names, p->n_names), "ids",
                      json_texts(p->ids, p->n_ids), "formats", json_texts(p->formats, p->n_formats),
                      "messages", (json_int_t)p->messages, "answered", (json_int_t)p->answered,
                      "threads", (json_int_t)p->threads, "sources", (json_int_t)p->sources, "from",
-                     jtime(p->from), "to", jtime(p->to), "likely", p->likely);
+                     json_time(p->from), "to", json_time(p->to), "likely", p->likely);
 }
 
 static void add_texts(struct buf *b, const char *const *list, size_t n, const char *but)

@@ -110,14 +110,15 @@ static int want(struct cli *c, const char *name, struct wanted *w, struct err *e
 static json_t *json_persona(const struct persona *p)
 {
     json_t *aliases = json_array();
-    for (size_t i = 0; i < p->n_aliases; i++) json_array_append_new(aliases, jtext(p->aliases[i]));
+    for (size_t i = 0; i < p->n_aliases; i++)
+        json_array_append_new(aliases, json_mended(p->aliases[i]));
     return json_pack("{s:s, s:o, s:s, s:{s:o, s:o, s:o}, s:o, s:o, s:i, s:i, s:s, s:s, s:b}", "id",
-                     p->id, "name", jtext(p->name), "kind", persona_kind_word(p->kind), "consent",
-                     "by", jtext(p->consent_by), "to", jtext(p->consent_to), "at",
-                     jtime(p->consent_at), "created_at", jtime(p->created_at), "aliases", aliases,
-                     "chunk_tokens", p->chunk_tokens, "chunk_overlap", p->chunk_overlap, "embedder",
-                     p->embedder, "tokenizer", *p->tokenizer ? p->tokenizer : "words", "stale",
-                     p->stale);
+                     p->id, "name", json_mended(p->name), "kind", persona_kind_word(p->kind),
+                     "consent", "by", json_mended(p->consent_by), "to", json_mended(p->consent_to),
+                     "at", json_time(p->consent_at), "created_at", json_time(p->created_at),
+                     "aliases", aliases, "chunk_tokens", p->chunk_tokens, "chunk_overlap",
+                     p->chunk_overlap, "embedder", p->embedder, "tokenizer",
+                     *p->tokenizer ? p->tokenizer : "words", "stale", p->stale);
 }
 
 int cmd_new(struct cli *c, struct err *err)
@@ -196,7 +197,7 @@ static json_t *json_counts(const struct persona_counts *n)
 {
     return json_pack("{s:I, s:I, s:I, s:I, s:o, s:o}", "sources", (json_int_t)n->sources, "pieces",
                      (json_int_t)n->pieces, "voice", (json_int_t)n->voice, "chunks",
-                     (json_int_t)n->chunks, "from", jtime(n->from), "to", jtime(n->to));
+                     (json_int_t)n->chunks, "from", json_time(n->from), "to", json_time(n->to));
 }
 
 static int list_persona(void *ud, const struct persona *p)
@@ -416,7 +417,7 @@ static int forget_closed(struct cli *c, const char *id, struct err *err)
         return err_set(err, ERR_INVAL, "forgetting cannot be undone: say --yes");
     int rc = persona_forget(c->home, id, err);
     if (rc) return rc;
-    if (c->json) c->out = json_pack("{s:o}", "forgotten", jtext(id));
+    if (c->json) c->out = json_pack("{s:o}", "forgotten", json_mended(id));
     else ui_printf("Forgotten: it could not be opened any more, and now it is gone.\n");
     return 0;
 }

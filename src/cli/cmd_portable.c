@@ -49,9 +49,9 @@ int cmd_export(struct cli *c, struct err *err)
         ui_progress_end();
     }
     if (!rc && c->json)
-        c->out =
-            json_pack("{s:o, s:o, s:o, s:b, s:b}", "file", jtext(path), "counts", json_counts(&n),
-                      "key_file", jtext(key), "key_made", made, "masked", masked);
+        c->out = json_pack("{s:o, s:o, s:o, s:b, s:b}", "file", json_mended(path), "counts",
+                           json_counts(&n), "key_file", json_mended(key), "key_made", made,
+                           "masked", masked);
     else if (!rc) {
         ui_printf("Written to %s: ", path);
         say_counts(&n);
@@ -100,7 +100,7 @@ int cmd_import(struct cli *c, struct err *err)
     }
     if (!rc && c->json)
         c->out = json_pack("{s:s, s:o, s:o}", "persona", c->persona->id, "name",
-                           jtext(c->persona->name), "counts", json_counts(&n));
+                           json_mended(c->persona->name), "counts", json_counts(&n));
     else if (!rc) {
         ui_printf("Imported %s, persona %s: ", c->persona->name, c->persona->id);
         say_counts(&n);

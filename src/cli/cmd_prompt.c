@@ -36,7 +36,7 @@ static int show_template(struct cli *c, const char *which, const char *doc, stru
     if (rc == ERR_NOTFOUND) rc = buf_adds(&text, prompt_builtin(which)) ? err_nomem(err) : 0;
     if (!rc && c->json)
         c->out = json_pack("{s:s, s:b, s:o}", "template", which, "own", own, "text",
-                           jtext(buf_str(&text)));
+                           json_mended(buf_str(&text)));
     else if (!rc) {
         ui_note("(%s)", own ? "this persona's own template" : "the built-in template");
         ui_printf("%s%s", buf_str(&text), str_ends(buf_str(&text), "\n") ? "" : "\n");
@@ -68,8 +68,8 @@ static int template(struct cli *c, const char *which, struct err *err)
 static void show_prompt(struct cli *c, const struct prompt *p)
 {
     if (c->json) {
-        c->out = json_pack("{s:o, s:o, s:i, s:I, s:I, s:I, s:s}", "system", jtext(p->system),
-                           "user", jtext(p->user), "tokens", p->tokens, "examples_used",
+        c->out = json_pack("{s:o, s:o, s:i, s:I, s:I, s:I, s:s}", "system", json_mended(p->system),
+                           "user", json_mended(p->user), "tokens", p->tokens, "examples_used",
                            (json_int_t)p->examples_used, "examples_dropped",
                            (json_int_t)p->examples_dropped, "turns_used", (json_int_t)p->turns_used,
                            "fence", p->fence);

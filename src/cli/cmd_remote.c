@@ -77,7 +77,7 @@ int cli_open_remote(struct cli *c, struct err *err)
 
 static int add_model(void *ud, const char *id)
 {
-    json_array_append_new(ud, jtext(id));
+    json_array_append_new(ud, json_mended(id));
     return 0;
 }
 
@@ -101,10 +101,10 @@ int cmd_remote_show(struct cli *c, struct err *err)
     }
     if (!rc) rc = remote_models(c->remote, add_model, models, err);
     if (c->json)
-        c->out =
-            json_pack("{s:o, s:o, s:b, s:b, s:o, s:O}", "url", jtext(set_str(c, SET_REMOTE_URL)),
-                      "host", jtext(remote_host(c->remote)), "leaves_machine", !local, "key",
-                      key != NULL, "model", jtext(name), "models", models);
+        c->out = json_pack("{s:o, s:o, s:b, s:b, s:o, s:O}", "url",
+                           json_mended(set_str(c, SET_REMOTE_URL)), "host",
+                           json_mended(remote_host(c->remote)), "leaves_machine", !local, "key",
+                           key != NULL, "model", json_mended(name), "models", models);
     else if (!rc) {
         ui_printf("It answers, and has:\n");
         json_array_foreach(models, i, m) { ui_printf("  %s\n", json_string_value(m)); }
@@ -145,7 +145,7 @@ int cmd_remote_use(struct cli *c, struct err *err)
     if (!rc) rc = config_set(c, &settings[SET_VOICE], "remote", err);
     if (rc) return rc;
     if (c->json)
-        c->out = json_pack("{s:s, s:o, s:s, s:b}", "url", url, "model", jtext(model), "voice",
+        c->out = json_pack("{s:s, s:o, s:s, s:b}", "url", url, "model", json_mended(model), "voice",
                            "remote", "leaves_machine", !local);
     else {
         ui_printf("%s answers from now on.\n", host);

@@ -64,13 +64,13 @@ static int list_source(void *ud, const struct source *s)
     if (l->out) {
         json_t *languages = json_tongues(s->language, s->n_languages);
         json_array_append_new(
-            l->out,
-            json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:o, s:o}", "id",
-                      (json_int_t)s->id, "title", jtext(s->title), "format", jtext(s->format),
-                      "path", jtext(s->path), "added_at", jtime(s->added_at), "from",
-                      jtime(s->from), "to", jtime(s->to), "pieces", (json_int_t)s->pieces, "voice",
-                      (json_int_t)s->voice, "chunks", (json_int_t)s->chunks, "topics",
-                      jtext(s->topics), "languages", languages));
+            l->out, json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:o, s:o}", "id",
+                              (json_int_t)s->id, "title", json_mended(s->title), "format",
+                              json_mended(s->format), "path", json_mended(s->path), "added_at",
+                              json_time(s->added_at), "from", json_time(s->from), "to",
+                              json_time(s->to), "pieces", (json_int_t)s->pieces, "voice",
+                              (json_int_t)s->voice, "chunks", (json_int_t)s->chunks, "topics",
+                              json_mended(s->topics), "languages", languages));
         return 0;
     }
     print_source(s, l->n == 1);
@@ -152,9 +152,10 @@ int cmd_sources(struct cli *c, struct err *err)
 static json_t *json_topic(const struct topic *t)
 {
     json_t *phrases = json_array();
-    for (size_t i = 0; i < t->n_phrases; i++) json_array_append_new(phrases, jtext(t->phrases[i]));
-    return json_pack("{s:i, s:o, s:I, s:o}", "id", (int)t->id, "label", jtext(t->label), "chunks",
-                     (json_int_t)t->chunks, "phrases", phrases);
+    for (size_t i = 0; i < t->n_phrases; i++)
+        json_array_append_new(phrases, json_mended(t->phrases[i]));
+    return json_pack("{s:i, s:o, s:I, s:o}", "id", (int)t->id, "label", json_mended(t->label),
+                     "chunks", (json_int_t)t->chunks, "phrases", phrases);
 }
 
 static void print_topic(const struct topic *t)
@@ -220,10 +221,10 @@ static int list_conversation(void *ud, int64_t id, int64_t created_at, uint64_t 
     if (t->want) return 0;
     store_turn_each(t->c->home->store, &t->c->persona->seal, id, first_question, &q, NULL);
     if (t->out)
-        json_array_append_new(t->out,
-                              json_pack("{s:I, s:o, s:I, s:o}", "id", (json_int_t)id, "created_at",
-                                        jtime(created_at), "turns", (json_int_t)n_turns,
-                                        "first_question", q.n ? jtext(buf_str(&q)) : json_null()));
+        json_array_append_new(t->out, json_pack("{s:I, s:o, s:I, s:o}", "id", (json_int_t)id,
+                                                "created_at", json_time(created_at), "turns",
+                                                (json_int_t)n_turns, "first_question",
+                                                q.n ? json_mended(buf_str(&q)) : json_null()));
     else {
         ui_styled(UI_BOLD, "%4lld  ", (long long)id);
         ui_printf("%s  ", clock_date(created_at, date));
@@ -243,7 +244,7 @@ static int show_turn(void *ud, const struct row_turn *r)
     const char *a = json_string_value(json_object_get(j, "answer"));
     if (t->out) {
         json_t *one = json_is_object(j) ? json_incref(j) : json_object();
-        json_object_set_new(one, "created_at", jtime(r->created_at));
+        json_object_set_new(one, "created_at", json_time(r->created_at));
         json_array_append_new(t->out, one);
     } else {
         ui_styled(UI_BOLD, "> %s\n", q ? q : "");

@@ -16,8 +16,8 @@
 
 static json_t *json_speaker(const struct preview_speaker *s)
 {
-    return json_pack("{s:o, s:o, s:I, s:b}", "name", jtext(s->name), "id", jtext(s->id), "messages",
-                     (json_int_t)s->messages, "persona", s->persona);
+    return json_pack("{s:o, s:o, s:I, s:b}", "name", json_mended(s->name), "id", json_mended(s->id),
+                     "messages", (json_int_t)s->messages, "persona", s->persona);
 }
 
 json_t *json_tongues(const struct tongue_count *c, size_t n)
@@ -35,17 +35,17 @@ static json_t *json_source(const struct preview_source *s)
     for (size_t i = 0; i < s->n_speakers; i++)
         json_array_append_new(speakers, json_speaker(&s->speaker[i]));
     return json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:o, s:o, s:o, s:I, s:o}", "title",
-                     jtext(s->title), "format", jtext(s->format), "path", jtext(s->path), "pieces",
-                     (json_int_t)s->pieces, "known", (json_int_t)s->known, "voice",
-                     (json_int_t)s->voice, "from", jtime(s->from), "to", jtime(s->to), "speakers",
-                     speakers, "more_speakers", (json_int_t)s->more_speakers, "languages",
-                     languages);
+                     json_mended(s->title), "format", json_mended(s->format), "path",
+                     json_mended(s->path), "pieces", (json_int_t)s->pieces, "known",
+                     (json_int_t)s->known, "voice", (json_int_t)s->voice, "from",
+                     json_time(s->from), "to", json_time(s->to), "speakers", speakers,
+                     "more_speakers", (json_int_t)s->more_speakers, "languages", languages);
 }
 
 static json_t *json_texts(const char *const *list, size_t n)
 {
     json_t *out = json_array();
-    for (size_t i = 0; i < n; i++) json_array_append_new(out, jtext(list[i]));
+    for (size_t i = 0; i < n; i++) json_array_append_new(out, json_mended(list[i]));
     return out;
 }
 
@@ -65,7 +65,7 @@ json_t *json_joins(const struct ingest_preview *v)
         const struct person *p = &v->people->p[i];
         if (joined(p))
             json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:I, s:b}", "name",
-                                                  jtext(p->name), "names",
+                                                  json_mended(p->name), "names",
                                                   json_texts(p->names, p->n_names), "ids",
                                                   json_texts(p->ids, p->n_ids), "formats",
                                                   json_texts(p->formats, p->n_formats), "messages",

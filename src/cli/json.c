@@ -1,30 +1,7 @@
-/* Small makers of JSON values. Everything that is shown may come from file names and from homes of
- * other machines, so broken UTF-8 is mended here rather than refused by jansson. */
+/* JSON values that only the command line shows; the others are in base/json.h. */
 #include "cli/cli.h"
 
-#include "base/clock.h"
-#include "base/str.h"
-
 #include <math.h>
-#include <string.h>
-
-json_t *jtext(const char *s)
-{
-    if (!s) return json_null();
-    size_t n = strlen(s);
-    if (utf8_valid(s, n)) return json_stringn(s, n);
-    struct buf b = BUF_INIT(0);
-    utf8_clean(&b, s, n);
-    json_t *j = json_string(buf_str(&b));
-    buf_free(&b);
-    return j;
-}
-
-json_t *jtime(int64_t t)
-{
-    char iso[32];
-    return t == CLOCK_NONE ? json_null() : json_string(clock_iso(t, iso));
-}
 
 json_t *jreal(double x, int decimals)
 {

@@ -66,9 +66,9 @@ static void report_json(struct cli *c, int rc, const struct err *err)
 {
     if (!c->out) c->out = json_object();
     if (rc)
-        json_object_set_new(
-            c->out, "error",
-            json_pack("{s:o, s:o}", "code", jtext(err_name(rc)), "message", jtext(err->msg)));
+        json_object_set_new(c->out, "error",
+                            json_pack("{s:o, s:o}", "code", json_mended(err_name(rc)), "message",
+                                      json_mended(err->msg)));
     print_json(c->out);
 }
 

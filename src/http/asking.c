@@ -69,7 +69,7 @@ static int send_delta(struct speaking *s, const char *p, size_t n)
     memcpy(s->carry, buf_str(&b) + b.n - s->n_carry, s->n_carry);
     size_t whole = b.n - s->n_carry;
     b.p[whole] = 0;
-    int rc = whole ? send_json(s, json_pack("{s:o}", "delta", shown_text(b.p))) : 0;
+    int rc = whole ? send_json(s, json_pack("{s:o}", "delta", json_mended(b.p))) : 0;
     s->spoke |= whole > 0;
     buf_free(&b);
     return rc;

@@ -15,6 +15,7 @@
  * before the descriptor is closed, so the keeper never shuts down somebody else's. `until` is
  * atomic. The keeper also writes out the log, five times a second. */
 #include "base/clock.h"
+#include "base/threads.h"
 #include "http/inside.h"
 
 #include <arpa/inet.h>
@@ -22,7 +23,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -114,7 +114,6 @@ int links_open(struct server *s, struct links **out, struct err *err)
 {
     struct links *l = calloc(1, sizeof *l);
     pthread_condattr_t attr;
-    sigset_t all, old;
     *out = NULL;
     if (!l) return err_nomem(err);
     l->server = s;
@@ -124,10 +123,7 @@ int links_open(struct server *s, struct links **out, struct err *err)
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&l->wake, &attr);
     pthread_condattr_destroy(&attr);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    int rc = pthread_create(&l->keeper, NULL, keep, l);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    int rc = thread_start(&l->keeper, keep, l, err);
     if (!rc) {
         *out = l;
         return 0;
@@ -135,7 +131,7 @@ int links_open(struct server *s, struct links **out, struct err *err)
     pthread_cond_destroy(&l->wake);
     pthread_mutex_destroy(&l->m);
     free(l);
-    return err_set(err, ERR_NOMEM, "cannot start a thread");
+    return rc;
 }
 
 void links_close(struct links *l)

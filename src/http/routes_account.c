@@ -7,6 +7,7 @@
  *
  * A password that is asked for again, by somebody who is logged in, is answered with 403 when it is
  * wrong: 401 would tell clients that their token is over, and they would ask for another. */
+#include "base/json.h"
 #include "base/str.h"
 #include "http/inside.h"
 #include "jobs/jobs.h"
@@ -17,12 +18,6 @@
 #include <string.h>
 
 extern const struct route routes_account[];
-
-static json_t *when(int64_t t)
-{
-    char iso[32];
-    return t == CLOCK_NONE ? json_null() : json_string(clock_iso(t, iso));
-}
 
 static json_t *uid_or_null(const uint8_t uid[VAULT_UID])
 {
@@ -55,7 +50,7 @@ static const char *email_of(const struct call *c)
 static json_t *account_reply(const struct account_info *a)
 {
     return json_pack("{s:I, s:s, s:o, s:o}", "id", (json_int_t)a->id, "email", a->email, "persona",
-                     uid_or_null(a->persona), "created_at", when(a->created_at));
+                     uid_or_null(a->persona), "created_at", json_time(a->created_at));
 }
 
 /* Everybody begins with a persona of themselves: the routes without an id are about that one. */
@@ -238,10 +233,11 @@ static int add_session(void *ud, const struct account_session *s)
     const struct list *l = ud;
     if (s->revoked || s->expires_at <= service_now(l->c->world->service)) return 0;
     return json_array_append_new(
-        l->items, json_pack("{s:I, s:s, s:s, s:o, s:o, s:o, s:b}", "id", (json_int_t)s->id,
-                            "client", s->client, "address", s->address, "created_at",
-                            when(s->created_at), "seen_at", when(s->seen_at), "expires_at",
-                            when(s->expires_at), "current", s->id == l->c->who.session));
+        l->items,
+        json_pack("{s:I, s:s, s:s, s:o, s:o, s:o, s:b}", "id", (json_int_t)s->id, "client",
+                  s->client, "address", s->address, "created_at", json_time(s->created_at),
+                  "seen_at", json_time(s->seen_at), "expires_at", json_time(s->expires_at),
+                  "current", s->id == l->c->who.session));
 }
 
 static int give_list(struct call *c, const char *name, struct list *l, int rc, struct err *err)
@@ -281,7 +277,7 @@ static int add_key(void *ud, const struct account_key *k)
         l->items,
         json_pack("{s:I, s:s, s:s, s:o, s:o, s:o}", "id", (json_int_t)k->id, "label", k->label,
                   "begins", k->begins, "personas", uids_json(k->only, k->n_only), "created_at",
-                  when(k->created_at), "used_at", when(k->used_at)));
+                  json_time(k->created_at), "used_at", json_time(k->used_at)));
 }
 
 static int keys(struct call *c, struct err *err)

@@ -121,10 +121,10 @@ static json_t *topic_json(const struct labels *l, const float *v, const char *te
     struct phrase ph[2];
     struct buf b = BUF_INIT(4096);
     const char *label = labels_get(l, topics_assign(&l->topics, v));
-    if (label) return shown_text(label);
+    if (label) return json_mended(label);
     size_t n = phrases_of(text, strlen(text), same_idf, NULL, ph, 2);
     for (size_t i = 0; i < n; i++) buf_printf(&b, "%s%s", i ? ", " : "", ph[i].text);
-    json_t *j = shown_text(buf_str(&b));
+    json_t *j = json_mended(buf_str(&b));
     buf_free(&b);
     return j;
 }
@@ -160,7 +160,7 @@ static int add_at(struct call *c, struct desk *d, struct err *err)
     if (!rc)
         return shown_reply(c,
                            json_pack("{s:I, s:o, s:o, s:o, s:s}", "id", (json_int_t)id,
-                                     "uploaded_at", shown_time(now), "topic", topic, "vector",
+                                     "uploaded_at", json_time(now), "topic", topic, "vector",
                                      vector, "text", text),
                            err);
     json_decref(vector);
@@ -247,8 +247,8 @@ static int entry_json(struct call *c, struct desk *d, const struct labels *l, co
     const char *label = labels_get(l, t.topic);
     json_t *j = rc ? NULL
                    : json_pack("{s:I, s:o, s:o, s:o, s:o*}", "id", (json_int_t)e->id, "uploaded_at",
-                               shown_time(e->added_at), "topic", shown_text(label ? label : ""),
-                               "text", shown_text(buf_str(&t.text)), "vector", vector);
+                               json_time(e->added_at), "topic", json_mended(label ? label : ""),
+                               "text", json_mended(buf_str(&t.text)), "vector", vector);
     if (!rc && json_array_append_new(list, j)) rc = err_nomem(err);
     buf_free(&t.text);
     arena_free(t.mem);
@@ -323,10 +323,10 @@ static json_t *answered(struct call *c, const struct asked *a)
         struct buf b = BUF_INIT(0);
         chunk_plain(&p->text, false, &b);
         json_array_append_new(docs,
-                              json_pack("{s:o, s:f, s:o, s:o}", "text", shown_text(buf_str(&b)),
+                              json_pack("{s:o, s:f, s:o, s:o}", "text", json_mended(buf_str(&b)),
                                         "similarity", (double)p->similarity, "source",
-                                        shown_text(retriever_title(a->retriever, p->source)),
-                                        "written_at", shown_time(p->written_at)));
+                                        json_mended(retriever_title(a->retriever, p->source)),
+                                        "written_at", json_time(p->written_at)));
         buf_free(&b);
     }
     return json_pack("{s:s, s:o, s:s}", "response", a->answer->text, "retrieved_docs", docs, "kind",

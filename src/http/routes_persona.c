@@ -181,8 +181,8 @@ static int embed(struct call *c, struct err *err)
 static json_t *consent_json(const struct persona *p)
 {
     return json_pack("{s:s, s:o, s:o, s:o}", "kind", persona_kind_word(p->kind), "by",
-                     shown_text(p->consent_by), "to", shown_text(p->consent_to), "at",
-                     shown_time(p->consent_at));
+                     json_mended(p->consent_by), "to", json_mended(p->consent_to), "at",
+                     json_time(p->consent_at));
 }
 
 static int consent(struct call *c, struct err *err)
@@ -216,18 +216,18 @@ static int consent_set(struct call *c, struct err *err)
 static json_t *shown_list(const char *const *s, size_t n)
 {
     json_t *out = json_array();
-    for (size_t i = 0; i < n; i++) json_array_append_new(out, shown_text(s[i]));
+    for (size_t i = 0; i < n; i++) json_array_append_new(out, json_mended(s[i]));
     return out;
 }
 
 static json_t *shown_person(const struct person *p)
 {
     return json_pack("{s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:o, s:o, s:b}", "id", p->id,
-                     "name", shown_text(p->name), "names", shown_list(p->names, p->n_names), "ids",
+                     "name", json_mended(p->name), "names", shown_list(p->names, p->n_names), "ids",
                      shown_list(p->ids, p->n_ids), "formats", shown_list(p->formats, p->n_formats),
                      "messages", (json_int_t)p->messages, "answered", (json_int_t)p->answered,
                      "threads", (json_int_t)p->threads, "sources", (json_int_t)p->sources, "from",
-                     shown_time(p->from), "to", shown_time(p->to), "likely", p->likely);
+                     json_time(p->from), "to", json_time(p->to), "likely", p->likely);
 }
 
 static int people(struct call *c, struct err *err)
@@ -269,9 +269,9 @@ static int topics(struct call *c, struct err *err)
         const struct topic *t = &l.topics.t[i];
         json_t *words = json_array();
         for (size_t k = 0; k < t->n_phrases; k++)
-            json_array_append_new(words, shown_text(t->phrases[k]));
+            json_array_append_new(words, json_mended(t->phrases[k]));
         json_array_append_new(all, json_pack("{s:i, s:o, s:o, s:i}", "id", (int)t->id, "label",
-                                             shown_text(t->label), "phrases", words, "chunks",
+                                             json_mended(t->label), "phrases", words, "chunks",
                                              (int)t->chunks));
     }
     labels_clear(&l);
@@ -321,7 +321,7 @@ static json_t *who_json(struct call *c, int64_t account)
 {
     struct account_info a = { 0 };
     if (!account) return json_string("the owner of the machine");
-    return account_info(c->accounts, account, &a, NULL) ? json_null() : shown_text(a.email);
+    return account_info(c->accounts, account, &a, NULL) ? json_null() : json_mended(a.email);
 }
 
 static int audit(struct call *c, struct err *err)
@@ -337,10 +337,9 @@ static int audit(struct call *c, struct err *err)
                                 keep_look, &l, err);
     for (size_t i = 0; !rc && i < l.n; i++) {
         const struct row_audit *r = &l.row[i];
-        json_array_append_new(all,
-                              json_pack("{s:I, s:o, s:o, s:s, s:i}", "id", (json_int_t)r->id, "at",
-                                        shown_time(r->at), "who", who_json(c, r->account), "action",
-                                        r->action, "status", r->status));
+        json_array_append_new(all, json_pack("{s:I, s:o, s:o, s:s, s:i}", "id", (json_int_t)r->id,
+                                             "at", json_time(r->at), "who", who_json(c, r->account),
+                                             "action", r->action, "status", r->status));
     }
     if (!rc)
         return shown_reply(c,

@@ -62,7 +62,7 @@ static int model_prompt(struct call *c, struct err *err)
     if (!rc)
         rc = shown_reply(c,
                          json_pack("{s:o, s:o, s:i, s:i, s:i, s:i}", "system",
-                                   shown_text(pr.system), "user", shown_text(pr.user), "tokens",
+                                   json_mended(pr.system), "user", json_mended(pr.user), "tokens",
                                    pr.tokens, "passages", (int)pr.examples_used, "left_out",
                                    (int)pr.examples_dropped, "turns", (int)pr.turns_used),
                          err);
@@ -97,7 +97,7 @@ static int keep_talk(void *ud, int64_t id, int64_t created_at, uint64_t turns, c
     t->found = true;
     if (!t->all) return 0;
     json_t *j = json_pack("{s:I, s:o, s:I}", "id", (json_int_t)id, "created_at",
-                          shown_time(created_at), "turns", (json_int_t)turns);
+                          json_time(created_at), "turns", (json_int_t)turns);
     return json_array_insert_new(t->all, 0, j) ? err_nomem(t->err) : 0; /* newest first */
 }
 
@@ -129,7 +129,7 @@ static int keep_turn(void *ud, const struct row_turn *r)
             json_object_del(part, "source");
         }
     }
-    json_object_set_new(j, "at", shown_time(r->created_at));
+    json_object_set_new(j, "at", json_time(r->created_at));
     return json_array_append_new(t->all, j) ? err_nomem(t->err) : 0;
 }
 

@@ -87,7 +87,7 @@ static bool is_email(const char *s)
 static int put_locked(struct call *c, const char *email, const char *word, struct err *err)
 {
     json_t *all, *one = json_pack("{s:s, s:s, s:o}", "email", email, "level", word, "at",
-                                  shown_time(clock_now()));
+                                  json_time(clock_now()));
     enum level level = LEVEL_NONE;
     int rc = one ? shares_read(c, &all, err) : err_nomem(err);
     if (rc) {

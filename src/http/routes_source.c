@@ -67,8 +67,8 @@ static int keep_piece(void *ud, const struct row_piece *r)
     arena_reset(g->mem);
     int rc = unpack_piece(r->body, r->body_n, g->mem, &p, g->err);
     if (rc) return rc;
-    json_t *j = json_pack("{s:o, s:o, s:b, s:o}", "written_at", shown_time(r->written_at), "author",
-                          shown_text(p.author), "voice", r->voice, "text", shown_text(p.text));
+    json_t *j = json_pack("{s:o, s:o, s:b, s:o}", "written_at", json_time(r->written_at), "author",
+                          json_mended(p.author), "voice", r->voice, "text", json_mended(p.text));
     return json_array_append_new(g->all, j) ? err_nomem(g->err) : 0;
 }
 
@@ -160,12 +160,12 @@ static json_t *ingest_args(struct call *c, int64_t tz)
     for (size_t i = 0; args && i < c->upload->n_files; i++) {
         const struct upload_file *f = &c->upload->file[i];
         json_array_append_new(files, json_pack("{s:s, s:o, s:I}", "spool", f->spool, "name",
-                                               shown_text(*f->name ? f->name : "file"), "bytes",
+                                               json_mended(*f->name ? f->name : "file"), "bytes",
                                                (json_int_t)f->bytes));
     }
     for (size_t i = 0; args && i < sizeof names / sizeof *names; i++) {
         const char *s = call_str(c, names[i]);
-        if (s && *s) json_object_set_new(args, names[i], shown_text(s));
+        if (s && *s) json_object_set_new(args, names[i], json_mended(s));
     }
     if (args && tz) json_object_set_new(args, "tz", json_integer((json_int_t)tz));
     return args;

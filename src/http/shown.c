@@ -73,24 +73,6 @@ const struct field SHOWN_JOB[] = { { "job", FIELD_OBJECT, FIELD_REQUIRED, 0, 0,
                                      "ask /api/jobs/{id} how it goes", NULL, NULL },
                                    FIELD_END };
 
-json_t *shown_text(const char *s)
-{
-    if (!s) return json_null();
-    size_t n = strlen(s);
-    if (utf8_valid(s, n)) return json_stringn(s, n);
-    struct buf b = BUF_INIT(0);
-    utf8_clean(&b, s, n);
-    json_t *j = json_string(buf_str(&b));
-    buf_free(&b);
-    return j;
-}
-
-json_t *shown_time(int64_t t)
-{
-    char iso[32];
-    return t == CLOCK_NONE ? json_null() : json_string(clock_iso(t, iso));
-}
-
 int shown_reply(struct call *c, json_t *j, struct err *err)
 {
     c->out = j;
@@ -101,24 +83,24 @@ static json_t *shown_counts(const struct persona_counts *n)
 {
     return json_pack("{s:I, s:I, s:I, s:I, s:o, s:o}", "sources", (json_int_t)n->sources, "pieces",
                      (json_int_t)n->pieces, "voice", (json_int_t)n->voice, "chunks",
-                     (json_int_t)n->chunks, "from", shown_time(n->from), "to", shown_time(n->to));
+                     (json_int_t)n->chunks, "from", json_time(n->from), "to", json_time(n->to));
 }
 
 json_t *shown_persona(const struct persona *p, enum level level, const struct persona_counts *n)
 {
     char hex[33];
     json_t *j = json_pack("{s:s, s:o, s:s, s:s}", "id", uid_hex(p->seal.uid, hex), "name",
-                          shown_text(p->name), "kind", persona_kind_word(p->kind), "level",
+                          json_mended(p->name), "kind", persona_kind_word(p->kind), "level",
                           level_word(level));
     if (!j || level < LEVEL_READ) return j;
     json_t *al = json_array();
-    for (size_t i = 0; i < p->n_aliases; i++) json_array_append_new(al, shown_text(p->aliases[i]));
-    json_object_set_new(j, "created_at", shown_time(p->created_at));
+    for (size_t i = 0; i < p->n_aliases; i++) json_array_append_new(al, json_mended(p->aliases[i]));
+    json_object_set_new(j, "created_at", json_time(p->created_at));
     json_object_set_new(j, "aliases", al);
     json_object_set_new(j, "consent",
-                        json_pack("{s:o, s:o, s:o}", "by", shown_text(p->consent_by), "to",
-                                  shown_text(p->consent_to), "at", shown_time(p->consent_at)));
-    json_object_set_new(j, "embedder", shown_text(p->embedder));
+                        json_pack("{s:o, s:o, s:o}", "by", json_mended(p->consent_by), "to",
+                                  json_mended(p->consent_to), "at", json_time(p->consent_at)));
+    json_object_set_new(j, "embedder", json_mended(p->embedder));
     json_object_set_new(j, "stale", json_boolean(p->stale));
     if (n) json_object_set_new(j, "counts", shown_counts(n));
     return j;
@@ -131,22 +113,22 @@ json_t *shown_source(const struct source *s)
         json_array_append_new(languages, json_pack("{s:s, s:I}", "language", s->language[i].code,
                                                    "pieces", (json_int_t)s->language[i].pieces));
     return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:o, s:o}", "id",
-                     (json_int_t)s->id, "title", shown_text(s->title), "format",
-                     shown_text(s->format), "added_at", shown_time(s->added_at), "from",
-                     shown_time(s->from), "to", shown_time(s->to), "pieces", (json_int_t)s->pieces,
+                     (json_int_t)s->id, "title", json_mended(s->title), "format",
+                     json_mended(s->format), "added_at", json_time(s->added_at), "from",
+                     json_time(s->from), "to", json_time(s->to), "pieces", (json_int_t)s->pieces,
                      "voice", (json_int_t)s->voice, "chunks", (json_int_t)s->chunks, "topics",
-                     shown_text(s->topics), "languages", languages);
+                     json_mended(s->topics), "languages", languages);
 }
 
 json_t *shown_passage(const struct passage *p, const char *title, const char *topic)
 {
     struct buf text = BUF_INIT(0);
     chunk_plain(&p->text, false, &text);
-    json_t *j =
-        json_pack("{s:I, s:I, s:o, s:o, s:f, s:f, s:o, s:o}", "chunk", (json_int_t)p->chunk,
-                  "source", (json_int_t)p->source, "title", shown_text(title), "written_at",
-                  shown_time(p->written_at), "similarity", (double)p->similarity, "score",
-                  (double)p->score, "topic", shown_text(topic), "text", shown_text(buf_str(&text)));
+    json_t *j = json_pack("{s:I, s:I, s:o, s:o, s:f, s:f, s:o, s:o}", "chunk", (json_int_t)p->chunk,
+                          "source", (json_int_t)p->source, "title", json_mended(title),
+                          "written_at", json_time(p->written_at), "similarity",
+                          (double)p->similarity, "score", (double)p->score, "topic",
+                          json_mended(topic), "text", json_mended(buf_str(&text)));
     buf_free(&text);
     return j;
 }

@@ -2,12 +2,11 @@
 #ifndef LK_HTTP_SHOWN_H
 #define LK_HTTP_SHOWN_H
 
+#include "base/json.h"
 #include "http/http.h"
 #include "persona/source.h"
 #include "persona/topics.h"
 
-json_t *shown_text(const char *s); /* broken UTF-8 mended; NULL: null */
-json_t *shown_time(int64_t t);     /* CLOCK_NONE: null */
 json_t *shown_persona(const struct persona *p, enum level level, const struct persona_counts *n);
 json_t *shown_source(const struct source *s);
 /* topic: its label, or NULL. */

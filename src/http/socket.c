@@ -16,6 +16,7 @@
  * reports is never about a socket that is gone. References: one of the connection, one of the list,
  * one of the errand under way. */
 #include "base/clock.h"
+#include "base/threads.h"
 #include "http/inside.h"
 
 #include <errno.h>
@@ -525,7 +526,6 @@ int socket_upgrade(struct request *q, struct MHD_Response **out, struct err *err
 
 int sockets_open(struct server *s, struct err *err)
 {
-    sigset_t every, old;
     struct epoll_event e = { .events = EPOLLIN };
     struct sockets *all = calloc(1, sizeof *all);
     if (!all) return err_nomem(err);
@@ -533,12 +533,9 @@ int sockets_open(struct server *s, struct err *err)
     all->server = s;
     all->epoll = epoll_create1(EPOLL_CLOEXEC);
     all->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    sigfillset(&every);
-    pthread_sigmask(SIG_SETMASK, &every, &old);
     bool good = all->epoll >= 0 && all->bell >= 0 &&
                 !epoll_ctl(all->epoll, EPOLL_CTL_ADD, all->bell, &e) &&
-                !pthread_create(&all->thread, NULL, watch, all);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
+                !thread_start(&all->thread, watch, all, NULL);
     if (good) {
         s->sockets = all;
         return 0;

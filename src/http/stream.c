@@ -26,11 +26,11 @@
  * returned; one of the reply, until libmicrohttpd frees it. */
 #include "base/clock.h"
 #include "base/str.h"
+#include "base/threads.h"
 #include "http/inside.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -348,7 +348,6 @@ static int enter(struct streams *all, struct stream *s)
 
 int streams_open(struct server *s, struct err *err)
 {
-    sigset_t every, old;
     struct epoll_event e = { .events = EPOLLIN, .data.u64 = UINT64_MAX };
     struct streams *all = calloc(1, sizeof *all);
     if (!all) return err_nomem(err);
@@ -356,12 +355,9 @@ int streams_open(struct server *s, struct err *err)
     pthread_mutex_init(&all->m, NULL);
     all->epoll = epoll_create1(EPOLL_CLOEXEC);
     all->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    sigfillset(&every);
-    pthread_sigmask(SIG_SETMASK, &every, &old);
     bool good = all->epoll >= 0 && all->bell >= 0 &&
                 !epoll_ctl(all->epoll, EPOLL_CTL_ADD, all->bell, &e) &&
-                !pthread_create(&all->thread, NULL, watch, all);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
+                !thread_start(&all->thread, watch, all, NULL);
     if (good) {
         s->streams = all;
         return 0;

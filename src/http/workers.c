@@ -11,10 +11,10 @@
  *
  * Threads are kept once they are made. The lane's lock is held for a few instructions only and
  * nothing is called with it held but pthread_create. */
+#include "base/threads.h"
 #include "http/inside.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 
 enum { EXTRA = 64, MAX_BASE = 256, LOGIN_THREADS = 2 };
@@ -65,15 +65,11 @@ static void *work(void *ud)
     return NULL;
 }
 
-/* With the lock held. Signals belong to the main thread. */
+/* With the lock held. */
 static bool add_thread(struct lane_state *l)
 {
-    sigset_t all, old;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    bool ok = l->threads < l->most && !pthread_create(&l->thread[l->threads], NULL, work, l);
+    bool ok = l->threads < l->most && !thread_start(&l->thread[l->threads], work, l, NULL);
     if (ok) l->threads++;
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
     return ok;
 }
 

@@ -67,7 +67,6 @@ struct jobs {
 /* Waits for the next turn after `was`, at most so long; the turn it is then. With mu held. */
 uint64_t turn_wait(struct jobs *q, uint64_t was, double seconds);
 void turn_next(struct jobs *q); /* without mu */
-int thread_start(pthread_t *t, void *(*fn)(void *), void *ud, struct err *err);
 const struct job_kind *kind_of(const struct jobs *q, const char *name);
 
 void *watcher_main(void *ud); /* watch.c */

@@ -55,10 +55,10 @@
  * Threads: `workers` of worker_main, one heart_main if there are any, one watcher_main; all signals
  * are blocked in them. Locks: watch_mu before mu; neither is held while a job runs. mu is never
  * held while the store is asked; watch_mu may be. The store's own lock is innermost. */
+#include "base/threads.h"
 #include "jobs/inside.h"
 
 #include <jansson.h>
-#include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,16 +88,6 @@ uint64_t turn_wait(struct jobs *q, uint64_t was, double seconds)
 }
 
 /* ---- opening and closing ---- */
-
-int thread_start(pthread_t *t, void *(*fn)(void *), void *ud, struct err *err)
-{
-    sigset_t all, was;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &was);
-    int e = pthread_create(t, NULL, fn, ud);
-    pthread_sigmask(SIG_SETMASK, &was, NULL);
-    return e ? err_set(err, ERR_NOMEM, "no more threads can be made: %s", strerror(e)) : 0;
-}
 
 const struct job_kind *kind_of(const struct jobs *q, const char *name)
 {

@@ -1,6 +1,7 @@
 /* Rows of jobs that outlive the look at them, and jobs as JSON. */
 #include "jobs/inside.h"
 
+#include "base/json.h"
 #include <jansson.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -75,12 +76,6 @@ const char *job_state_word(enum job_state s)
 
 bool job_is_over(enum job_state s) { return s != JOB_WAITING && s != JOB_RUNNING; }
 
-static json_t *time_json(int64_t t)
-{
-    char iso[32];
-    return t == CLOCK_NONE ? json_null() : json_string(clock_iso(t, iso));
-}
-
 static json_t *persona_json(const uint8_t uid[VAULT_UID])
 {
     char hex[2 * VAULT_UID + 1];
@@ -101,8 +96,8 @@ struct json_t *job_json(const struct row_job *r)
         json_pack("{s:I, s:s, s:s, s:o, s:i, s:b, s:o, s:o, s:o, s:o}", "id", (json_int_t)r->id,
                   "kind", r->kind, "state", job_state_word(r->state), "persona",
                   persona_json(r->persona), "attempts", r->attempts, "cancel", r->cancel,
-                  "created_at", time_json(r->created_at), "run_at", time_json(r->run_at),
-                  "started_at", time_json(r->started_at), "finished_at", time_json(r->finished_at));
+                  "created_at", json_time(r->created_at), "run_at", json_time(r->run_at),
+                  "started_at", json_time(r->started_at), "finished_at", json_time(r->finished_at));
     if (!j) return NULL;
     if (r->state == JOB_RUNNING && *r->stage) json_object_set_new(j, "progress", progress_json(r));
     if (!job_is_over(r->state)) return j;

@@ -13,6 +13,7 @@
 #include "persona/work.h"
 
 #include "base/io.h"
+#include "base/json.h"
 #include "base/str.h"
 #include "persona/ingest.h"
 #include "persona/internal.h"
@@ -149,12 +150,6 @@ struct taking {
     struct ingest_run run; /* what the files have in common */
 };
 
-static json_t *time_json(int64_t t)
-{
-    char iso[32];
-    return t == CLOCK_NONE ? json_null() : json_string(clock_iso(t, iso));
-}
-
 /* What became of one file. */
 static json_t *file_json(const struct ingest_file *f, const char *name, const struct err *why)
 {
@@ -167,7 +162,7 @@ static json_t *file_json(const struct ingest_file *f, const char *name, const st
                   "format", f->format, "bytes", (json_int_t)f->bytes, "added", (json_int_t)f->added,
                   "known", (json_int_t)f->known, "voice", (json_int_t)f->voice, "context",
                   (json_int_t)f->context, "chunks", (json_int_t)f->chunks, "from",
-                  time_json(f->from), "to", time_json(f->to), "nobody", f->nobody, "notes", notes);
+                  json_time(f->from), "to", json_time(f->to), "nobody", f->nobody, "notes", notes);
     if (o && f->source) json_object_set_new(o, "source", json_integer(f->source));
     if (o && why->code)
         json_object_set_new(

@@ -12,9 +12,9 @@
 #include "store/service_impl.h"
 
 #include "base/str.h"
+#include "base/threads.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -213,17 +213,12 @@ void audit_close(struct service *sv)
     sv->audit = NULL;
 }
 
-/* With a->mu held. Signals are for the threads that know what to do about them. */
+/* With a->mu held. */
 static int start(struct service *sv, struct err *err)
 {
-    sigset_t all, was;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &was);
-    int e = pthread_create(&sv->audit->thread, NULL, flusher, sv);
-    pthread_sigmask(SIG_SETMASK, &was, NULL);
-    if (e) return err_set(err, ERR_NOMEM, "no more threads can be made: %s", strerror(e));
-    sv->audit->running = true;
-    return 0;
+    int rc = thread_start(&sv->audit->thread, flusher, sv, err);
+    sv->audit->running = !rc;
+    return rc;
 }
 
 static struct entry *copy(struct service *sv, const struct row_audit *r)

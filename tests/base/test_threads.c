@@ -149,6 +149,27 @@ static void a_child_starts_anew(void **state)
     check_once();
 }
 
+static void *look_at_signals(void *ud)
+{
+    sigset_t now;
+    pthread_sigmask(SIG_SETMASK, NULL, &now);
+    *(int *)ud = sigismember(&now, SIGINT) && sigismember(&now, SIGTERM);
+    return NULL;
+}
+
+static void own_threads_take_no_signals(void **state)
+{
+    pthread_t t;
+    struct err err = { 0 };
+    sigset_t now;
+    int blocked = -1;
+    check_ok(thread_start(&t, look_at_signals, &blocked, &err), err);
+    pthread_join(t, NULL);
+    check_int(blocked, 1);
+    pthread_sigmask(SIG_SETMASK, NULL, &now);
+    check_int(sigismember(&now, SIGINT), 0); /* and the caller still does */
+}
+
 int main(void)
 {
     const struct CMUnitTest t[] = {

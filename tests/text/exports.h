@@ -1,5 +1,5 @@
-/* What the tests of exports share: a run of one format with the names that files before it told, and
- * the demand that no other format claims the file. */
+/* What the tests of exports share: a run of one format with the names that files before it told,
+ * and the demand that no other format claims the file. */
 #ifndef LK_TESTS_EXPORTS_H
 #define LK_TESTS_EXPORTS_H
 
