@@ -179,6 +179,7 @@ int main(void)
         cmocka_unit_test(stop_and_start),
         cmocka_unit_test(signals_belong_to_the_caller),
         cmocka_unit_test(a_child_starts_anew),
+        cmocka_unit_test(own_threads_take_no_signals),
     };
     int rc = check_run("base/threads", t);
     threads_stop();
