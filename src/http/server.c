@@ -31,7 +31,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { BACKLOG = 1024, OTHER_FILES = 256, CONNECTIONS = 16384, REPLY_S = 2 };
+enum { BACKLOG = 1024, OTHER_FILES = 256, CONNECTIONS = 16384, REPLY_S = 5 };
 
 /* What libmicrohttpd says while it starts, in this thread. */
 static _Thread_local char *hears;
