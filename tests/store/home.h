@@ -3,10 +3,8 @@
 #define LK_TESTS_STORE_HOME_H
 
 #include "base/io.h"
-#include "check.h"
+#include "behind.h"
 #include "store/store.h"
-
-#include <sqlite3.h>
 
 static struct err err;
 static const struct secret PASS = { .passphrase = "correct horse", .passphrase_n = 13 };
@@ -42,28 +40,8 @@ static inline void home_done(struct home *h)
     memset(h, 0, sizeof *h);
 }
 
-/* Runs SQL on the file behind the store's back. */
-static inline void meddle(const struct home *h, const char *sql)
-{
-    sqlite3 *db = NULL;
-    char *msg = NULL;
-    assert_int_equal(sqlite3_open(h->db, &db), SQLITE_OK);
-    sqlite3_busy_timeout(db, 5000);
-    if (sqlite3_exec(db, sql, NULL, NULL, &msg)) fail_msg("%s: %s", sql, msg);
-    sqlite3_close(db);
-}
-
-static inline int64_t peek(const struct home *h, const char *sql)
-{
-    sqlite3 *db = NULL;
-    sqlite3_stmt *s = NULL;
-    assert_int_equal(sqlite3_open(h->db, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &s, NULL), SQLITE_OK);
-    int64_t v = sqlite3_step(s) == SQLITE_ROW ? sqlite3_column_int64(s, 0) : -1;
-    sqlite3_finalize(s);
-    sqlite3_close(db);
-    return v;
-}
+static inline void meddle(const struct home *h, const char *sql) { behind_do(h->db, sql); }
+static inline int64_t peek(const struct home *h, const char *sql) { return behind_get(h->db, sql); }
 
 static inline int64_t add_source(struct store *st, const struct sealed *ps, const char *body)
 {

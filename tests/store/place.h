@@ -3,10 +3,8 @@
 #define LK_TESTS_STORE_PLACE_H
 
 #include "base/io.h"
-#include "check.h"
+#include "behind.h"
 #include "store/service.h"
-
-#include <sqlite3.h>
 
 static struct err err;
 static const struct secret PASS = { .passphrase = "correct horse", .passphrase_n = 13 };
@@ -41,28 +39,10 @@ static inline void place_done(struct place *p)
     memset(p, 0, sizeof *p);
 }
 
-/* Runs SQL on the file behind the service's back. */
-static inline void meddle(const struct place *p, const char *sql)
-{
-    sqlite3 *db = NULL;
-    char *msg = NULL;
-    assert_int_equal(sqlite3_open(p->db, &db), SQLITE_OK);
-    sqlite3_busy_timeout(db, 5000);
-    if (sqlite3_exec(db, sql, NULL, NULL, &msg)) fail_msg("%s: %s", sql, msg);
-    sqlite3_close(db);
-}
-
+static inline void meddle(const struct place *p, const char *sql) { behind_do(p->db, sql); }
 static inline int64_t peek(const struct place *p, const char *sql)
 {
-    sqlite3 *db = NULL;
-    sqlite3_stmt *s = NULL;
-    assert_int_equal(sqlite3_open(p->db, &db), SQLITE_OK);
-    sqlite3_busy_timeout(db, 5000);
-    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &s, NULL), SQLITE_OK);
-    int64_t v = sqlite3_step(s) == SQLITE_ROW ? sqlite3_column_int64(s, 0) : -1;
-    sqlite3_finalize(s);
-    sqlite3_close(db);
-    return v;
+    return behind_get(p->db, sql);
 }
 
 static inline int64_t add_account(struct service *sv, const char *mail)
