@@ -90,6 +90,15 @@ void ingest_run_end(struct ingest *in, struct ingest_run *own)
     again_free(&own->again);
 }
 
+void ingest_run_next(struct ingest_run *run, uint64_t deletions)
+{
+    run->files++;
+    if (run->deletions == deletions) return;
+    run->deletions = deletions;
+    again_free(&run->again);
+    map_free(&run->parts);
+}
+
 static int tell_preview(struct ingest *in, struct preview *v, struct err *err)
 {
     struct ingest_preview told;

@@ -55,6 +55,7 @@ struct job {
     struct map sources; /* sources that grew: id -> 1 new, 2 grown, 3 grown and its chunks gone */
     uint64_t at_turn;   /* pieces until others are let write */
     bool in_parts;      /* others have written: what came before that is in */
+    uint64_t deletions; /* of sources of the persona, before this file */
     uint64_t title;     /* hash of the title of the first document of a source made here */
     int64_t many;       /* that source, once its documents differ in title; 0: not so */
     struct tongues tongues; /* of what was stored */
@@ -403,6 +404,8 @@ static int give_way(struct job *j)
     if (rc) return rc;
     j->in_parts |= j->sources.n > 0;
     rc = in->turn(in->ud, j->err);
+    if (!rc && store_deletions(st, ps) != j->deletions)
+        rc = err_set(j->err, ERR_BUSY, "a source was deleted meanwhile: once more");
     int begun = store_begin(st, rc ? NULL : j->err);
     return rc ? rc : begun;
 }
@@ -614,6 +617,7 @@ int ingest_one(struct ingest *in, const struct format *f, const struct format_in
                      .survey = survey,
                      .bytes_before = before,
                      .bytes_total = total,
+                     .deletions = store_deletions(in->home->store, &in->persona->seal),
                      .err = err };
     *rep = (struct ingest_file){ .path = file->path,
                                  .format = f->name,
@@ -621,7 +625,7 @@ int ingest_one(struct ingest *in, const struct format *f, const struct format_in
                                  .from = CLOCK_NONE,
                                  .to = CLOCK_NONE };
     j.rep = *rep;
-    if (in->run) in->run->files++;
+    if (in->run) ingest_run_next(in->run, j.deletions);
     j.rep.nobody = f->has_authors || *file->author;
     j.rep.part = f->parts;
     int rc = ingest_open(&j);

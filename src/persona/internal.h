@@ -30,10 +30,13 @@ struct ingest_run {
     struct map dry;          /* in a dry run: digests of what was seen */
     uint64_t files;          /* read so far */
     struct again again;      /* what is stored, as other exports would have it */
+    uint64_t deletions;      /* as they were when `again` and `parts` held */
 };
 /* in->run, made if there is none: then *own is it, and ingest_run_end takes it away again. */
 int ingest_run_begin(struct ingest *in, struct ingest_run *own, struct err *err);
 void ingest_run_end(struct ingest *in, struct ingest_run *own);
+/* A file more: what those before it left holds as long as no source has gone since. */
+void ingest_run_next(struct ingest_run *run, uint64_t deletions);
 
 /* One file that is open, in one transaction. rep is filled also after an error, with nothing taken.
  */

@@ -278,6 +278,7 @@ void store_close(struct store *st)
     sql_forget_all(st);
     sqlite3_close(st->db);
     lock_drop(&st->lock_fd);
+    map_free(&st->deletions);
     free(st->home);
     free(st);
 }

@@ -95,8 +95,10 @@ int store_source_delete(struct store *st, const struct sealed *ps, int64_t id, s
 {
     struct scope sc = { 0 };
     int64_t n[4] = { 0 };
-    int rc = scope_begin(st, &sc, err);
+    uint64_t *deletions = map_slot(&st->deletions, (uint64_t)ps->id);
+    int rc = deletions ? scope_begin(st, &sc, err) : err_nomem(err);
     if (rc) return rc;
+    ++*deletions;
     rc = sql_int(st, &n[0], err, "SELECT count(*) FROM piece WHERE source=?", "i", id);
     if (!rc) rc = sql_int(st, &n[1], err, "SELECT count(*) FROM chunk WHERE source=?", "i", id);
     if (!rc)
@@ -123,6 +125,12 @@ int store_source_delete(struct store *st, const struct sealed *ps, int64_t id, s
                                    .turns = (uint64_t)n[3] };
     }
     return rc;
+}
+
+uint64_t store_deletions(const struct store *st, const struct sealed *ps)
+{
+    const uint64_t *n = map_get(&st->deletions, (uint64_t)ps->id);
+    return n ? *n : 0;
 }
 
 /* ---- pieces ---- */

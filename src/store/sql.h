@@ -10,6 +10,7 @@
 #define LK_STORE_SQL_H
 
 #include "base/io.h"
+#include "base/map.h"
 #include "store/store.h"
 
 #include <sqlite3.h>
@@ -44,6 +45,7 @@ struct store {
     int reading;    /* row callbacks under way */
     struct stmt_slot cache[STMT_MAX];
     int n_cached;
+    struct map deletions; /* row id of a persona -> sources of it that were deleted */
 };
 
 /* ---- statements (sql.c) ---- */

@@ -120,6 +120,9 @@ struct gone { /* what a deletion took with it */
  * persona stale. One transaction. */
 int store_source_delete(struct store *st, const struct sealed *ps, int64_t id, struct gone *gone,
                         struct err *err);
+/* How many were deleted through `st` since it was opened to write: who has let others write looks
+ * here whether what it knew of the sources still holds. A deletion that was undone counts, too. */
+uint64_t store_deletions(const struct store *st, const struct sealed *ps);
 
 struct row_piece {
     int64_t id, source;

@@ -2,6 +2,7 @@
 #include "check.h"
 #include "persona_home.h"
 
+#include "persona/internal.h"
 #include "persona/source.h"
 
 static struct err err;
@@ -161,6 +162,99 @@ static void mails_without_an_id(void **state)
     test_home_close(&t);
 }
 
+#define LONG 150 /* messages: more than are read between two turns */
+
+/* One chat as two programs write it. */
+static void long_chat(struct buf *b, bool ios)
+{
+    for (int i = 0; i < LONG; i++) {
+        const char *who = i % 2 ? "Marit" : "Bo";
+        int hour = 8 + i / 60, minute = i % 60;
+        if (ios) buf_printf(b, "[02/03/2020, %02d:%02d:05] %s: Message %d\n", hour, minute, who, i);
+        else buf_printf(b, "02/03/2020, %02d:%02d - %s: Message %d\n", hour, minute, who, i);
+    }
+}
+
+struct deleting {
+    struct test_home *t;
+    struct ingest_run *run;
+    int turns, at; /* at which of them the source is deleted */
+    int64_t source;
+};
+
+static bool always(void *ud) { return true; }
+
+static int delete_it(void *ud, struct err *e)
+{
+    struct deleting *d = ud;
+    if (d->turns++ != d->at) return 0;
+    return source_delete(d->t->home, d->t->persona, d->source, NULL, e);
+}
+
+static int take(struct deleting *d, const char *name, const char *text, struct ingest_file *rep)
+{
+    char path[500];
+    struct ingest in = { .home = d->t->home,
+                         .persona = d->t->persona,
+                         .day_first = 1,
+                         .wanted = always,
+                         .turn = delete_it,
+                         .ud = d,
+                         .run = d->run };
+    snprintf(path, sizeof path, "%s/%s", d->t->dir, name);
+    check_ok(io_write_file(path, text, strlen(text), 0600, &err), err);
+    FILE *f = fopen(path, "rb");
+    assert_non_null(f);
+    return ingest_opened(&in, f, name, 0, 0, rep, &err);
+}
+
+/* What a message was known from goes while others write: the file is looked at once more, and no
+ * message is lost. The turns before the last are in the first pass, or in the second. */
+static void what_was_known_is_deleted(void **state)
+{
+    struct buf ios = BUF_INIT(1 << 20), android = BUF_INIT(1 << 20);
+    long_chat(&ios, true);
+    long_chat(&android, false);
+    for (int at = 0; at < 2; at++) {
+        struct test_home t;
+        struct persona_counts n;
+        struct ingest_file rep;
+        setup(&t);
+        struct deleting d = { .t = &t, .at = -1 };
+        check_int(take(&d, "WhatsApp Chat - Bo.txt", buf_str(&ios), &rep), 0);
+        check_int(rep.added, LONG);
+        d = (struct deleting){ .t = &t, .at = at, .source = rep.source };
+        check_int(take(&d, "WhatsApp Chat with Bo.txt", buf_str(&android), &rep), ERR_BUSY);
+        check_int(take(&d, "WhatsApp Chat with Bo.txt", buf_str(&android), &rep), 0);
+        check_ok(persona_counts(t.home, t.persona, &n, &err), err);
+        check_int(n.pieces, LONG);
+        check_int(n.sources, 1);
+        test_home_close(&t);
+    }
+    buf_free(&ios);
+    buf_free(&android);
+}
+
+static void deleted_between_files(void **state)
+{
+    struct ingest_run run = { .names = NULL };
+    struct test_home t;
+    struct ingest_file rep;
+    struct ingest in = { .run = NULL };
+    setup(&t);
+    check_ok(ingest_run_begin(&in, &run, &err), err);
+    struct deleting d = { .t = &t, .run = &run, .at = -1 };
+    check_int(take(&d, "WhatsApp Chat - Bo Berg.txt", IOS, &rep), 0);
+    int64_t bo = rep.source;
+    check_int(take(&d, "WhatsApp Chat with Di.txt", "02/03/2020, 10:02 - Di: Hello\n", &rep), 0);
+    check_ok(source_delete(t.home, t.persona, bo, NULL, &err), err);
+    check_int(take(&d, "WhatsApp Chat with Bo.txt", ANDROID, &rep), 0);
+    check_int(rep.added, 8);
+    check_int(sources(&t), 2);
+    ingest_run_end(&in, &run);
+    test_home_close(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -169,6 +263,8 @@ int main(void)
         cmocka_unit_test(another_chat_is_another),
         cmocka_unit_test(another_program_and_zone),
         cmocka_unit_test(mails_without_an_id),
+        cmocka_unit_test(what_was_known_is_deleted),
+        cmocka_unit_test(deleted_between_files),
     };
     return check_run("persona/again", tests);
 }
