@@ -19,7 +19,7 @@ MAY = {
     "store": {"base", "vault"},
     "index": {"base", "kernels", "text"},
     "jobs": {"base", "vault", "store"},
-    "media": {"base", "text"},
+    "media": {"base", "text", "vault"},
     "persona": CORE | {"jobs", "media"},
     "account": {"base", "vault", "store"},
     "http": CORE | {"jobs", "persona", "account"},

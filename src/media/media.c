@@ -4,17 +4,20 @@
  * one `unpack` for each helper: an archive in an archive is an entry like any other, lies in memory
  * as one, and gets a helper of its own while that of the outer archive waits with its pipe full.
  *
- * Entries lie in anonymous memory files, because parsers read twice and seek. Their names are
- * cleaned before anybody sees them: "..", leading slashes, backslashes and control characters are
- * names like any other here, since nothing is ever written under them, but they shall not look like
- * paths outside of the archive in a report. Two entries of one name are two entries.
+ * Entries lie in anonymous memory files, large ones in sealed temporary files (hold.h), because
+ * parsers read twice and seek. Their names are cleaned before anybody sees them: "..", leading
+ * slashes, backslashes and control characters are names like any other here, since nothing is ever
+ * written under them, but they shall not look like paths outside of the archive in a report. Two
+ * entries of one name are two entries.
  *
  * A limit that is reached ends the reading of the archive, and what came in before stays; an entry
- * that is too large for memory is reported and passed over. */
+ * that is too large is reported and passed over. What a helper reads lies in memory whole, so an
+ * archive or document that lies in an archive may be less large than a file of text there. */
 #include "media/media.h"
 
 #include "base/buf.h"
 #include "base/str.h"
+#include "media/hold.h"
 #include "media/launch.h"
 #include "media/wire.h"
 #include "text/charset.h"
@@ -22,7 +25,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #define MIB          ((uint64_t)1 << 20)
@@ -30,7 +32,9 @@
 #define PATH_BYTES   3000
 
 const struct media_limits media_limits_default = {
-    .entry = 512 * MIB,
+    .entry = 16 * 1024 * MIB,
+    .kept = 128 * MIB,
+    .inner = 512 * MIB,
     .total = 64 * 1024 * MIB,
     .free_bytes = 256 * MIB,
     .ratio = 200,
@@ -57,7 +61,7 @@ struct unpack {
     const struct format *f; /* what the helper says it is */
     const char *path;
     uint32_t depth;
-    FILE *spool; /* the entry that is coming */
+    struct hold *hold; /* the entry that is coming */
     uint64_t got;
     bool text, too_large, some; /* some: an entry was seen */
     struct buf name;            /* its path, cleaned, with that of the archive before it */
@@ -150,14 +154,6 @@ static void put_field(char out[256], struct span s)
 
 /* ---- one entry ---- */
 
-static FILE *memory_file(void)
-{
-    int fd = memfd_create("likeness", MFD_CLOEXEC);
-    FILE *f = fd >= 0 ? fdopen(fd, "w+b") : NULL;
-    if (!f && fd >= 0) close(fd);
-    return f;
-}
-
 static int begin(struct unpack *u, const struct wire_record *r, struct err *err)
 {
     const char *base = strcmp(u->path, "-") != 0 ? u->path : "standard input";
@@ -175,9 +171,9 @@ static int begin(struct unpack *u, const struct wire_record *r, struct err *err)
     size_t n = u->name.n;
     if (!u->text) clean_path(r->path, &u->name);
     if (!u->text && u->name.n == n) name_of_single(base, &u->name);
-    if (u->spool) fclose(u->spool);
-    u->spool = memory_file();
-    return u->spool && !u->name.failed ? 0 : err_nomem(err);
+    hold_free(u->hold);
+    u->hold = hold_new(u->w->lim->kept);
+    return u->hold && !u->name.failed ? 0 : err_nomem(err);
 }
 
 static int data(struct unpack *u, struct span bytes, struct err *err)
@@ -196,7 +192,7 @@ static int data(struct unpack *u, struct span bytes, struct err *err)
     u->got += bytes.n;
     if (u->got > w->lim->entry) u->too_large = true;
     if (u->too_large) return 0;
-    return fwrite(bytes.p, 1, bytes.n, u->spool) == bytes.n ? 0 : err_nomem(err);
+    return hold_add(u->hold, bytes.p, bytes.n, err);
 }
 
 /* The text of a document, as a file of the document's name. */
@@ -239,24 +235,27 @@ static int deliver_file(struct unpack *u, FILE *spool, bool partial, struct err 
 static int end(struct unpack *u, bool partial, struct err *err)
 {
     struct walk *w = u->w;
-    FILE *spool = u->spool;
     const char *path = buf_str(&u->name), *format = u->text ? u->f->name : NULL;
     struct err why = { 0 };
-    u->spool = NULL;
-    int rc = fflush(spool) ? err_nomem(err) : 0;
-    if (!rc && u->too_large) {
+    struct hold *hold = u->hold;
+    FILE *f = u->too_large || !u->got ? NULL : hold_file(hold, &why);
+    int rc;
+    u->hold = NULL;
+    hold_free(hold);
+    if (u->too_large) {
         err_set(&why, ERR_LIMIT, "it is larger than %llu MiB: unpack it and give the file",
                 (unsigned long long)(w->lim->entry / MIB));
         rc = bad(w, path, format, &why, err);
-    } else if (!rc && !u->got) {
-        enum fault f = u->fault ? u->fault : FAULT_EMPTY;
-        rc = bad_text(w, path, format, fault_code(f), fault_text(f), err);
-    } else if (!rc && u->text) {
-        return deliver_text(u, spool, partial || u->fault, err);
-    } else if (!rc) {
-        return deliver_file(u, spool, partial || u->fault, err);
+    } else if (!u->got) {
+        enum fault no = u->fault ? u->fault : FAULT_EMPTY;
+        rc = bad_text(w, path, format, fault_code(no), fault_text(no), err);
+    } else if (!f) {
+        rc = bad(w, path, format, &why, err);
+    } else if (u->text) {
+        rc = deliver_text(u, f, partial || u->fault, err);
+    } else {
+        rc = deliver_file(u, f, partial || u->fault, err);
     }
-    fclose(spool);
     return rc;
 }
 
@@ -297,7 +296,7 @@ static int at(struct unpack *u, uint64_t bytes, struct err *err)
 /* One record. *ours: the error is about this file, not an answer of the visitor. */
 static int take(struct unpack *u, const struct wire_record *r, bool *ours, struct err *err)
 {
-    bool inside = u->spool != NULL;
+    bool inside = u->hold != NULL;
     *ours = true;
     switch (r->type) {
     case WIRE_KIND: return kind(u, r->kind, err);
@@ -359,8 +358,8 @@ static int read_all(struct unpack *u, int input, struct err *err)
     enum helper_end how = helper_stop(&h, !rc && !wire.done);
     bool done = wire.done;
     wire_clear(&wire);
-    if (u->spool) fclose(u->spool);
-    u->spool = NULL;
+    hold_free(u->hold);
+    u->hold = NULL;
     return rc && !ours ? rc : conclude(u, rc, done, how, &why, err);
 }
 
@@ -372,7 +371,7 @@ static int input_of(struct format_in *in, FILE **copy, int *fd, struct err *err)
     *copy = NULL;
     *fd = fileno(in->f);
     if (*fd >= 0) return 0;
-    if (!(*copy = memory_file())) return err_nomem(err);
+    if (!(*copy = hold_memory())) return err_nomem(err);
     rewind(in->f);
     while ((n = fread(block, 1, sizeof block, in->f)))
         if (fwrite(block, 1, n, *copy) != n) return err_nomem(err);
@@ -394,6 +393,12 @@ static int unpack(struct walk *w, const struct format *f, struct format_in *in, 
     if (depth >= w->lim->depth) {
         err_set(&why, ERR_LIMIT, "%s lies in more than %u archives, one in the other: unpack them",
                 in->name, w->lim->depth);
+        return bad(w, in->path, f->name, &why, err);
+    }
+    if (depth && in->size > w->lim->inner) {
+        err_set(&why, ERR_LIMIT,
+                "%s is larger than %llu MiB and lies in an archive: unpack that and give this",
+                in->name, (unsigned long long)(w->lim->inner / MIB));
         return bad(w, in->path, f->name, &why, err);
     }
     int rc = input_of(in, &copy, &fd, &why);

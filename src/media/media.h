@@ -5,8 +5,8 @@
  *
  * One call for every path: a text file is visited as it is; a document (DOCX, ODT, EPUB, PPTX, RTF,
  * PDF) as the text that was taken out of it; an archive (zip, tar, gz, ...) entry by entry, and so
- * are archives and documents inside it, FILES_DEPTH deep. Nothing is ever written to disk: an entry
- * lies in memory while it is visited.
+ * are archives and documents inside it, FILES_DEPTH deep. Nothing is ever written to disk in the
+ * clear: an entry lies in memory while it is visited, a large one in a sealed file without a name.
  *
  * This process reads none of these formats. It starts `likeness-media` (helper.c), hands it the
  * open file and a pipe, and the helper locks itself in (sandbox.h) before it looks at the first
@@ -23,6 +23,8 @@
 
 struct media_limits {
     uint64_t entry;      /* bytes of one entry of an archive, or of a document's text */
+    uint64_t kept;       /* ... of which so much is kept in memory */
+    uint64_t inner;      /* bytes of an archive or document that lies in an archive */
     uint64_t total;      /* bytes of all that comes out of one file, at any depth */
     uint64_t free_bytes; /* so much may come out whatever went in; beyond it ... */
     uint32_t ratio;      /* ... at most so many bytes for each of the file */

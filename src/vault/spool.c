@@ -104,25 +104,36 @@ static int put_head(struct spool *s, struct err *err)
     return rc;
 }
 
+static struct spool *spool_new(const char *path, struct err *err)
+{
+    struct spool *s = calloc(1, sizeof *s);
+    if (s) {
+        s->fd = -1;
+        s->plain = BUF_INIT(SPOOL_BLOCK);
+        s->sealed = BUF_INIT(SEALED_BLOCK);
+    }
+    if (s && (s->path = str_dup(path)) && !buf_reserve(&s->plain, SPOOL_BLOCK) &&
+        !buf_reserve(&s->sealed, SEALED_BLOCK))
+        return s;
+    spool_free(s);
+    err_set_nomem(err);
+    return NULL;
+}
+
 int spool_create(const char *path, const uint8_t key[VAULT_KEY], struct spool **out,
                  struct err *err)
 {
     size_t n = strlen(path) + 16;
-    char *tmp = NULL;
     *out = NULL;
     int rc = vault_ready(err);
     if (rc) return rc;
-    struct spool *s = calloc(1, sizeof *s);
-    if (!s) return err_nomem(err);
-    s->fd = -1;
-    s->plain = BUF_INIT(SPOOL_BLOCK);
-    s->sealed = BUF_INIT(SEALED_BLOCK);
-    memcpy(s->key, key, VAULT_KEY);
-    if (!(s->path = str_dup(path)) || !(tmp = malloc(n)) || buf_reserve(&s->plain, SPOOL_BLOCK) ||
-        buf_reserve(&s->sealed, SEALED_BLOCK)) {
+    struct spool *s = spool_new(path, err);
+    char *tmp = malloc(n);
+    if (!s || !tmp) {
         rc = err_nomem(err);
         goto out;
     }
+    memcpy(s->key, key, VAULT_KEY);
     snprintf(tmp, n, "%s.tmp-XXXXXX", path);
     if ((s->fd = mkostemp(tmp, O_CLOEXEC)) < 0) {
         rc = err_errno(err, "cannot write %s", path);
@@ -136,6 +147,29 @@ int spool_create(const char *path, const uint8_t key[VAULT_KEY], struct spool **
 out:
     free(tmp);
     spool_free(s);
+    return rc;
+}
+
+/* Unlinked before the first byte is in it, so that a crash leaves nothing to find. */
+int spool_temporary(struct spool **out, struct err *err)
+{
+    char path[PATH_MAX];
+    const char *folder = getenv("TMPDIR");
+    *out = NULL;
+    if (!folder || !*folder) folder = "/var/tmp";
+    snprintf(path, sizeof path, "%s/likeness-XXXXXX", folder);
+    int rc = vault_ready(err);
+    if (rc) return rc;
+    struct spool *s = spool_new("a temporary file", err);
+    if (!s) return ERR_NOMEM;
+    randombytes_buf(s->key, VAULT_KEY);
+    if ((s->fd = mkostemp(path, O_CLOEXEC)) < 0)
+        rc = err_errno(err, "cannot make a temporary file in %s (TMPDIR names another folder)",
+                       folder);
+    else unlink(path);
+    if (!rc) rc = put_head(s, err);
+    if (!rc) *out = s;
+    else spool_free(s);
     return rc;
 }
 
@@ -290,24 +324,23 @@ static int read_head(struct reader *r, const char *path, struct err *err)
     return 0;
 }
 
-FILE *spool_fopen(const char *path, const uint8_t key[VAULT_KEY], uint64_t *size, struct err *err)
+/* What lies behind fd, which is taken. */
+static FILE *reader_open(int fd, const char *path, const uint8_t key[VAULT_KEY], uint64_t *size,
+                         struct err *err)
 {
     static const cookie_io_functions_t io = { reader_read, NULL, reader_seek, reader_close };
     FILE *f = NULL;
-    if (vault_ready(err)) return NULL;
     struct reader *r = calloc(1, sizeof *r);
     if (!r) {
+        close(fd);
         err_set_nomem(err);
         return NULL;
     }
+    r->fd = fd;
     r->held = UINT64_MAX;
     r->plain = BUF_INIT(SPOOL_BLOCK);
     r->sealed = BUF_INIT(SEALED_BLOCK);
     memcpy(r->key, key, VAULT_KEY);
-    if ((r->fd = open(path, O_RDONLY | O_CLOEXEC)) < 0) {
-        err_errno(err, "cannot open %s", path);
-        goto out;
-    }
     if (buf_reserve(&r->plain, SPOOL_BLOCK) || buf_reserve(&r->sealed, SEALED_BLOCK)) {
         err_set_nomem(err);
         goto out;
@@ -327,4 +360,26 @@ FILE *spool_fopen(const char *path, const uint8_t key[VAULT_KEY], uint64_t *size
 out:
     reader_free(r);
     return f;
+}
+
+FILE *spool_fopen(const char *path, const uint8_t key[VAULT_KEY], uint64_t *size, struct err *err)
+{
+    if (vault_ready(err)) return NULL;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) return reader_open(fd, path, key, size, err);
+    err_errno(err, "cannot open %s", path);
+    return NULL;
+}
+
+FILE *spool_reread(struct spool *s, uint64_t *size, struct err *err)
+{
+    if (s->over) {
+        err_set(err, ERR_INVAL, "%s cannot be written any more", s->path);
+        return NULL;
+    }
+    int rc = put_block(s, true, err), fd = rc ? -1 : fcntl(s->fd, F_DUPFD_CLOEXEC, 0);
+    s->over = true;
+    if (fd >= 0) return reader_open(fd, s->path, s->key, size, err);
+    if (!rc) err_errno(err, "cannot read %s", s->path);
+    return NULL;
 }

@@ -25,6 +25,10 @@ int spool_create(const char *path, const uint8_t key[VAULT_KEY], struct spool **
                  struct err *err);
 int spool_write(struct spool *s, const void *p, size_t n, struct err *err);
 uint64_t spool_bytes(const struct spool *s); /* plain bytes so far */
+/* One without a name, gone when it is closed: in $TMPDIR, else /var/tmp, sealed with a key that is
+ * in the memory of this process alone. spool_reread ends the writing; s is freed as usual. */
+int spool_temporary(struct spool **out, struct err *err);
+FILE *spool_reread(struct spool *s, uint64_t *size, struct err *err);
 int spool_finish(struct spool *s, struct err *err);
 void spool_free(struct spool *s); /* accepts NULL */
 /* Read-only and seekable; fclose it. size may be NULL. */

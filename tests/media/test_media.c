@@ -269,6 +269,50 @@ static void bombs(void **state)
     free(zeros);
 }
 
+/* What is too much for memory goes through a sealed file, and comes out the same. */
+static void large_entries(void **state)
+{
+    struct media_limits lim = media_limits_default;
+    struct buf text = BUF_INIT(8 << 20), inner;
+    for (int i = 0; text.n < (3 << 20); i++)
+        buf_printf(&text, "Line %d of a long letter about goats.\n", i);
+    struct made_entry e[] = { { .name = "long.txt", .text = buf_str(&text), .n = text.n },
+                              { .name = "short.txt", .text = "Boats." } };
+    static const char *const how[] = { "zip", "stored", "tar", "tar.gz" };
+    lim.kept = 100000;
+    for (int i = 0; i < 4; i++) {
+        check_ok(visit_as(&s, "x.bin", NULL, made_archive(how[i], e, 2), &lim), s.err);
+        check_int(s.n, 2);
+        check_int(s.n_bad, 0);
+        check_int(s.bytes, text.n + 6);
+        check_has(s.text[0], "of a long letter about goats");
+        check_str(s.text[1], "Boats.");
+    }
+    check_ok(visit_as(&s, "long.txt.gz", NULL, made_archive("gz", e, 1), &lim), s.err);
+    check_int(s.bytes, text.n);
+    inner = made_archive("stored", e, 2);
+    struct made_entry outer = { .name = "in.zip", .text = buf_str(&inner), .n = inner.n };
+    check_ok(visit_as(&s, "out.tar", NULL, made_archive("tar", &outer, 1), &lim), s.err);
+    check_int(s.n, 2);
+    check_int(s.bytes, text.n + 6);
+    lim.inner = 1 << 20;
+    check_ok(visit_as(&s, "out.tar", NULL, made_archive("tar", &outer, 1), &lim), s.err);
+    check_int(s.n, 0);
+    check_int(s.n_bad, 1);
+    check_int(s.code[0], ERR_LIMIT);
+    check_has(s.why[0], "in.zip is larger than 1 MiB and lies in an archive");
+    char *was = getenv("TMPDIR") ? strdup(getenv("TMPDIR")) : NULL;
+    setenv("TMPDIR", "/no/such/folder", 1);
+    check_ok(visit_as(&s, "x.bin", NULL, made_archive("zip", e, 2), &lim), s.err);
+    check_int(s.n_bad, 1);
+    check_has(s.why[0], "TMPDIR");
+    if (was) setenv("TMPDIR", was, 1);
+    else unsetenv("TMPDIR");
+    free(was);
+    buf_free(&inner);
+    buf_free(&text);
+}
+
 static void many_entries(void **state)
 {
     struct media_limits lim = media_limits_default;
@@ -461,6 +505,7 @@ int main(void)
         cmocka_unit_test(names_are_names),
         cmocka_unit_test(as_a_format),
         cmocka_unit_test(bombs),
+        cmocka_unit_test(large_entries),
         cmocka_unit_test(many_entries),
         cmocka_unit_test(overlapping_entries),
         cmocka_unit_test(stops_when_told),

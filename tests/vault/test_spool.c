@@ -258,6 +258,43 @@ static void no_room(void **state)
     check_int(entries(), 0);
 }
 
+/* Without a name: what is written comes back, and no folder ever shows it. */
+static void temporary(void **state)
+{
+    static const uint64_t size[] = { 0, 1, SPOOL_BLOCK, 3 * SPOOL_BLOCK + 77 };
+    char *was = getenv("TMPDIR") ? strdup(getenv("TMPDIR")) : NULL;
+    setenv("TMPDIR", dir, 1);
+    for (size_t i = 0; i < sizeof size / sizeof *size; i++) {
+        struct spool *s = NULL;
+        uint64_t told = 99, n = 0;
+        check_ok(spool_temporary(&s, &err), err);
+        for (uint64_t k = 0; k < size[i]; k++) {
+            uint8_t b = byte_at(k);
+            check_ok(spool_write(s, &b, 1, &err), err);
+        }
+        FILE *f = spool_reread(s, &told, &err);
+        if (!f) fail_msg("%s", err.msg);
+        check_int(spool_write(s, "x", 1, &err), ERR_INVAL);
+        assert_null(spool_reread(s, &told, &err));
+        spool_free(s); /* the FILE goes on without it */
+        check_int(told, size[i]);
+        for (int c; (c = fgetc(f)) != EOF; n++)
+            if (c != byte_at(n)) fail_msg("byte %llu differs", (unsigned long long)n);
+        check_int(n, size[i]);
+        check_int(fileno(f), -1);
+        fclose(f);
+        check_int(entries(), 0);
+    }
+    setenv("TMPDIR", "/no/such/folder", 1);
+    struct spool *s = NULL;
+    check_int(spool_temporary(&s, &err), ERR_NOTFOUND);
+    assert_null(s);
+    check_has(err.msg, "/no/such/folder");
+    if (was) setenv("TMPDIR", was, 1);
+    else unsetenv("TMPDIR");
+    free(was);
+}
+
 int main(void)
 {
     const struct CMUnitTest t[] = {
@@ -267,6 +304,7 @@ int main(void)
         cmocka_unit_test_setup(cut_and_moved, set_up),
         cmocka_unit_test_setup(nothing_is_left, set_up),
         cmocka_unit_test_setup(no_room, set_up),
+        cmocka_unit_test_setup(temporary, set_up),
     };
     return check_run("vault/spool", t);
 }
