@@ -41,6 +41,8 @@ static const struct {
     { "bm25", "keyword search, 5,000 chunks of 512 words", bench_bm25 },
     { "persona", "ingest_pepys, open_pepys, ask_quote: the Pepys diary as a persona",
       bench_persona },
+    { "ingest_mbox_1gb", "a mailbox of a gigabyte", bench_ingest_mbox },
+    { "ingest_zip_chats", "a million messages in a zip", bench_ingest_chats },
     { "retrieval_eval", "how well passages are found, by way of searching (minutes)",
       bench_retrieval },
     { "decode_llama1b_q8_0", "one stream, Llama 3.2 1B shape", bench_decode_llama1b_q8_0 },

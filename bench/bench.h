@@ -86,6 +86,8 @@ int bench_loops(struct bench *b, struct err *err);
 int bench_bm25(struct bench *b, struct err *err);
 int bench_persona(struct bench *b, struct err *err);
 int bench_retrieval(struct bench *b, struct err *err);
+int bench_ingest_mbox(struct bench *b, struct err *err);
+int bench_ingest_chats(struct bench *b, struct err *err);
 int bench_decode_llama1b_q8_0(struct bench *b, struct err *err);
 int bench_decode_llama1b_q4_0(struct bench *b, struct err *err);
 int bench_decode_llama1b_q4_k_m(struct bench *b, struct err *err);
