@@ -36,7 +36,7 @@ struct template
     const char *generation;     /* opens the answer to come; NULL: answer_open */
     const char *no_think;       /* added to it unless thinking is wanted */
     const char *default_system; /* when the conversation has none */
-    bool trim;
+    bool trim, trim_answer;     /* all contents; answers alone */
 };
 
 #define CTL(name) "\1" name "\2"
@@ -103,7 +103,8 @@ static const struct template templates[] = {
       .user_close = INST_END,
       .answer_open = " ",
       .answer_close = CTL("eos"),
-      .generation = "" },
+      .generation = "",
+      .trim_answer = true },
     { .name = "mistral-v3-tekken",
       SP_NAMES,
       .start = CTL("bos"),
@@ -115,6 +116,16 @@ static const struct template templates[] = {
       .answer_open = "",
       .answer_close = CTL("eos") },
     { .name = "mistral-v7",
+      SP_NAMES,
+      .start = CTL("bos"),
+      .sys_open = CTL("[SYSTEM_PROMPT]") " ",
+      .sys_close = CTL("[/SYSTEM_PROMPT]"),
+      .user_open = INST " ",
+      .user_close = INST_END,
+      .answer_open = " ",
+      .answer_close = CTL("eos"),
+      .generation = "" },
+    { .name = "mistral-v7-tekken",
       SP_NAMES,
       .start = CTL("bos"),
       .sys_open = CTL("[SYSTEM_PROMPT]"),
@@ -191,10 +202,13 @@ static const struct {
     { "llama-3", "<|start_header_id|>", "<|end_header_id|>", NULL },
     { "gemma", "<start_of_turn>", "<end_of_turn>", NULL },
     { "llama-2", "[INST]", "<<SYS>>", NULL },
-    { "mistral-v7", "[INST]", "[SYSTEM_PROMPT]", NULL },
+    { "mistral-v7", "[INST] ", "[SYSTEM_PROMPT] ", NULL },
+    { "mistral-v7-tekken", "[INST]", "[SYSTEM_PROMPT]", NULL },
     { "mistral-v3-tekken", "\"[INST]\"", "[AVAILABLE_TOOLS]", NULL },
     { "mistral-v3", "[INST] ", "[AVAILABLE_TOOLS]", NULL },
-    { "mistral-v1", "[INST] ", "[/INST]", NULL },
+    { "mistral-v1", "[INST] ", " [/INST]", NULL },
+    { "mistral-v3", "[INST] ", "[/INST]", NULL },
+    { "mistral-v3-tekken", "[INST]", "[/INST]", NULL },
     { "phi-3", "<|user|>", "<|end|>", NULL },
     { "zephyr", "<|user|>", "<|assistant|>", "<|end" },
 };
@@ -372,7 +386,8 @@ static int render(struct render *r, const struct template_part *p, size_t n, int
         emit(r, user ? t->user_open : t->answer_open);
         if (hosts) system_text(r, p, &sys, keep);
         /* llama-2 trims system text and question as one, so the question's beginning stays. */
-        content(r, p, &m, keep, !t->trim ? AS_IS : hosts && *t->sys_open ? TRIM_END : TRIM);
+        bool trim = t->trim || (t->trim_answer && !user);
+        content(r, p, &m, keep, !trim ? AS_IS : hosts && *t->sys_open ? TRIM_END : TRIM);
         emit(r, user ? t->user_close : t->answer_close);
     }
     if (!(o && o->no_generation)) {
@@ -426,6 +441,14 @@ static int encode_run(const struct tokenizer *k, const char *s, size_t n, struct
     return 0;
 }
 
+/* Templates that leave BOS to the tokenizer, where it is one that begins texts so. */
+static bool lacks_bos(const struct render *r, const struct tokenizer *k)
+{
+    struct control c = { .at = 1 };
+    if (r->ctl.n) memcpy(&c, r->ctl.p, sizeof c);
+    return tokenizer_adds_bos(k) && !(c.at == 0 && c.own == 'b');
+}
+
 /* SentencePiece puts a space before a text; after a control token the template may have one too,
  * and models were trained with one. */
 static bool adds_space(const struct tokenizer *k)
@@ -455,6 +478,11 @@ static int encode(const struct render *r, const struct tokenizer *k, struct temp
     size_t cap = 0, from = 0, n_ctl = r->ctl.n / sizeof(struct control);
     bool after_control = false, spaced = adds_space(k);
     template_ids_free(ids);
+    if (lacks_bos(r, k)) {
+        if (grow(ids, &cap, 1)) return err_nomem(err);
+        ids->ids[ids->n++] = tokenizer_bos(k);
+        after_control = true;
+    }
     for (size_t i = 0; i <= n_ctl; i++) {
         struct control c = { .at = r->text.n };
         if (i < n_ctl) memcpy(&c, r->ctl.p + i * sizeof c, sizeof c);

@@ -72,6 +72,7 @@ bool tokenizer_ends(const struct tokenizer *t, int32_t id)
 enum tokenizer_kind tokenizer_kind(const struct tokenizer *t) { return t->kind; }
 int tokenizer_size(const struct tokenizer *t) { return t->n; }
 int32_t tokenizer_bos(const struct tokenizer *t) { return t->bos; }
+bool tokenizer_adds_bos(const struct tokenizer *t) { return t->add_bos && t->bos >= 0; }
 int32_t tokenizer_eos(const struct tokenizer *t) { return t->eos; }
 int32_t tokenizer_cls(const struct tokenizer *t) { return t->cls; }
 int32_t tokenizer_sep(const struct tokenizer *t) { return t->sep; }

@@ -63,6 +63,7 @@ bool tokenizer_special(const struct tokenizer *t, int32_t id);
 /* -1 where the model has none. */
 int32_t tokenizer_id(const struct tokenizer *t, const char *special); /* by exact name */
 int32_t tokenizer_bos(const struct tokenizer *t);
+bool tokenizer_adds_bos(const struct tokenizer *t); /* does its file say that texts begin so? */
 int32_t tokenizer_eos(const struct tokenizer *t);
 int32_t tokenizer_cls(const struct tokenizer *t);
 int32_t tokenizer_sep(const struct tokenizer *t);

@@ -10,33 +10,33 @@ static const struct {
     const char *name, *whole, *bare;
 } golden[] = {
     { "chatml",
-      "<|im_start|>system\nYou are Ann.<|im_end|>\n<|im_start|>user\n Where do you\nlive? "
-      "<|im_end|>\n<|im_start|>assistant\nBy the sea.<|im_end|>\n<|im_start|>user\nSince "
-      "when?<|im_end|>\n<|im_start|>assistant\n",
-      "<|im_start|>user\nSince when?<|im_end|>\n<|im_start|>assistant\n" },
+      "<|im_start|>system\n You are Ann.\n<|im_end|>\n<|im_start|>user\n Where do you\nlive? "
+      "<|im_end|>\n<|im_start|>assistant\n By the sea. <|im_end|>\n<|im_start|>user\nSince when? "
+      "<|im_end|>\n<|im_start|>assistant\n",
+      "<|im_start|>user\nSince when? <|im_end|>\n<|im_start|>assistant\n" },
     { "smollm2",
-      "<|im_start|>system\nYou are Ann.<|im_end|>\n<|im_start|>user\n Where do you\nlive? "
-      "<|im_end|>\n<|im_start|>assistant\nBy the sea.<|im_end|>\n<|im_start|>user\nSince "
-      "when?<|im_end|>\n<|im_start|>assistant\n",
+      "<|im_start|>system\n You are Ann.\n<|im_end|>\n<|im_start|>user\n Where do you\nlive? "
+      "<|im_end|>\n<|im_start|>assistant\n By the sea. <|im_end|>\n<|im_start|>user\nSince when? "
+      "<|im_end|>\n<|im_start|>assistant\n",
       "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging "
-      "Face<|im_end|>\n<|im_start|>user\nSince when?<|im_end|>\n<|im_start|>assistant\n" },
+      "Face<|im_end|>\n<|im_start|>user\nSince when? <|im_end|>\n<|im_start|>assistant\n" },
     { "qwen2",
-      "<|im_start|>system\nYou are Ann.<|im_end|>\n<|im_start|>user\n Where do you\nlive? "
-      "<|im_end|>\n<|im_start|>assistant\nBy the sea.<|im_end|>\n<|im_start|>user\nSince "
-      "when?<|im_end|>\n<|im_start|>assistant\n",
-      "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\nSince "
-      "when?<|im_end|>\n<|im_start|>assistant\n" },
+      "<|im_start|>system\n You are Ann.\n<|im_end|>\n<|im_start|>user\n Where do you\nlive? "
+      "<|im_end|>\n<|im_start|>assistant\n By the sea. <|im_end|>\n<|im_start|>user\nSince when? "
+      "<|im_end|>\n<|im_start|>assistant\n",
+      "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\nSince when? "
+      "<|im_end|>\n<|im_start|>assistant\n" },
     { "qwen2.5",
-      "<|im_start|>system\nYou are Ann.<|im_end|>\n<|im_start|>user\n Where do you\nlive? "
-      "<|im_end|>\n<|im_start|>assistant\nBy the sea.<|im_end|>\n<|im_start|>user\nSince "
-      "when?<|im_end|>\n<|im_start|>assistant\n",
+      "<|im_start|>system\n You are Ann.\n<|im_end|>\n<|im_start|>user\n Where do you\nlive? "
+      "<|im_end|>\n<|im_start|>assistant\n By the sea. <|im_end|>\n<|im_start|>user\nSince when? "
+      "<|im_end|>\n<|im_start|>assistant\n",
       "<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful "
-      "assistant.<|im_end|>\n<|im_start|>user\nSince when?<|im_end|>\n<|im_start|>assistant\n" },
+      "assistant.<|im_end|>\n<|im_start|>user\nSince when? <|im_end|>\n<|im_start|>assistant\n" },
     { "qwen3",
-      "<|im_start|>system\nYou are Ann.<|im_end|>\n<|im_start|>user\n Where do you\nlive? "
-      "<|im_end|>\n<|im_start|>assistant\nBy the sea.<|im_end|>\n<|im_start|>user\nSince "
-      "when?<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n",
-      "<|im_start|>user\nSince when?<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n" },
+      "<|im_start|>system\n You are Ann.\n<|im_end|>\n<|im_start|>user\n Where do you\nlive? "
+      "<|im_end|>\n<|im_start|>assistant\n By the sea. <|im_end|>\n<|im_start|>user\nSince when? "
+      "<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n",
+      "<|im_start|>user\nSince when? <|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n" },
     { "llama-3",
       "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nYou are "
       "Ann.<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nWhere do "
@@ -57,38 +57,42 @@ static const struct {
       "2024\n\n<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nSince "
       "when?<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n" },
     { "llama-2",
-      "<s>[INST] <<SYS>>\nYou are Ann.\n<</SYS>>\n\n Where do you\nlive? [/INST] By the sea. "
+      "<s>[INST] <<SYS>>\n You are Ann.\n\n<</SYS>>\n\n Where do you\nlive? [/INST] By the sea. "
       "</s><s>[INST] Since when? [/INST]",
       "<s>[INST] Since when? [/INST]" },
     { "mistral-v1",
-      "<s> [INST] You are Ann.\n\n Where do you\nlive?  [/INST] By the sea.</s> [INST] Since when? "
-      "[/INST]",
-      "<s> [INST] Since when? [/INST]" },
+      "<s> [INST]  You are Ann.\n\n\n Where do you\nlive?  [/INST]  By the sea. </s> [INST] Since "
+      "when?  [/INST]",
+      "<s> [INST] Since when?  [/INST]" },
     { "mistral-v3",
-      "<s>[INST]  Where do you\nlive? [/INST] By the sea.</s>[INST] You are Ann.\n\nSince "
-      "when?[/INST]",
-      "<s>[INST] Since when?[/INST]" },
+      "<s>[INST]  Where do you\nlive? [/INST] By the sea.</s>[INST]  You are Ann.\n\n\nSince when? "
+      "[/INST]",
+      "<s>[INST] Since when? [/INST]" },
     { "mistral-v3-tekken",
-      "<s>[INST] Where do you\nlive? [/INST]By the sea.</s>[INST]You are Ann.\n\nSince "
-      "when?[/INST]",
-      "<s>[INST]Since when?[/INST]" },
+      "<s>[INST] Where do you\nlive? [/INST] By the sea. </s>[INST] You are Ann.\n\n\nSince when? "
+      "[/INST]",
+      "<s>[INST]Since when? [/INST]" },
     { "mistral-v7",
-      "<s>[SYSTEM_PROMPT]You are Ann.[/SYSTEM_PROMPT][INST] Where do you\nlive? [/INST]By the "
-      "sea.</s>[INST]Since when?[/INST]",
-      "<s>[INST]Since when?[/INST]" },
+      "<s>[SYSTEM_PROMPT]  You are Ann.\n[/SYSTEM_PROMPT][INST]  Where do you\nlive? [/INST]  By "
+      "the sea. </s>[INST] Since when? [/INST]",
+      "<s>[INST] Since when? [/INST]" },
+    { "mistral-v7-tekken",
+      "<s>[SYSTEM_PROMPT] You are Ann.\n[/SYSTEM_PROMPT][INST] Where do you\nlive? [/INST] By the "
+      "sea. </s>[INST]Since when? [/INST]",
+      "<s>[INST]Since when? [/INST]" },
     { "gemma",
-      "<bos><start_of_turn>user\nYou are Ann.\n\nWhere do "
+      "<bos><start_of_turn>user\n You are Ann.\n\n\nWhere do "
       "you\nlive?<end_of_turn>\n<start_of_turn>model\nBy the "
       "sea.<end_of_turn>\n<start_of_turn>user\nSince when?<end_of_turn>\n<start_of_turn>model\n",
       "<bos><start_of_turn>user\nSince when?<end_of_turn>\n<start_of_turn>model\n" },
     { "zephyr",
-      "<|system|>\nYou are Ann.</s>\n<|user|>\n Where do you\nlive? </s>\n<|assistant|>\nBy the "
-      "sea.</s>\n<|user|>\nSince when?</s>\n<|assistant|>\n",
-      "<|user|>\nSince when?</s>\n<|assistant|>\n" },
+      "<|system|>\n You are Ann.\n</s>\n<|user|>\n Where do you\nlive? </s>\n<|assistant|>\n By "
+      "the sea. </s>\n<|user|>\nSince when? </s>\n<|assistant|>\n",
+      "<|user|>\nSince when? </s>\n<|assistant|>\n" },
     { "phi-3",
-      "<|system|>\nYou are Ann.<|end|>\n<|user|>\n Where do you\nlive? <|end|>\n<|assistant|>\nBy "
-      "the sea.<|end|>\n<|user|>\nSince when?<|end|>\n<|assistant|>\n",
-      "<|user|>\nSince when?<|end|>\n<|assistant|>\n" },
+      "<|system|>\n You are Ann.\n<|end|>\n<|user|>\n Where do you\nlive? <|end|>\n<|assistant|>\n "
+      "By the sea. <|end|>\n<|user|>\nSince when? <|end|>\n<|assistant|>\n",
+      "<|user|>\nSince when? <|end|>\n<|assistant|>\n" },
 };
 
 #define PART(role, text)                                                                           \
@@ -96,10 +100,10 @@ static const struct {
         TEMPLATE_##role, text, sizeof(text) - 1, false, 0                                          \
     }
 static const struct template_part talk[] = {
-    PART(SYSTEM, "You are Ann."),
+    PART(SYSTEM, " You are Ann.\n"),
     PART(USER, " Where do you\nlive? "),
-    PART(ASSISTANT, "By the sea."),
-    PART(USER, "Since when?"),
+    PART(ASSISTANT, " By the sea. "),
+    PART(USER, "Since when? "),
 };
 
 static void equal_to_jinja(void **state)
@@ -157,7 +161,11 @@ static void recognised_by_their_marks(void **state)
         { "{{- ' [INST] ' + system_message + ' [/INST]' }}", "mistral-v1" },
         { "[AVAILABLE_TOOLS] {{- '[INST] ' + content + '[/INST]' }}", "mistral-v3" },
         { "[AVAILABLE_TOOLS] {{- \"[INST]\" + content + \"[/INST]\" }}", "mistral-v3-tekken" },
-        { "[SYSTEM_PROMPT] '[INST]' '[/INST]'", "mistral-v7" },
+        { "'[SYSTEM_PROMPT] ' '[INST] ' + content + '[/INST]'", "mistral-v7" },
+        { "'[SYSTEM_PROMPT]' '[INST]' '[/INST]'", "mistral-v7-tekken" },
+        { "{{ '[INST] ' + message['content'] + ' [/INST]' }}", "mistral-v1" },
+        { "{{ '[INST] ' + message['content'] + '[/INST]' }}", "mistral-v3" },
+        { "{{ '[INST]' + message['content'] + '[/INST]' }}", "mistral-v3-tekken" },
         { "'<start_of_turn>' + role '<end_of_turn>'", "gemma" },
         { "'<|user|>' + eos_token '<|assistant|>'", "zephyr" },
         { "'<|user|>' '<|end|>' '<|assistant|>'", "phi-3" },
@@ -230,6 +238,25 @@ static void control_tokens_come_from_the_template_alone(void **state)
     tokenizer_close(k);
 }
 
+/* ChatML templates name no BOS; files of models that were trained with one say add_bos_token. */
+static void begins_as_the_file_says(void **state)
+{
+    struct err err;
+    for (int adds = 0; adds < 2; adds++) {
+        struct tokenizer *k = tiny_tok_make(adds);
+        for (int i = 0; template_at(i); i++) {
+            struct template_ids ids;
+            check_ok(template_render(template_at(i), k, talk, 4, NULL, &ids, &err), err);
+            bool own =
+                strstr("chatml smollm2 qwen2.5 qwen3 zephyr phi-3", template_name(template_at(i)));
+            check_int(ids.ids[0] == tokenizer_bos(k), adds || !own);
+            check_int(ids.ids[1] == tokenizer_bos(k), false);
+            template_ids_free(&ids);
+        }
+        tokenizer_close(k);
+    }
+}
+
 static void what_may_go_goes_in_order(void **state)
 {
     struct tokenizer *k = tiny_tok_open();
@@ -271,6 +298,7 @@ int main(void)
         cmocka_unit_test(recognised_by_their_marks),
         cmocka_unit_test(no_such_conversation),
         cmocka_unit_test(control_tokens_come_from_the_template_alone),
+        cmocka_unit_test(begins_as_the_file_says),
         cmocka_unit_test(what_may_go_goes_in_order),
     };
     return check_run("model/template", tests);

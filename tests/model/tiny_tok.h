@@ -9,7 +9,7 @@
 
 enum { TINY_CONTROL = 4, TINY_VOCAB = 256 + TINY_CONTROL };
 
-static inline struct tokenizer *tiny_tok_open(void)
+static inline struct tokenizer *tiny_tok_make(bool add_bos)
 {
     static const char *const control[TINY_CONTROL] = { "<|im_start|>", "<|im_end|>", "<s>",
                                                        "</s>" };
@@ -42,6 +42,7 @@ static inline struct tokenizer *tiny_tok_open(void)
     gguf_put_strs(w, "tokenizer.ggml.merges", tok, 0);
     gguf_put_u32(w, "tokenizer.ggml.bos_token_id", 258);
     gguf_put_u32(w, "tokenizer.ggml.eos_token_id", 259);
+    if (add_bos) gguf_put_bool(w, "tokenizer.ggml.add_bos_token", true);
     check_ok(gguf_finish(w, &err), err);
     check_ok(gguf_open(path, &g, &err), err);
     check_ok(tokenizer_open(g, &t, &err), err);
@@ -49,5 +50,7 @@ static inline struct tokenizer *tiny_tok_open(void)
     unlink(path);
     return t;
 }
+
+static inline struct tokenizer *tiny_tok_open(void) { return tiny_tok_make(false); }
 
 #endif
