@@ -1,8 +1,8 @@
 /* Routes of what a persona is made of: files that come in and go, single texts, searching.
  *
  * Files are streamed to the spool while they arrive and are brought in by a job; a text is small
- * and is in when the reply comes. Both are found by their words at once and by their meaning when
- * they are settled, a moment later. */
+ * and is in when the reply comes, and is found by its words and its meaning at once. Of a large
+ * file most is found by its words until it is settled, a moment later. */
 #include "http/shown.h"
 
 #include "base/clock.h"

@@ -1,6 +1,7 @@
 /* Retrieval. At open, the current embedder's vectors and the words of every chunk are read once and
- * held in memory: vectors for cosine, postings of hashed stems for BM25 (the words themselves are
- * not kept), and a row of facts per chunk for the filters. Chunk texts stay sealed in the store and
+ * held in memory: vectors for cosine (also of the few chunks that are not settled yet, fresh.h),
+ * postings of hashed stems for BM25 (the words themselves are not kept), and a row of facts per
+ * chunk for the filters. Chunk texts stay sealed in the store and
  * are opened for the few that are returned; what the quote voice reads of them is kept for a while
  * (reading.h), and counts in retriever_bytes.
  *
@@ -17,6 +18,7 @@
 #include "index/fuse.h"
 #include "kernels/kernels.h"
 #include "persona/converse.h"
+#include "persona/fresh.h"
 #include "persona/internal.h"
 #include "persona/mask.h"
 #include "persona/nearby.h"
@@ -172,6 +174,19 @@ static int read_vector(void *ud, int64_t chunk, const float *v, int count)
     return rc;
 }
 
+/* What is not settled yet has vectors for as long as this is open. */
+static int read_fresh(struct retriever *r, struct err *err)
+{
+    int64_t *chunk = malloc((r->n + 1) * sizeof *chunk);
+    size_t n = 0;
+    if (!chunk) return err_nomem(err);
+    for (size_t i = 0; i < r->n; i++)
+        if (!r->fact[i].windows) chunk[n++] = r->fact[i].chunk;
+    int rc = fresh_vectors(r->home, r->p, &r->m, chunk, n, read_vector, r, err);
+    free(chunk);
+    return rc;
+}
+
 static void forget_last(struct lately *l)
 {
     if (l->asked) explicit_bzero(l->asked, l->asked_n);
@@ -221,6 +236,7 @@ static int load(struct retriever *r, struct err *err)
     if (!rc) rc = mask_embedder(r->home, r->p, r->m.e, err);
     if (!rc && !(r->vectors = vectors_new(r->m.e->dim, err))) rc = ERR_NOMEM;
     if (!rc && r->m.id) rc = store_vector_each(st, ps, r->m.id, read_vector, r, err);
+    if (!rc) rc = read_fresh(r, err);
     if (!rc) rc = nearby_load(r->home, r->p, r->vectors, &r->graph, err);
     if (r->tmp) arena_reset(r->tmp);
     r->err = NULL;

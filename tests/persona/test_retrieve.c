@@ -263,6 +263,32 @@ static void with_before(void **state)
     retriever_close(r);
 }
 
+/* A text that came in a moment ago is as near to a question as it will be. */
+static void not_settled_yet(void **state)
+{
+    static const char *const news = "Bought a violin in Leipzig, and two spare strings for it.";
+    struct err err = { 0 };
+    struct query q = query_default("Which musical instrument did you purchase?");
+    float similarity[2] = { 0 };
+    q.adaptive = false;
+    q.mode = QUERY_VECTOR; /* by meaning alone: it has no word of the question's */
+    check_ok(ingest_text(t.home, t.persona, "Fiddle", news, strlen(news),
+                         clock_from_civil(2020, 1, 1, 0, 0, 0), &err),
+             err);
+    for (int settled = 0; settled < 2; settled++) {
+        if (settled) check_ok(persona_settle(t.home, t.persona, NULL, &err), err);
+        struct retriever *r = open_retriever();
+        struct passages ps = get(r, &q);
+        for (size_t i = 0; i < ps.n; i++)
+            if (strstr(ps.p[i].text.seg[0].text, "violin"))
+                similarity[settled] = ps.p[i].similarity;
+        passages_clear(&ps);
+        retriever_close(r);
+    }
+    assert_true(similarity[0] > 0);
+    check_near(similarity[0], similarity[1], 1e-3);
+}
+
 static void changed_elsewhere(void **state)
 {
     static const char *const news =
@@ -303,6 +329,7 @@ int main(void)
         cmocka_unit_test(modes),
         cmocka_unit_test(plain_cosine),
         cmocka_unit_test(with_before),
+        cmocka_unit_test(not_settled_yet),
         cmocka_unit_test(changed_elsewhere),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
