@@ -5,8 +5,8 @@ set -eu
 build="gcc libc6-dev make meson ninja-build pkg-config libsodium-dev libsqlite3-dev libjansson-dev
   libgumbo-dev libgmime-3.0-dev libuchardet-dev libicu-dev libstemmer-dev libedit-dev libcurl4-openssl-dev
   libjose-dev libcrypt-dev libmicrohttpd-dev libwslay-dev
-  libarchive-dev libxml2-dev libseccomp-dev zlib1g-dev scdoc"
-test="lld libcmocka-dev python3 openssl clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 cppcheck"
+  libarchive-dev libxml2-dev libseccomp-dev zlib1g-dev nettle-dev scdoc"
+test="lld libcmocka-dev python3 openssl qpdf clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 cppcheck"
 bench="g++ libfaiss-dev libhnswlib-dev"
 want=$build
 for what in "$@"; do

@@ -63,10 +63,10 @@ static void all_pages(struct pages *k)
 /* ---- what the file says of itself ---- */
 
 /* Text strings are UTF-16 or UTF-8 with a mark, else nearly Latin 1 (7.9.2.2). */
-static void text_string(struct pdf_value v, struct buf *out)
+static void text_string(const struct pdf *d, struct pdf_value v, struct buf *out)
 {
     struct buf b = BUF_INIT(65536);
-    pdf_string(v, &b);
+    pdf_said(d, v, &b);
     const uint8_t *p = (const uint8_t *)buf_str(&b);
     bool wide = b.n >= 2 && p[0] == 0xFE && p[1] == 0xFF;
     bool utf8 = b.n >= 3 && !memcmp(p, "\xEF\xBB\xBF", 3);
@@ -85,13 +85,13 @@ static void text_string(struct pdf_value v, struct buf *out)
 }
 
 /* "D:20190302211400+01'00'" (7.9.4) */
-static int64_t date_of(struct pdf_value v)
+static int64_t date_of(const struct pdf *d, struct pdf_value v)
 {
     struct buf b = BUF_INIT(256);
     int year = 0, part[5] = { 1, 1, 0, 0, 0 }, oh = 0, om = 0;
     char zone = 'Z';
     int64_t t = CLOCK_NONE;
-    pdf_string(v, &b);
+    pdf_said(d, v, &b);
     const char *s = str_starts(buf_str(&b), "D:") ? b.p + 2 : buf_str(&b);
     /* NOLINTNEXTLINE(cert-err34-c): the ranges are checked */
     int n = sscanf(s, "%4d%2d%2d%2d%2d%2d%c%2d'%2d", &year, &part[0], &part[1], &part[2], &part[3],
@@ -110,14 +110,14 @@ static void about(struct pdf *d, struct doctext *out)
 {
     struct pdf_value info = pdf_resolve(d, d->info);
     struct buf b = BUF_INIT(65536);
-    text_string(pdf_get(d, info, "Title"), &b);
+    text_string(d, pdf_get(d, info, "Title"), &b);
     const char *title = buf_str(&b), word[] = "Microsoft Word - ";
     if (str_starts(title, word)) title += sizeof word - 1;
     doctext_field(&out->title, title, strlen(title));
     buf_clear(&b);
-    text_string(pdf_get(d, info, "Author"), &b);
+    text_string(d, pdf_get(d, info, "Author"), &b);
     doctext_author(out, buf_str(&b), b.n);
-    out->date = date_of(pdf_get(d, info, "CreationDate"));
+    out->date = date_of(d, pdf_get(d, info, "CreationDate"));
     buf_free(&b);
 }
 

@@ -10,9 +10,16 @@
 #include "media/parts.h"
 
 struct pdf_font;
+struct pdf_crypt;
 
 struct pdf_value {
     const uint8_t *p, *end; /* p NULL: none */
+};
+
+struct pdf_place { /* an object that stands in the file itself */
+    const uint8_t *p;
+    uint64_t number;
+    uint32_t generation;
 };
 
 struct pdf {
@@ -21,12 +28,15 @@ struct pdf {
     struct map objects;       /* number -> index + 1 */
     struct pdf_value *object; /* where each stands: behind "obj" */
     size_t n_objects, cap;
+    struct pdf_place *place; /* in the order of the file */
+    size_t n_places, place_cap;
     struct buf **opened; /* object streams */
     size_t n_opened;
     size_t decoded; /* bytes that came out of streams so far */
     size_t looked;  /* bytes of objects stepped over */
-    struct pdf_value root, info;
-    bool encrypted;
+    struct pdf_value root, info, encrypt, id;
+    bool closed; /* object streams are not opened: nobody knows yet how to decrypt them */
+    struct pdf_crypt *crypt;
     struct pdf_font_at { /* fonts in use, by the place of their dictionary */
         const uint8_t *p;
         struct pdf_font *font;
@@ -53,6 +63,8 @@ int pdf_int(struct pdf_value v, int otherwise); /* within half of what an int ho
 int64_t pdf_ref(struct pdf_value v); /* number of the object, unless it is a value: then -1 */
 /* Bytes of a string, decoded. Appends. */
 void pdf_string(struct pdf_value v, struct buf *out);
+/* The same for a value of the document, where it may be encrypted. */
+void pdf_said(const struct pdf *d, struct pdf_value v, struct buf *out);
 
 /* Elements of an array, or keys and values of a dictionary in turn. `at` begins as pdf_inside(v).
  * */
@@ -72,6 +84,14 @@ bool pdf_stream(struct pdf *d, struct pdf_value dict, struct buf *out);
 /* pdf_filter.c: one filter. parms: its parameters. */
 bool pdf_filter(const struct pdf *d, struct span name, struct pdf_value parms, const struct buf *in,
                 struct buf *out);
+
+/* ---- encryption (pdf_crypt.c) ---- */
+
+/* By d->encrypt and the empty password. FAULT_NONE, _ENCRYPTED, _NOMEM; d->crypt is to be closed. */
+enum fault pdf_crypt_open(struct pdf *d);
+void pdf_crypt_close(struct pdf_crypt *c); /* accepts NULL */
+/* In place; at: the object it belongs to, NULL: what stands in an object stream is plain. */
+void pdf_decrypt(const struct pdf *d, const struct pdf_place *at, bool string, struct buf *b);
 
 /* ---- fonts (pdf_font.c) ---- */
 

@@ -167,6 +167,7 @@ bool pdf_filter(const struct pdf *d, struct span name, struct pdf_value parms, c
     if (span_eq(name, "ASCIIHexDecode") || span_eq(name, "AHx")) return ascii_hex(in, out);
     if (span_eq(name, "ASCII85Decode") || span_eq(name, "A85")) return ascii_85(in, out);
     if (span_eq(name, "RunLengthDecode") || span_eq(name, "RL")) return run_length(in, out);
+    if (span_eq(name, "Crypt")) return !buf_add(out, buf_str(in), in->n);
     bool ok = false;
     if (span_eq(name, "FlateDecode") || span_eq(name, "Fl")) ok = flate(in, out);
     else if (span_eq(name, "LZWDecode") || span_eq(name, "LZW"))

@@ -4,7 +4,9 @@
  * repaired, joined or cut they are often wrong. All objects say themselves who they are ("12 0
  * obj"), so this reader looks through the file for them and keeps the last of each number, which is
  * what the tables of an updated file would say as well. The bytes of streams are stepped over, so
- * that nothing in a picture looks like an object; streams of objects are opened on the way. */
+ * that nothing in a picture looks like an object; streams of objects are opened on the way. In an
+ * encrypted file they cannot be opened before it is known how, which may stand at its end: such a
+ * file is looked through twice. */
 #include "media/pdf.h"
 
 #include "base/str.h"
@@ -270,6 +272,25 @@ void pdf_string(struct pdf_value v, struct buf *out)
     }
 }
 
+/* The object of the file in which v stands; NULL: in an object stream. */
+static const struct pdf_place *place_of(const struct pdf *d, struct pdf_value v)
+{
+    size_t from = 0, to = d->n_places;
+    if (!d->crypt || v.p < d->p || v.p >= d->p + d->n) return NULL;
+    while (from < to) {
+        size_t half = from + (to - from) / 2;
+        if (d->place[half].p <= v.p) from = half + 1;
+        else to = half;
+    }
+    return from ? &d->place[from - 1] : NULL;
+}
+
+void pdf_said(const struct pdf *d, struct pdf_value v, struct buf *out)
+{
+    pdf_string(v, out);
+    pdf_decrypt(d, place_of(d, v), true, out);
+}
+
 /* ---- streams ---- */
 
 /* The bytes between "stream" and "endstream"; p stands behind the dictionary. */
@@ -296,6 +317,20 @@ static bool raw_stream(const struct pdf *d, struct pdf_value dict, struct span *
     return true;
 }
 
+/* Streams that stay as they are in an encrypted file. */
+static bool plain_stream(const struct pdf *d, struct pdf_value v)
+{
+    struct pdf_value filter = pdf_get(d, v, "Filter"), parms = pdf_get(d, v, "DecodeParms"), in,
+                     one;
+    if (!d->crypt || pdf_is_name(pdf_get(d, v, "Type"), "XRef")) return true;
+    in = pdf_inside(filter);
+    if (pdf_is_array(filter) && pdf_next(&in, &one)) filter = pdf_resolve(d, one);
+    in = pdf_inside(parms);
+    if (pdf_is_array(parms) && pdf_next(&in, &one)) parms = pdf_resolve(d, one);
+    struct span name = pdf_name(pdf_get(d, parms, "Name"));
+    return pdf_is_name(filter, "Crypt") && (!name.n || span_eq(name, "Identity"));
+}
+
 bool pdf_stream(struct pdf *d, struct pdf_value dict, struct buf *out)
 {
     struct span raw;
@@ -307,6 +342,7 @@ bool pdf_stream(struct pdf *d, struct pdf_value dict, struct buf *out)
     struct buf a = BUF_INIT(STREAM_MAX), b = BUF_INIT(STREAM_MAX);
     bool list = pdf_is_array(filter), ok = d->decoded < DECODED_MAX;
     buf_add(&a, raw.p, raw.n < STREAM_MAX ? raw.n : STREAM_MAX - 1);
+    if (!plain_stream(d, v)) pdf_decrypt(d, place_of(d, v), false, &a);
     for (int i = 0; ok && i < 8; i++) {
         struct pdf_value p = parms, name = filter;
         if (list && !pdf_next(&filters, &name)) break;
@@ -381,12 +417,13 @@ static void trailer(struct pdf *d, struct pdf_value dict)
     while (pdf_next(&in, &k) && pdf_next(&in, &v)) {
         if (pdf_is_name(k, "Root")) d->root = v;
         else if (pdf_is_name(k, "Info")) d->info = v;
-        else if (pdf_is_name(k, "Encrypt")) d->encrypted = true;
+        else if (pdf_is_name(k, "Encrypt")) d->encrypt = v;
+        else if (pdf_is_name(k, "ID")) d->id = v;
     }
 }
 
 /* Number of the object whose "obj" stands at p, or -1. */
-static int64_t number_before(const uint8_t *from, const uint8_t *p)
+static int64_t number_before(const uint8_t *from, const uint8_t *p, uint32_t *generation)
 {
     int64_t n = 0, scale = 1;
     const uint8_t *q = p;
@@ -394,6 +431,8 @@ static int64_t number_before(const uint8_t *from, const uint8_t *p)
     const uint8_t *g = q;
     while (q > from && q[-1] >= '0' && q[-1] <= '9') q--;
     if (q == g || q == from || !white(q[-1])) return -1;
+    *generation = 0;
+    for (const uint8_t *k = q; k < g; k++) *generation = *generation * 10 + (uint32_t)(*k - '0');
     while (q > from && white(q[-1])) q--;
     g = q;
     while (q > from && q[-1] >= '0' && q[-1] <= '9' && scale < 100000000000) {
@@ -403,42 +442,74 @@ static int64_t number_before(const uint8_t *from, const uint8_t *p)
     return q == g ? -1 : n;
 }
 
-/* The object whose value stands at p. Returns where to look for the next. */
-static const uint8_t *object(struct pdf *d, int64_t number, const uint8_t *p, bool *memory)
+static bool put_place(struct pdf *d, struct pdf_place at)
 {
-    const uint8_t *end = d->p + d->n, *after;
+    if (d->n_places == d->place_cap) {
+        size_t cap = d->place_cap ? d->place_cap * 2 : 1024;
+        struct pdf_place *grown = realloc(d->place, cap * sizeof *grown);
+        if (!grown) return false;
+        d->place = grown;
+        d->place_cap = cap;
+    }
+    d->place[d->n_places++] = at;
+    return true;
+}
+
+/* The object whose value stands at `at`. Returns where to look for the next. */
+static const uint8_t *object(struct pdf *d, struct pdf_place at, bool *memory)
+{
+    const uint8_t *p = at.p, *end = d->p + d->n, *after;
     struct span raw;
     struct pdf_value v = at_value(p, end);
-    if (!put_object(d, (uint64_t)number, p, end)) *memory = false;
+    if (!put_object(d, at.number, p, end)) *memory = false;
+    if (d->crypt && d->n_places < OBJECTS && !put_place(d, at)) *memory = false;
     if (!pdf_is_dict(v)) return p;
     d->looked += (size_t)(skip_value(v.p, end) - v.p);
     if (d->looked > 4 * d->n + LOOKED_MORE) return end; /* objects in objects, or none that ends */
     if (!raw_stream(d, v, &raw, &after)) return p;
     struct pdf_value type = pdf_get(d, v, "Type");
     if (pdf_is_name(type, "XRef")) trailer(d, v);
-    if (pdf_is_name(type, "ObjStm") && !open_objects(d, v)) *memory = false;
+    if (pdf_is_name(type, "ObjStm") && !d->closed && !open_objects(d, v)) *memory = false;
     return after;
 }
 
-enum fault pdf_open(struct pdf *d, const uint8_t *p, size_t n)
+/* Looks through the file for objects; false when out of memory. */
+static bool find_objects(struct pdf *d)
 {
-    const uint8_t *end = p + n, *q = p;
+    const uint8_t *p = d->p, *end = p + d->n, *q = p;
     bool memory = true;
-    *d = (struct pdf){ .p = p, .n = n };
-    if (!memmem(p, n < 1024 ? n : 1024, "%PDF-", 5)) return FAULT_KIND;
     while (memory && q < end) {
         const uint8_t *o = memchr(q, 'o', (size_t)(end - q)), *t;
+        uint32_t generation;
         if (!o) break;
         /* "trailer" has no o: it is looked for in what is passed over */
         for (t = q; t < o && (t = memmem(t, (size_t)(o - t), "trailer", 7)); t += 7)
             trailer(d, at_value(t + 7, end));
         bool is = end - o >= 3 && o > p && o[1] == 'b' && o[2] == 'j' &&
                   (white(o[-1]) || (o[-1] >= '0' && o[-1] <= '9'));
-        int64_t number = is ? number_before(p, o) : -1;
-        q = number >= 0 ? object(d, number, o + 3, &memory) : o + 1;
+        int64_t number = is ? number_before(p, o, &generation) : -1;
+        q = number >= 0
+                ? object(d, (struct pdf_place){ o + 3, (uint64_t)number, generation }, &memory)
+                : o + 1;
     }
-    if (!memory) return FAULT_NOMEM;
-    if (d->encrypted) return FAULT_ENCRYPTED;
+    return memory;
+}
+
+enum fault pdf_open(struct pdf *d, const uint8_t *p, size_t n)
+{
+    enum fault f = FAULT_NONE;
+    *d = (struct pdf){ .p = p, .n = n };
+    if (!memmem(p, n < 1024 ? n : 1024, "%PDF-", 5)) return FAULT_KIND;
+    d->closed = memmem(p, n, "/Encrypt", 8) != NULL;
+    if (!find_objects(d)) return FAULT_NOMEM;
+    if (d->encrypt.p) f = pdf_crypt_open(d);
+    if (!f && d->closed) { /* once more, now that streams can be read */
+        map_free(&d->objects);
+        d->n_objects = d->decoded = d->looked = 0;
+        d->closed = false;
+        if (!find_objects(d)) return FAULT_NOMEM;
+    }
+    if (f) return f;
     return d->n_objects ? FAULT_NONE : FAULT_CUT;
 }
 
@@ -449,6 +520,8 @@ void pdf_close(struct pdf *d)
         free(d->opened[i]);
     }
     for (size_t i = 0; i < d->n_fonts; i++) pdf_font_free(d->fonts[i].font);
+    pdf_crypt_close(d->crypt);
+    free(d->place);
     free(d->fonts);
     free(d->opened);
     free(d->object);

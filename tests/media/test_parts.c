@@ -2,8 +2,11 @@
  * descriptions, and that no cut, change or trick brings them down. */
 #include "made.h"
 
+#include "base/io.h"
 #include "base/str.h"
 #include "media/parts.h"
+
+#include <stdlib.h>
 
 static enum fault office(const uint8_t *p, size_t n, struct doctext *d)
 {
@@ -152,6 +155,40 @@ static void pdf_fonts(void **state)
     doctext_clear(&d);
 }
 
+/* Seeds of the fuzzer, which qpdf 11 encrypted: an owner's password, and an empty one for the user.
+ * test_pdf.py makes more of them. */
+static struct buf pdf_seed(const char *name)
+{
+    const char *root = getenv("LIKENESS_ROOT");
+    char path[4096];
+    struct err err;
+    struct buf b = BUF_INIT(0);
+    snprintf(path, sizeof path, "%s/fuzz/corpus/media_pdf/%s", root ? root : ".", name);
+    check_ok(io_read_file(path, 1 << 20, &b, &err), err);
+    return b;
+}
+
+static void pdf_encrypted(void **state)
+{
+    static const char *const seed[] = { "encrypted-rc4", "encrypted-aes128", "encrypted-aes256" };
+    struct doctext d;
+    for (size_t i = 0; i < COUNT_OF(seed); i++) {
+        reads(pdf_text, pdf_seed(seed[i]), "I keep goats, says the bank.", &d);
+        check_str(buf_str(&d.title), "Goats (1)");
+        check_str(buf_str(&d.author), "Ann");
+        check_int(d.date, MADE_TIME);
+        doctext_clear(&d);
+        struct buf b = pdf_seed(seed[i]);
+        char *u = memmem(b.p, b.n, "/U ", 3), *v = u ? strpbrk(u, "(<") : NULL;
+        assert_non_null(v);
+        v[1] ^= 1; /* as of a file with another password */
+        doctext_init(&d);
+        check_int(pdf_text((const uint8_t *)b.p, b.n, &d), FAULT_ENCRYPTED);
+        doctext_clear(&d);
+        buf_free(&b);
+    }
+}
+
 static enum fault pdf_of(const char *text, struct doctext *d)
 {
     doctext_init(d);
@@ -206,7 +243,9 @@ struct sample {
     struct buf b;
 };
 
-static void samples(struct sample s[6])
+#define SAMPLES 9
+
+static void samples(struct sample s[SAMPLES])
 {
     s[0] = (struct sample){ office, made_docx("<w:p><w:r><w:t>I keep goats.</w:t></w:r></w:p>") };
     s[1] = (struct sample){ office, made_odt("<text:p>I keep goats.</text:p>") };
@@ -216,6 +255,9 @@ static void samples(struct sample s[6])
     s[5] = (struct sample){ rtf_text, BUF_INIT(0) };
     buf_add(&s[5].b, made_rtf, sizeof made_rtf - 1);
     rtf_prepare();
+    s[6] = (struct sample){ pdf_text, pdf_seed("encrypted-rc4") };
+    s[7] = (struct sample){ pdf_text, pdf_seed("encrypted-aes128") };
+    s[8] = (struct sample){ pdf_text, pdf_seed("encrypted-aes256") };
 }
 
 /* A copy of exactly so many bytes, so that a sanitizer sees one read too many. */
@@ -236,9 +278,9 @@ static void try(const struct sample *s, const char *p, size_t n)
 
 static void cut_everywhere(void **state)
 {
-    struct sample s[6];
+    struct sample s[SAMPLES];
     samples(s);
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < SAMPLES; i++) {
         for (size_t n = 0; n < s[i].b.n; n++) try(&s[i], s[i].b.p, n);
         buf_free(&s[i].b);
     }
@@ -246,10 +288,10 @@ static void cut_everywhere(void **state)
 
 static void changed_everywhere(void **state)
 {
-    struct sample s[6];
+    struct sample s[SAMPLES];
     uint32_t r = 1;
     samples(s);
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < SAMPLES; i++) {
         for (size_t n = 0; n < s[i].b.n; n++) {
             char was = s[i].b.p[n];
             r = r * 1664525 + 1013904223;
@@ -335,19 +377,13 @@ static void other_kinds(void **state)
 int main(void)
 {
     const struct CMUnitTest t[] = {
-        cmocka_unit_test(word),
-        cmocka_unit_test(open_document),
-        cmocka_unit_test(slides),
-        cmocka_unit_test(book),
-        cmocka_unit_test(rich_text),
-        cmocka_unit_test(pdf_lines),
-        cmocka_unit_test(pdf_fonts),
-        cmocka_unit_test(pdf_refuses),
-        cmocka_unit_test(pdf_cycles),
-        cmocka_unit_test(cut_everywhere),
-        cmocka_unit_test(changed_everywhere),
-        cmocka_unit_test(entities),
-        cmocka_unit_test(deep),
+        cmocka_unit_test(word),           cmocka_unit_test(open_document),
+        cmocka_unit_test(slides),         cmocka_unit_test(book),
+        cmocka_unit_test(rich_text),      cmocka_unit_test(pdf_lines),
+        cmocka_unit_test(pdf_fonts),      cmocka_unit_test(pdf_encrypted),
+        cmocka_unit_test(pdf_refuses),    cmocka_unit_test(pdf_cycles),
+        cmocka_unit_test(cut_everywhere), cmocka_unit_test(changed_everywhere),
+        cmocka_unit_test(entities),       cmocka_unit_test(deep),
         cmocka_unit_test(other_kinds),
     };
     return check_run("media/parts", t);
