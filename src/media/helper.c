@@ -1,4 +1,5 @@
-/* likeness-media KIND MEMORY CPU: reads the file on descriptor 0, writes records (wire.h) to 1.
+/* likeness-media KIND MEMORY CPU [journal]: reads the file on descriptor 0, and the journal of that
+ * database on 3, writes records (wire.h) to 1.
  *
  * Started by the program for one file and gone after it. All that needs the world outside (mapping
  * the file, the locale, charsets) happens first; then the cell is shut; then the first byte of the
@@ -101,23 +102,37 @@ static void prepare(const char *kind)
     xmlInitParser();
 }
 
+/* A file as bytes that may be changed and be followed by `more` of them. NULL: it cannot be. */
+static uint8_t *map_file(int fd, size_t more, size_t *n)
+{
+    struct stat st;
+    if (fstat(fd, &st)) return NULL;
+    *n = (size_t)st.st_size;
+    int anon = MAP_PRIVATE | MAP_ANONYMOUS;
+    uint8_t *p = mmap(NULL, *n + more + 1, PROT_READ | PROT_WRITE, anon, -1, 0);
+    if (p == MAP_FAILED || !*n) return p == MAP_FAILED ? NULL : p;
+    void *q = mmap(p, *n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, fd, 0); /* own copy */
+    return q == MAP_FAILED ? NULL : p;
+}
+
 int main(int argc, char **argv)
 {
     static struct wire_out out = { .put = put };
-    struct stat st;
     struct err err;
-    if (argc != 4 || !is(argv[1], "zip tar gz docx pptx odt epub rtf pdf imessage") ||
-        fstat(0, &st))
+    bool paired = argc == 5 && !strcmp(argv[4], "journal");
+    size_t n = 0, journal_n = 0;
+    if ((argc != 4 && !paired) || !is(argv[1], "zip tar gz docx pptx odt epub rtf pdf imessage"))
         return 2;
-    struct sandbox cell = { .memory = strtoull(argv[2], NULL, 10) + (uint64_t)st.st_size,
-                            .cpu_s = strtoull(argv[3], NULL, 10) };
-    size_t n = (size_t)st.st_size;
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* nobody would read the answer */
-    static uint8_t none[1];
-    void *p = n ? mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE, 0, 0) : none; /* own copy */
-    if (p == MAP_FAILED) return 2;
+    uint8_t *journal = paired ? map_file(3, 0, &journal_n) : NULL;
+    uint8_t *p = map_file(0, journal_n, &n);
+    if (!p || (paired && !journal)) return 2;
+    struct sandbox cell = { .memory = strtoull(argv[2], NULL, 10) + n + 2 * journal_n,
+                            .cpu_s = strtoull(argv[3], NULL, 10) };
+    if (paired) close(3);
     prepare(argv[1]);
     if (sandbox_enter(&cell, &err)) return 3;
+    if (paired) n = wal_apply(p, n, n + journal_n, journal, journal_n);
     work(argv[1], p, n, &out);
     _exit(0);
 }

@@ -1,8 +1,8 @@
 /* Starting a helper and seeing it off.
  *
  * A helper is a program of its own, not a fork: it shares no memory, keys least of all, with the
- * process that starts it. It gets three descriptors (the file, read-only; the pipe; /dev/null), an
- * environment without anything of ours, and two numbers for its limits. The sanitizers of a
+ * process that starts it. It gets three descriptors (the file, read-only; the pipe; /dev/null) and
+ * for a database with a journal a fourth, an environment without anything of ours, and two numbers for its limits. The sanitizers of a
  * sanitized build are told through their variables not to look for leaks, since a process that does
  * traces itself.
  *
@@ -64,16 +64,19 @@ static int find(char *out, size_t cap, struct err *err)
 
 /* ---- start ---- */
 
-/* A descriptor of the same file that can only read, with a place of its own in it. */
+/* A descriptor of the same file that can only read, with a place of its own in it; none of those
+ * that the helper's will be. */
 static int read_only(int fd)
 {
     char path[64];
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     int own = open(path, O_RDONLY | O_CLOEXEC);
-    return own >= 0 ? own : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    int high = fcntl(own >= 0 ? own : fd, F_DUPFD_CLOEXEC, 4);
+    if (own >= 0) close(own);
+    return high;
 }
 
-static int spawn(struct helper *h, const char *program, int input, int output, char *const argv[],
+static int spawn(struct helper *h, const char *program, const int fd[3], char *const argv[],
                  struct err *err)
 {
     posix_spawn_file_actions_t fa;
@@ -90,10 +93,11 @@ static int spawn(struct helper *h, const char *program, int input, int output, c
     }
     sigfillset(&all);
     sigemptyset(&none);
-    rc = posix_spawn_file_actions_adddup2(&fa, input, 0);
-    if (!rc) rc = posix_spawn_file_actions_adddup2(&fa, output, 1);
+    rc = posix_spawn_file_actions_adddup2(&fa, fd[0], 0);
+    if (!rc) rc = posix_spawn_file_actions_adddup2(&fa, fd[1], 1);
     if (!rc) rc = posix_spawn_file_actions_addopen(&fa, 2, "/dev/null", O_WRONLY, 0);
-    if (!rc) rc = posix_spawn_file_actions_addclosefrom_np(&fa, 3);
+    if (!rc && fd[2] >= 0) rc = posix_spawn_file_actions_adddup2(&fa, fd[2], 3);
+    if (!rc) rc = posix_spawn_file_actions_addclosefrom_np(&fa, fd[2] >= 0 ? 4 : 3);
     if (!rc) rc = posix_spawnattr_setsigdefault(&at, &all);
     if (!rc) rc = posix_spawnattr_setsigmask(&at, &none);
     if (!rc)
@@ -106,12 +110,12 @@ static int spawn(struct helper *h, const char *program, int input, int output, c
     return rc ? err_errno(err, "cannot start %s", program) : 0;
 }
 
-int helper_start(struct helper *h, int input, const char *kind, uint64_t memory, uint64_t cpu_s,
-                 struct err *err)
+int helper_start(struct helper *h, int input, int journal, const char *kind, uint64_t memory,
+                 uint64_t cpu_s, struct err *err)
 {
-    char program[4096], name[] = "likeness-media", what[32], mem[32], cpu[32];
-    char *argv[] = { name, what, mem, cpu, NULL };
-    int ends[2] = { -1, -1 }, own = -1;
+    char program[4096], name[] = "likeness-media", what[32], mem[32], cpu[32], with[] = "journal";
+    char *argv[] = { name, what, mem, cpu, journal >= 0 ? with : NULL, NULL };
+    int ends[2] = { -1, -1 }, fd[3] = { -1, -1, -1 };
     h->pid = 0;
     h->fd = -1;
     h->late = false;
@@ -120,11 +124,14 @@ int helper_start(struct helper *h, int input, const char *kind, uint64_t memory,
     snprintf(cpu, sizeof cpu, "%llu", (unsigned long long)cpu_s);
     int rc = find(program, sizeof program, err);
     if (rc) return rc;
-    if ((own = read_only(input)) < 0) return err_errno(err, "cannot open the file again");
-    if (pipe2(ends, O_CLOEXEC)) rc = err_errno(err, "cannot make a pipe");
-    if (!rc) rc = spawn(h, program, own, ends[1], argv, err);
-    close(own);
-    if (ends[1] >= 0) close(ends[1]);
+    fd[0] = read_only(input);
+    fd[2] = journal >= 0 ? read_only(journal) : -1;
+    if (fd[0] < 0 || (journal >= 0 && fd[2] < 0)) rc = err_errno(err, "cannot open the file again");
+    if (!rc && pipe2(ends, O_CLOEXEC)) rc = err_errno(err, "cannot make a pipe");
+    fd[1] = ends[1];
+    if (!rc) rc = spawn(h, program, fd, argv, err);
+    for (int i = 0; i < 3; i++)
+        if (fd[i] >= 0) close(fd[i]);
     if (!rc) h->fd = ends[0];
     else if (ends[0] >= 0) close(ends[0]);
     return rc;

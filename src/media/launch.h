@@ -1,7 +1,7 @@
 /* Starting a helper and seeing it off.
  *
  *     struct helper h = { .idle_s = 60 };
- *     rc = helper_start(&h, fileno(f), "zip", memory, cpu_s, err);
+ *     rc = helper_start(&h, fileno(f), -1, "zip", memory, cpu_s, err);
  *     ... read h.fd, calling helper_wait(&h, err) before each read ...
  *     enum helper_end how = helper_stop(&h, ended);     always, after a start that went well */
 #ifndef LK_MEDIA_LAUNCH_H
@@ -39,9 +39,10 @@ struct helper {
     bool late;
 };
 
-/* input: a descriptor of the file; the helper gets one of its own that can only read. */
-int helper_start(struct helper *h, int input, const char *kind, uint64_t memory, uint64_t cpu_s,
-                 struct err *err);
+/* input: a descriptor of the file; the helper gets one of its own that can only read. journal: one
+ * of what belongs to it, or -1. */
+int helper_start(struct helper *h, int input, int journal, const char *kind, uint64_t memory,
+                 uint64_t cpu_s, struct err *err);
 /* Until something can be read: 0, ERR_CANCEL, or ERR_LIMIT after idle_s. h is a struct helper. */
 int helper_wait(void *h, struct err *err);
 /* Closes the pipe and sees it off. ended: its side of the pipe is closed, so it is on its way out

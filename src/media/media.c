@@ -19,6 +19,7 @@
 #include "base/str.h"
 #include "media/hold.h"
 #include "media/launch.h"
+#include "media/pairs.h"
 #include "media/wire.h"
 #include "text/charset.h"
 
@@ -69,10 +70,12 @@ struct unpack {
     int64_t mtime, date;
     enum fault fault; /* of the entry */
     enum fault whole; /* of the file */
+    FILE *journal;    /* of the database that is read; borrowed */
+    struct pairs pairs;
 };
 
-static int visit(struct walk *w, const struct format *f, struct format_in *in, uint32_t depth,
-                 struct err *err);
+static int visit(struct walk *w, const struct format *f, struct format_in *in, FILE *journal,
+                 uint32_t depth, struct err *err);
 
 /* Says that path cannot be read. 0, or what the visitor answers. */
 static int bad(struct walk *w, const char *path, const char *format, const struct err *why,
@@ -220,6 +223,12 @@ static int deliver_file(struct unpack *u, FILE *spool, bool partial, struct err 
     const struct format *f;
     struct format_in in;
     struct err why = { 0 };
+    if (pairs_is_journal(spool, path) && pairs_keep(&u->pairs, path, NULL, spool)) return 0;
+    if (pairs_is_index(spool, path)) {
+        skipped(u, "index of a journal");
+        fclose(spool);
+        return 0;
+    }
     int rc = format_open_file(spool, path, u->mtime, w->as, &f, &in, &why);
     if (rc == ERR_PARSE && ++w->unknown > UNKNOWN_TOLD) {
         skipped(u, "file of no known format");
@@ -227,8 +236,29 @@ static int deliver_file(struct unpack *u, FILE *spool, bool partial, struct err 
     }
     if (rc) return bad(w, path, NULL, &why, err);
     in.partial = partial;
-    rc = visit(w, f, &in, u->depth + 1, err);
+    if (f == format_by_name("imessage") && pairs_wants(&in) &&
+        pairs_keep(&u->pairs, path, &in, NULL))
+        return 0;
+    rc = visit(w, f, &in, NULL, u->depth + 1, err);
     format_close(&in);
+    return rc;
+}
+
+/* Databases and their journals, after all of the archive was seen. */
+static int deliver_pairs(struct unpack *u, struct err *err)
+{
+    const struct format *f = format_by_name("imessage");
+    struct pair *one;
+    FILE *journal;
+    const char *path;
+    int rc = 0;
+    while (!rc && (one = pairs_next(&u->pairs, &journal))) {
+        if (journal) skipped(u, "journal, read with its database");
+        rc = visit(u->w, f, &one->in, journal, u->depth + 1, err);
+    }
+    while (!rc && (path = pairs_lonely(&u->pairs)))
+        rc = bad_text(u->w, path, NULL, ERR_PARSE,
+                      "is the journal of a database that is not beside it: add them together", err);
     return rc;
 }
 
@@ -338,14 +368,14 @@ static int conclude(struct unpack *u, int rc, bool done, enum helper_end how, st
     return 0;
 }
 
-static int read_all(struct unpack *u, int input, struct err *err)
+static int read_all(struct unpack *u, int input, int journal, struct err *err)
 {
     const struct media_limits *lim = u->w->lim;
     struct helper h = { .idle_s = lim->idle_s, .tick = tick, .ud = u->w };
     struct err why = { 0 };
     uint64_t cpu = lim->cpu_s + u->in->size / MIB;
     bool ours = true;
-    int rc = helper_start(&h, input, u->f->name, lim->memory, cpu, &why);
+    int rc = helper_start(&h, input, journal, u->f->name, lim->memory, cpu, &why);
     if (rc) return bad(u->w, u->in->path, u->f->name, &why, err);
     struct wire_in wire = { .fd = h.fd, .wait = helper_wait, .ud = &h };
     struct wire_record r;
@@ -360,36 +390,38 @@ static int read_all(struct unpack *u, int input, struct err *err)
     wire_clear(&wire);
     hold_free(u->hold);
     u->hold = NULL;
-    return rc && !ours ? rc : conclude(u, rc, done, how, &why, err);
+    if (rc && !ours) return rc;
+    int told = conclude(u, rc, done, how, &why, err);
+    return told ? told : deliver_pairs(u, err);
 }
 
 /* A descriptor that a helper can read: that of the file, or of a copy when it has none. */
-static int input_of(struct format_in *in, FILE **copy, int *fd, struct err *err)
+static int input_of(FILE *f, const char *name, FILE **copy, int *fd, struct err *err)
 {
     char block[65536];
     size_t n;
     *copy = NULL;
-    *fd = fileno(in->f);
+    *fd = fileno(f);
     if (*fd >= 0) return 0;
     if (!(*copy = hold_memory())) return err_nomem(err);
-    rewind(in->f);
-    while ((n = fread(block, 1, sizeof block, in->f)))
+    rewind(f);
+    while ((n = fread(block, 1, sizeof block, f)))
         if (fwrite(block, 1, n, *copy) != n) return err_nomem(err);
     explicit_bzero(block, sizeof block);
-    if (ferror(in->f)) return err_errno(err, "cannot read %s", in->name);
+    if (ferror(f)) return err_errno(err, "cannot read %s", name);
     *fd = fileno(*copy);
     return fflush(*copy) ? err_nomem(err) : 0;
 }
 
-static int unpack(struct walk *w, const struct format *f, struct format_in *in, uint32_t depth,
-                  struct err *err)
+static int unpack(struct walk *w, const struct format *f, struct format_in *in, FILE *journal,
+                  uint32_t depth, struct err *err)
 {
     struct unpack u = {
         .w = w, .in = in, .f = f, .path = in->path, .depth = depth, .name = BUF_INIT(16384)
     };
     struct err why = { 0 };
-    FILE *copy = NULL;
-    int fd;
+    FILE *copy = NULL, *copied = NULL;
+    int fd = -1, with = -1;
     if (depth >= w->lim->depth) {
         err_set(&why, ERR_LIMIT, "%s lies in more than %u archives, one in the other: unpack them",
                 in->name, w->lim->depth);
@@ -401,23 +433,26 @@ static int unpack(struct walk *w, const struct format *f, struct format_in *in, 
                 in->name, (unsigned long long)(w->lim->inner / MIB));
         return bad(w, in->path, f->name, &why, err);
     }
-    int rc = input_of(in, &copy, &fd, &why);
+    int rc = input_of(in->f, in->name, &copy, &fd, &why);
+    if (!rc && journal) rc = input_of(journal, in->name, &copied, &with, &why);
     if (rc) rc = bad(w, in->path, f->name, &why, err);
-    else rc = read_all(&u, fd, err);
+    else rc = read_all(&u, fd, with, err);
     if (copy) fclose(copy);
+    if (copied) fclose(copied);
+    pairs_clear(&u.pairs);
     buf_free(&u.name);
     return rc;
 }
 
-static int visit(struct walk *w, const struct format *f, struct format_in *in, uint32_t depth,
-                 struct err *err)
+static int visit(struct walk *w, const struct format *f, struct format_in *in, FILE *journal,
+                 uint32_t depth, struct err *err)
 {
-    return f->packed ? unpack(w, f, in, depth, err) : w->v->file(w->v->ud, f, in, err);
+    return f->packed ? unpack(w, f, in, journal, depth, err) : w->v->file(w->v->ud, f, in, err);
 }
 
-static int visit_opened(int rc, const char *path, const char *as, const struct format *f,
-                        struct format_in *in, const struct media_visit *v, const struct err *why,
-                        struct err *err)
+static int visit_opened(int rc, const char *path, bool on_disk, const char *as,
+                        const struct format *f, struct format_in *in, const struct media_visit *v,
+                        const struct err *why, struct err *err)
 {
     const struct format *named = format_by_name(as);
     struct walk w = { .v = v,
@@ -425,7 +460,9 @@ static int visit_opened(int rc, const char *path, const char *as, const struct f
                       .as = named && !named->packed ? as : NULL,
                       .size = rc ? 0 : in->size };
     if (rc) return bad(&w, path, NULL, why, err);
-    rc = visit(&w, f, in, 0, err);
+    FILE *journal = on_disk && !strcmp(f->name, "imessage") ? pairs_journal(path) : NULL;
+    rc = visit(&w, f, in, journal, 0, err);
+    if (journal) fclose(journal);
     format_close(in);
     return rc;
 }
@@ -435,8 +472,12 @@ int media_each(const char *path, const char *as, const struct media_visit *v, st
     const struct format *f = NULL;
     struct format_in in;
     struct err why = { 0 };
+    if (pairs_beside(path)) {
+        if (v->skipped) v->skipped(v->ud, path, "imessage", "journal, read with its database");
+        return 0;
+    }
     int rc = format_open(path, as, &f, &in, &why);
-    return visit_opened(rc, path, as, f, &in, v, &why, err);
+    return visit_opened(rc, path, strcmp(path, "-") != 0, as, f, &in, v, &why, err);
 }
 
 int media_each_file(FILE *file, const char *path, int64_t mtime, const char *as,
@@ -446,5 +487,5 @@ int media_each_file(FILE *file, const char *path, int64_t mtime, const char *as,
     struct format_in in;
     struct err why = { 0 };
     int rc = format_open_file(file, path, mtime, as, &f, &in, &why);
-    return visit_opened(rc, path, as, f, &in, v, &why, err);
+    return visit_opened(rc, path, false, as, f, &in, v, &why, err);
 }

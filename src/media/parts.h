@@ -72,6 +72,9 @@ const char *zip_kind(const uint8_t *p, size_t n);
 void imessage_walk(uint8_t *p, size_t n, struct wire_out *out);
 /* Once before each walk, and before the cell is shut. */
 void imessage_prepare(void);
+/* Puts what a SQLite database's journal holds into the database, which may grow to `room` bytes;
+ * returns its size. A journal that does not belong to it changes nothing. */
+size_t wal_apply(uint8_t *db, size_t n, size_t room, const uint8_t *journal, size_t journal_n);
 /* The characters of an attributedBody, appended. */
 enum fault imessage_body(const uint8_t *p, size_t n, struct buf *out);
 /* Every entry to out, as records. */

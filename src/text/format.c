@@ -134,11 +134,9 @@ static int refuse(const struct format_in *in, struct err *err)
     } known[] = {
         { "\xD0\xCF\x11\xE0", 4, "is an old office document: save it as text and try again" },
         { "\x37\x7F\x06\x82", 4,
-          "is the journal of a database: quit the program that writes it, and "
-          "copy the database again" },
+          "is the journal of a database: add that, with its journal beside it" },
         { "\x37\x7F\x06\x83", 4,
-          "is the journal of a database: quit the program that writes it, and "
-          "copy the database again" },
+          "is the journal of a database: add that, with its journal beside it" },
         { "\x89PNG", 4, "is a picture: only text can be read" },
         { "\xFF\xD8\xFF", 3, "is a picture: only text can be read" },
         { "OggS", 4, "is a recording: only text can be read" },

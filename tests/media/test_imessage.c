@@ -1,12 +1,15 @@
 /* Databases of Apple Messages, made here as the program makes them: what comes out of them as
  * lines, and that no cut or change brings the reader down. */
-#include "check.h"
+#include "made.h"
 
+#include "base/io.h"
 #include "base/str.h"
+#include "media/media.h"
 #include "media/parts.h"
 
 #include <sqlite3.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define SCHEMA                                                                                     \
     "PRAGMA page_size = 1024;"                                                                     \
@@ -213,13 +216,232 @@ static void attributed_text(void **state)
     }
 }
 
+/* ---- journals ---- */
+
+struct copied {
+    struct buf db, journal;
+};
+
+static void sql(sqlite3 *db, const char *what)
+{
+    char *why = NULL;
+    if (sqlite3_exec(db, what, NULL, NULL, &why)) fail_msg("%s: %s", what, why);
+}
+
+static void say(sqlite3 *db, int i)
+{
+    char s[256];
+    snprintf(
+        s, sizeof s,
+        "INSERT INTO message (guid, text, handle_id, date) VALUES ('w%d', 'Message %d', 1, %d);"
+        "INSERT INTO chat_message_join VALUES (1, last_insert_rowid())",
+        i, i, 300000000 + i);
+    sql(db, s);
+}
+
+/* Messages as they lie while the program runs: so many in the file, so many more in the journal. */
+static struct copied running(int in_file, int in_journal)
+{
+    char path[300], wal[310];
+    struct err err;
+    struct copied c = { BUF_INIT(0), BUF_INIT(0) };
+    sqlite3 *db;
+    snprintf(path, sizeof path, "%s/chat.db", check_tmp_dir());
+    snprintf(wal, sizeof wal, "%s-wal", path);
+    check_int(sqlite3_open(path, &db), SQLITE_OK);
+    sql(db, "PRAGMA page_size = 1024; PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0;");
+    sql(db, SCHEMA);
+    for (int i = 0; i < in_file; i++) say(db, i);
+    sql(db, "PRAGMA wal_checkpoint(RESTART)");
+    for (int i = 0; i < in_journal; i++) say(db, in_file + i);
+    check_ok(io_read_file(path, 1 << 24, &c.db, &err), err);
+    if (in_journal) check_ok(io_read_file(wal, 1 << 24, &c.journal, &err), err);
+    sqlite3_close(db);
+    return c;
+}
+
+static void copied_free(struct copied *c)
+{
+    buf_free(&c->db);
+    buf_free(&c->journal);
+}
+
+static int lines_of(const struct taken *t)
+{
+    int n = 0;
+    for (size_t i = 0; i < t->text.n; i++) n += t->text.p[i] == '\n';
+    return n;
+}
+
+/* How many messages database and journal have together. */
+static int count(const struct copied *c, const char *journal, size_t n)
+{
+    struct taken t;
+    size_t room = c->db.n + n;
+    uint8_t *p = calloc(1, room + 1), *j = mem_dup(journal, n ? n : 1);
+    assert_non_null(p);
+    assert_non_null(j);
+    memcpy(p, c->db.p, c->db.n);
+    size_t size = wal_apply(p, c->db.n, room, j, n);
+    assert_true(size <= room);
+    run(p, size, &t);
+    int lines = t.fault && t.fault != FAULT_EMPTY ? -(int)t.fault : lines_of(&t);
+    buf_free(&t.text);
+    free(p);
+    free(j);
+    return lines;
+}
+
+static void journals(void **state)
+{
+    static const int sizes[][2] = { { 0, 1 }, { 3, 4 }, { 40, 200 }, { 5, 0 } };
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct copied c = running(sizes[i][0], sizes[i][1]);
+        check_int(count(&c, "", 0), sizes[i][0]);
+        check_int(count(&c, buf_str(&c.journal), c.journal.n), sizes[i][0] + sizes[i][1]);
+        copied_free(&c);
+    }
+}
+
+/* Cut anywhere, it gives the transactions that are whole: one message more each. */
+static void journals_cut(void **state)
+{
+    struct copied c = running(3, 6), other = running(2, 3);
+    int before = 3;
+    bool between = false;
+    for (size_t n = 0; n <= c.journal.n; n += n < 200 || c.journal.n - n < 200 ? 1 : 37) {
+        int k = count(&c, c.journal.p, n);
+        if (k < before || k > before + 1) fail_msg("cut to %zu: %d after %d", n, k, before);
+        before = k;
+    }
+    check_int(before, 9);
+    for (size_t n = 0; n < c.journal.n; n += n < 200 ? 1 : 41) {
+        c.journal.p[n] ^= 0x40;
+        int k = count(&c, c.journal.p, c.journal.n); /* what stands before it counts */
+        if (k < 3 || k > 9 || (n < 32 + 24 && k != 3)) fail_msg("changed at %zu: %d", n, k);
+        between |= k > 3 && k < 9;
+        c.journal.p[n] ^= 0x40;
+    }
+    assert_true(between);
+    /* An older journal behind the end of a new one: its salts are others. */
+    struct buf both = BUF_INIT(0);
+    size_t frames = 32 + 2 * (size_t)(24 + 1024);
+    assert_true(other.journal.n > frames);
+    buf_add(&both, other.journal.p, other.journal.n);
+    buf_add(&both, c.journal.p + 32, c.journal.n - 32);
+    check_int(count(&other, both.p, both.n), 5);
+    uint8_t tiny[8] = { 0 };
+    check_int(wal_apply(tiny, sizeof tiny, sizeof tiny, (const uint8_t *)c.journal.p, c.journal.n),
+              sizeof tiny);
+    buf_free(&both);
+    copied_free(&c);
+    copied_free(&other);
+}
+
+struct found {
+    int pieces, files, n_bad, n_skipped;
+    char why[480], skipped[64];
+};
+
+static int on_piece(void *ud, const struct piece *p, struct err *err)
+{
+    ((struct found *)ud)->pieces++;
+    return 0;
+}
+
+static int on_file(void *ud, const struct format *f, struct format_in *in, struct err *err)
+{
+    struct found *x = ud;
+    struct format_opts o = { .day_first = -1 };
+    struct piece_sink sink = { .piece = on_piece, .ud = x };
+    x->files++;
+    return format_parse(f, in, &o, &sink, err);
+}
+
+static int on_bad(void *ud, const char *path, const char *format, const struct err *why)
+{
+    struct found *x = ud;
+    x->n_bad++;
+    snprintf(x->why, sizeof x->why, "%s", why->msg);
+    return 0;
+}
+
+static void on_skipped(void *ud, const char *archive, const char *format, const char *what)
+{
+    struct found *x = ud;
+    x->n_skipped++;
+    snprintf(x->skipped, sizeof x->skipped, "%s", what);
+}
+
+static struct found visit(const char *path)
+{
+    struct found x = { 0 };
+    struct media_visit v = { .file = on_file, .bad = on_bad, .skipped = on_skipped, .ud = &x };
+    struct err err;
+    check_ok(media_each(path, NULL, &v, &err), err);
+    return x;
+}
+
+static void put_file(const char *path, const struct buf *b)
+{
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    check_int(fwrite(buf_str(b), 1, b->n, f), b->n);
+    fclose(f);
+}
+
+/* Through the helper: beside each other in a folder, and in an archive in either order. */
+static void journals_found(void **state)
+{
+    char folder[256], path[300], name[320];
+    struct copied c = running(3, 4);
+    snprintf(folder, sizeof folder, "%s", check_tmp_dir());
+    snprintf(path, sizeof path, "%s/chat.db", folder);
+    put_file(path, &c.db);
+    check_int(visit(path).pieces, 3);
+    snprintf(name, sizeof name, "%s-wal", path);
+    put_file(name, &c.journal);
+    check_int(visit(path).pieces, 7);
+    struct found x = visit(name);
+    check_int(x.files + x.n_bad, 0);
+    check_str(x.skipped, "journal, read with its database");
+    struct buf index = BUF_INIT(0);
+    buf_add(&index, "\x18\xE2\x2D\0\0\0\0\0", 8);
+    const struct made_entry e[] = {
+        { .name = "Messages/chat.db-wal", .text = c.journal.p, .n = c.journal.n },
+        { .name = "Messages/chat.db-shm", .text = index.p, .n = index.n },
+        { .name = "Messages/chat.db", .text = c.db.p, .n = c.db.n },
+        { .name = "Messages/chat.db-wal", .text = c.journal.p, .n = c.journal.n },
+        { .name = "other/chat.db", .text = c.db.p, .n = c.db.n },
+    };
+    static const char *const how[] = { "zip", "tar" };
+    for (int i = 0; i < 4; i++) {
+        struct buf b = made_archive(how[i & 1], i < 2 ? e : e + 2, 3);
+        snprintf(name, sizeof name, "%s/%d.bin", folder, i);
+        put_file(name, &b);
+        x = visit(name);
+        check_int(x.n_bad, 0);
+        check_int(x.pieces, i < 2 ? 7 : 7 + 3);
+        buf_free(&b);
+    }
+    struct buf b = made_archive("zip", e, 2);
+    snprintf(name, sizeof name, "%s/alone.zip", folder);
+    put_file(name, &b);
+    x = visit(name);
+    check_int(x.n_bad, 1);
+    check_has(x.why, "chat.db-wal is the journal of a database that is not beside it");
+    buf_free(&b);
+    buf_free(&index);
+    copied_free(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest t[] = {
-        cmocka_unit_test(messages),
-        cmocka_unit_test(of_years_ago),
-        cmocka_unit_test(cut_or_changed),
-        cmocka_unit_test(attributed_text),
+        cmocka_unit_test(messages),       cmocka_unit_test(of_years_ago),
+        cmocka_unit_test(cut_or_changed), cmocka_unit_test(attributed_text),
+        cmocka_unit_test(journals),       cmocka_unit_test(journals_cut),
+        cmocka_unit_test(journals_found),
     };
     return check_run("media/imessage", t);
 }
