@@ -234,14 +234,14 @@ void acts_clear(struct acts *a)
 static void quantise_part(void *ud, int part)
 {
     const struct acts *a = ud;
-    int t0 = part * ACTS_TILE, w = a->n - t0 < ACTS_TILE ? a->n - t0 : ACTS_TILE;
-    mat_ops.quantise(a, t0, w);
+    int t0 = part * mat_ops.tile, left = a->n - t0;
+    mat_ops.quantise(a, t0, left < mat_ops.tile ? left : mat_ops.tile);
 }
 
 static void make_ready(struct acts *a)
 {
     if (a->ready) return;
-    threads_run((a->n + ACTS_TILE - 1) / ACTS_TILE, quantise_part, a);
+    threads_run((a->n - 1) / mat_ops.tile + 1, quantise_part, a);
     a->ready = true;
 }
 
@@ -252,7 +252,7 @@ enum {
     MOST_SLICES = 16,
     PART_BYTES = 48 << 10,
     CACHE_BYTES = 256 << 10,
-    FEW = 2 * ACTS_TILE
+    FEW = 24 /* rows of activations */
 };
 
 struct mul_job {

@@ -107,14 +107,13 @@ static void get_q6_k(const void *row, int b, struct mat_block *k)
 
 struct mat_shape mat_shape(const struct mat *m)
 {
-    struct mat_shape s = { .nb = m->cols / 32 };
+    struct mat_shape s = { .nb = m->cols / 32, .step = mat_step(m->type) };
     size_t head = (size_t)s.nb;
     switch (m->type) {
-    case QUANT_Q8_0: s.step = 512, head *= MAT_HEAD_Q0; break;
-    case QUANT_Q4_0: s.step = 256, head *= MAT_HEAD_Q0; break;
-    case QUANT_Q4_K: s.step = 256, head = head / 8 * MAT_HEAD_Q45K; break;
-    case QUANT_Q5_K: s.step = 320, head = head / 8 * MAT_HEAD_Q45K; break;
-    default: s.step = 384, head = head / 8 * MAT_HEAD_Q6K; break;
+    case QUANT_Q8_0:
+    case QUANT_Q4_0: head *= MAT_HEAD_Q0; break;
+    case QUANT_Q6_K: head = head / 8 * MAT_HEAD_Q6K; break;
+    default: head = head / 8 * MAT_HEAD_Q45K; break;
     }
     s.head = (head + 63) / 64 * 64;
     s.group = s.head + (size_t)s.nb * s.step;

@@ -33,6 +33,8 @@ void generic_mat_quantise(const struct acts *a, int t0, int w)
         }
 }
 
+enum { TILE = 12 }; /* the widest of all variants */
+
 /* Row r times rows t0 .. t0 + w of the activations. */
 static void mul_row(const struct mat *m, const struct acts *a, int r, int t0, int w, float *acc)
 {
@@ -63,9 +65,9 @@ void generic_mat_q_mul(const struct mat *m, const struct acts *a, int from, int 
                        int stride, bool add)
 {
     for (int r = from; r < to; r++)
-        for (int t0 = 0; t0 < a->n; t0 += ACTS_TILE) {
-            int w = a->n - t0 < ACTS_TILE ? a->n - t0 : ACTS_TILE;
-            float acc[ACTS_TILE];
+        for (int t0 = 0; t0 < a->n; t0 += mat_ops.tile) {
+            int w = a->n - t0 < mat_ops.tile ? a->n - t0 : mat_ops.tile;
+            float acc[TILE];
             mul_row(m, a, r, t0, w, acc);
             for (int t = 0; t < w; t++) {
                 float *to_y = &y[(size_t)(t0 + t) * (size_t)stride + (size_t)r];
@@ -117,5 +119,6 @@ void mat_ops_generic(struct mat_ops *o)
                            .q4_k = q,
                            .q5_k = q,
                            .q6_k = q,
-                           .quantise = generic_mat_quantise };
+                           .quantise = generic_mat_quantise,
+                           .tile = TILE };
 }

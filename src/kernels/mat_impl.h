@@ -41,8 +41,9 @@ struct mat_kind {
 
 struct mat_ops {
     struct mat_kind f32, f16, bf16, q8_0, q4_0, q4_k, q5_k, q6_k;
-    /* int8 form of rows [t0, t0 + w) of a->x, one tile: w is ACTS_TILE or what the last has. */
+    /* int8 form of rows [t0, t0 + w) of a->x, one tile: w is `tile` or what the last has. */
     void (*quantise)(const struct acts *a, int t0, int w);
+    int tile; /* rows of activations that the integer products take at once */
 };
 extern struct mat_ops mat_ops;
 /* Fill mat_ops for a variant of kernels.c; called by kernels_init. */
@@ -57,7 +58,7 @@ void matf_fill_avx512(struct mat_ops *o);
 
 /* --- integer formats --- */
 
-/* The int8 activations. Rows lie in tiles of ACTS_TILE (the last may be narrower): tile t0 of w
+/* The int8 activations. Rows lie in tiles of mat_ops.tile (the last may be narrower): tile t0 of w
  * rows holds for each block of 32 columns 8 steps of 4 columns of w rows, so that a kernel that
  * handles w rows at once reads on and on:
  *     q[t0 * cols + ((b * 8 + g) * w + t) * 4 + c]    column 32 b + 4 g + c of row t0 + t
@@ -65,7 +66,6 @@ void matf_fill_avx512(struct mat_ops *o);
  *     b32 [2 * t0 * nb + (2 * b + half) * w + t]
  * d: scale; ds: d * sum; b8, b128: -8 and -128 times the sum of the block; b32: -32 times the sum
  * of each half: what an unsigned weight's offset takes away. */
-enum { ACTS_TILE = 12 };
 struct acts_view {
     int8_t *q;
     float *d, *ds;
@@ -120,6 +120,10 @@ struct mat_shape {
     size_t group;      /* bytes of 16 rows */
 };
 struct mat_shape mat_shape(const struct mat *m);
+static inline size_t mat_step(enum quant type)
+{
+    return type == QUANT_Q8_0 ? 512 : type == QUANT_Q5_K ? 320 : type == QUANT_Q6_K ? 384 : 256;
+}
 enum {
     MAT_HEAD_Q0 = 32,    /* a block */
     MAT_HEAD_Q45K = 320, /* 8 blocks */
