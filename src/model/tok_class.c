@@ -18,7 +18,7 @@ static UBool on_range(const void *ud, UChar32 from, UChar32 to, UCharCategory ty
     uint32_t bit = U_MASK(type);
     int c = (bit & U_GC_L_MASK ? TC_LETTER : 0) | (bit & U_GC_N_MASK ? TC_NUMBER : 0) |
             (bit & U_GC_P_MASK ? TC_PUNCT : 0) | (bit & U_GC_MN_MASK ? TC_MN : 0) |
-            (bit & U_GC_C_MASK ? TC_CONTROL : 0);
+            (bit & U_GC_C_MASK & ~U_GC_CN_MASK ? TC_CONTROL : 0);
     if (to > 0x110000) to = 0x110000;
     memset(flat + from, c, (size_t)(to - from));
     return 1;

@@ -19,7 +19,7 @@ enum { /* flags of a code point */
        TC_NL = 8,       /* \r \n */
        TC_PUNCT = 16,   /* general category P */
        TC_MN = 32,      /* nonspacing mark */
-       TC_CONTROL = 64, /* general category C but \t \n \r */
+       TC_CONTROL = 64, /* general category C but Cn, \t \n \r */
        TC_CJK = 128,    /* an ideograph as BERT means it */
 };
 

@@ -2,7 +2,8 @@
  * word the longest token it begins with, and so on; a word that cannot be written so is unknown as
  * a whole.
  *
- * Cleaning drops control characters and U+FFFD; an uncased model also wants lower case without
+ * Cleaning drops control characters and U+FFFD (but not code points that are assigned nothing: the
+ * tokenizers that models are used with keep them); an uncased model also wants lower case without
  * accents (canonical decomposition, nonspacing marks dropped, case by character). Ideographs and
  * punctuation are words of their own. All of it happens while the text is walked once, into a
  * buffer that holds one word.

@@ -63,20 +63,28 @@ static int read_beside(const struct tokenizer *t, const struct gguf *g, const ch
     return 0;
 }
 
-/* "<|name|>", whatever the type says: text for the model's own use. */
+/* "<|name|>", whatever the type says: text for the model's own use. DeepSeek's bars are wide. */
 static bool looks_control(struct span s)
 {
     static const char *const names[] = { "<start_of_turn>", "<end_of_turn>", "<bos>", "<eos>",
-                                         "<pad>",           "[CLS]",         "[SEP]", "[PAD]",
+                                         "<pad>",           "<s>",           "</s>",  "[INST]",
+                                         "[/INST]",         "[CLS]",         "[SEP]", "[PAD]",
                                          "[MASK]",          "[UNK]" };
+    static const char *const marks[][2] = { { "<|", "|>" }, { "<\uff5c", "\uff5c>" } };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (span_eq(s, names[i])) return true;
-    if (s.n < 5 || memcmp(s.p, "<|", 2) != 0 || memcmp(s.p + s.n - 2, "|>", 2) != 0) return false;
-    for (size_t i = 2; i < s.n - 2; i++) {
-        unsigned char c = (unsigned char)s.p[i];
-        if (c <= ' ' || c == '<' || c == '>' || c == '|') return false;
+    for (int m = 0; m < 2; m++) {
+        size_t n = strlen(marks[m][0]);
+        if (s.n <= 2 * n || memcmp(s.p, marks[m][0], n) != 0 ||
+            memcmp(s.p + s.n - n, marks[m][1], n) != 0)
+            continue;
+        for (size_t i = n; i < s.n - n; i++) {
+            unsigned char c = (unsigned char)s.p[i];
+            if (c <= ' ' || c == '<' || c == '>' || c == '|') return false;
+        }
+        return true;
     }
-    return true;
+    return false;
 }
 
 static int read_types(struct tokenizer *t, const struct gguf *g, struct err *err)

@@ -115,19 +115,22 @@ static void control_by_name(void **state)
 {
     for (int type = 1; type <= 4; type += 3) {
         struct vocab v = vocab_begin();
-        const char *const s[] = { "a", "<|eot_id|>", "<end_of_turn>", "<|", "|>" };
-        const int32_t types[] = { 1, type, type, 1, 1 };
-        const float score[] = { 0, 0, 0, 0, 0 };
-        int32_t ids[32];
+        const char *const s[] = { "a",  "<|eot_id|>", "<end_of_turn>",      "<|",
+                                  "|>", "</s>",       "<\uff5cUser\uff5c>", "[INST]" };
+        const int32_t types[] = { 1, type, type, 1, 1, type, type, type };
+        const float score[8] = { 0 };
+        static const char all[] = "<|eot_id|><end_of_turn></s><\uff5cUser\uff5c>[INST]";
+        int32_t ids[64];
         vocab_str(&v, "model", "llama");
-        vocab_strs(&v, "tokens", s, 5);
-        vocab_ints(&v, "token_type", types, 5);
-        vocab_floats(&v, "scores", score, 5);
+        vocab_strs(&v, "tokens", s, 8);
+        vocab_ints(&v, "token_type", types, 8);
+        vocab_floats(&v, "scores", score, 8);
         struct tokenizer *t = vocab_open(&v);
         assert_true(tokenizer_special(t, 1) && tokenizer_ends(t, 1));
         assert_true(tokenizer_special(t, 2) && tokenizer_ends(t, 2));
-        size_t n = tokenizer_encode(t, "<|eot_id|><end_of_turn>", 23, 0, ids, 32);
-        for (size_t i = 0; i < n; i++) assert_true(ids[i] != 1 && ids[i] != 2);
+        size_t n = tokenizer_encode(t, all, sizeof all - 1, 0, ids, 64);
+        for (size_t i = 0; i < n; i++) assert_false(tokenizer_special(t, ids[i]));
+        check_int(tokenizer_encode(t, all, sizeof all - 1, TOKENIZE_SPECIAL, ids, 64), 5);
         tokenizer_close(t);
         vocab_free(&v);
     }
@@ -220,6 +223,11 @@ static void cased_vocabularies_keep_case(void **state)
     check_int(tokenizer_encode(t, "Hellos hello \xC3\xA9 HELLO", 21, 0, ids, 8), 5);
     static const int32_t want[] = { 1, 3, 2, 4, 0 };
     for (int i = 0; i < 5; i++) check_int(ids[i], want[i]);
+    /* U+0081, a control character, is dropped; U+0378, which is nothing yet, makes a word unknown,
+     * as it does in the tokenizers that BERTs are used with. */
+    check_int(tokenizer_encode(t, "Hello\xC2\x81s Hello\xCD\xB8", 16, 0, ids, 8), 3);
+    check_int(ids[1], 3);
+    check_int(ids[2], 0);
     tokenizer_close(t);
     vocab_free(&v);
 }
