@@ -7,9 +7,9 @@
  *     {"skip": why it is none}
  *
  * SQLite reads the file from memory, as one whose schema is not trusted. A database in WAL mode is
- * told by two bytes of its header to want its journal: what that held was put in before (wal.c), and
- * the bytes are changed in the private copy of the page. Columns came with the years, so those that
- * are not there are NULL.
+ * told by two bytes of its header to want its journal: what that held was put in before (wal.c),
+ * and the bytes are changed in the private copy of the page. Columns came with the years, so those
+ * that are not there are NULL.
  *
  * Since macOS 13 the text of most messages stands in attributedBody alone: an NSAttributedString as
  * NeXT's typedstream wrote objects. In it, the first object of class NSString holds the characters:

@@ -1,10 +1,10 @@
 /* Starting a helper and seeing it off.
  *
  * A helper is a program of its own, not a fork: it shares no memory, keys least of all, with the
- * process that starts it. It gets three descriptors (the file, read-only; the pipe; /dev/null) and
- * for a database with a journal a fourth, an environment without anything of ours, and two numbers for its limits. The sanitizers of a
- * sanitized build are told through their variables not to look for leaks, since a process that does
- * traces itself.
+ * process that starts it. It gets three descriptors (the file, read-only; the pipe; /dev/null), a
+ * fourth for the journal of a database, an environment without anything of ours, and two numbers
+ * for its limits. The sanitizers of a sanitized build are told through their variables not to look
+ * for leaks, since a process that does traces itself.
  *
  * It is looked for beside the program in a build folder, in libexec beside the folder of the
  * program, then where it was installed; LIKENESS_MEDIA names another one, for tests. */

@@ -87,7 +87,8 @@ bool pdf_filter(const struct pdf *d, struct span name, struct pdf_value parms, c
 
 /* ---- encryption (pdf_crypt.c) ---- */
 
-/* By d->encrypt and the empty password. FAULT_NONE, _ENCRYPTED, _NOMEM; d->crypt is to be closed. */
+/* By d->encrypt and the empty password. FAULT_NONE, _ENCRYPTED, _NOMEM; d->crypt is to be closed.
+ */
 enum fault pdf_crypt_open(struct pdf *d);
 void pdf_crypt_close(struct pdf_crypt *c); /* accepts NULL */
 /* In place; at: the object it belongs to, NULL: what stands in an object stream is plain. */

@@ -1,14 +1,15 @@
 /* PDFs that were encrypted so that anybody can read them: "printing not allowed", with an owner's
- * password and an empty one for the user, as banks and offices send them (ISO 32000-1, 7.6;
- * ISO 32000-2, 7.6.4 for AES with 256 bits). The empty password opens them as it does in any viewer;
- * no other is tried, and files that need one, or another handler than "Standard", are refused.
+ * password and an empty one for the user, as banks and offices send them (ISO 32000-1, 7.6; ISO
+ * 32000-2, 7.6.4 for AES with 256 bits). The empty password opens them as it does in any viewer; no
+ * other is tried, and files that need one, or another handler than "Standard", are refused.
  *
  *     V 1, 2   RC4, a key of 40 to 128 bits     key of an object: MD5(key, number, generation)
  *     V 4      RC4 or AES-128 (AESV2)           the same, with "sAlT" for AES
  *     V 5      AES-256 (AESV3), R 5 and 6       the key of the file
  *
- * Streams, and strings that stand in the file itself, are decrypted when they are read; what lies in
- * an object stream was decrypted with that. Names follow the algorithms' numbers in the standard. */
+ * Streams, and strings that stand in the file itself, are decrypted when they are read; what lies
+ * in an object stream was decrypted with that. Names follow the algorithms' numbers in the
+ * standard. */
 #include "media/pdf.h"
 
 #include "base/str.h"

@@ -8,9 +8,9 @@
  *              the salts, two checksums; then the page
  *
  * All big-endian; checksums run on from frame to frame, over words whose order the magic tells. A
- * frame counts when salts and checksums are right and a frame that ends a transaction follows, or it
- * is that. So a journal that is cut off, or was begun anew over an older one, gives what is whole
- * in it, and one that belongs to no such database gives nothing. */
+ * frame counts when salts and checksums are right and a frame that ends a transaction follows, or
+ * it is that. So a journal that is cut off, or was begun anew over an older one, gives what is
+ * whole in it, and one that belongs to no such database gives nothing. */
 #include "media/parts.h"
 
 #include <string.h>
