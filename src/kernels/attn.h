@@ -21,6 +21,10 @@ struct attn_shape {
     enum quant type;               /* of the cache: QUANT_F16, QUANT_Q8_0 or QUANT_F32 */
 };
 
+/* A row's bits stay the same when its position and those of its cache are all moved by a multiple of
+ * this. */
+enum { ATTN_STEP = 128 };
+
 size_t attn_cache_bytes(const struct attn_shape *s, int cap); /* keys and values together */
 /* Store k and v ([n, heads_kv, head_dim] f32, rows `stride` floats apart) at positions pos ..
  * pos + n - 1 of a cache with room for cap positions. */

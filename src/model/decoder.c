@@ -68,9 +68,10 @@ static void keep_keys(struct decoder *d, const struct slice *b, int layer)
     for (int i = 0, n; i < b->n; i += n) {
         struct timeline *t = b->rows[i].t;
         struct attn_shape s = decoder_attn_shape(d, layer, t->kv);
+        struct layer_cache c = timeline_cache(t, layer);
         n = stretch(b, i);
-        attn_cache_put(&s, t->cache + (size_t)layer * t->layer_bytes, t->cap, b->rows[i].pos, n,
-                       row_of(d->k, i, width), row_of(d->v, i, width), width);
+        attn_cache_put(&s, c.at, c.cap, b->rows[i].pos - c.base, n, row_of(d->k, i, width),
+                       row_of(d->v, i, width), width);
     }
 }
 
@@ -108,11 +109,12 @@ static void attend(struct decoder *d, const struct slice *b, int layer)
         }
         if (!r) break;
         kv = r->t->kv;
+        struct layer_cache c = timeline_cache(r->t, layer);
         d->rows[n++] = (struct attn_row){ .q = row_of(d->q, at, width),
                                           .out = row_of(d->z, at, width),
-                                          .cache = r->t->cache + (size_t)layer * r->t->layer_bytes,
-                                          .cap = r->t->cap,
-                                          .pos = r->pos };
+                                          .cache = c.at,
+                                          .cap = c.cap,
+                                          .pos = r->pos - c.base };
         at++;
     }
 }
@@ -187,6 +189,10 @@ static void head(struct decoder *d, const struct slice *b, float *logits)
 static int forward(struct decoder *d, const struct decoder_row *rows, int n, float *logits)
 {
     struct slice b = { rows, n, n };
+    for (int i = 0, k; i < n; i += k) {
+        k = stretch(&b, i);
+        timeline_advance(rows[i].t, rows[i].pos, k);
+    }
     embed(d, &b);
     for (int l = 0; l < d->h.layers && b.run > 0; l++) {
         attention(d, &b, l);

@@ -49,6 +49,8 @@ int decoder_open(const struct gguf *g, const struct decoder_opts *o, struct deco
                  struct err *err);
 void decoder_close(struct decoder *d); /* accepts NULL */
 const struct decoder_facts *decoder_facts(const struct decoder *d);
+/* Of the cache of one timeline of ctx tokens. Layers with a window keep little more than it. */
+size_t decoder_cache_bytes(const struct decoder *d, int ctx, enum quant kv);
 /* NULL if the file has none. */
 const struct tokenizer *decoder_tokenizer(const struct decoder *d);
 /* Bytes that opening g and one timeline of ctx tokens (0: the trained length) would take; reads the
@@ -63,11 +65,13 @@ void timeline_free(struct timeline *t); /* before its decoder; accepts NULL */
 int timeline_len(const struct timeline *t);
 int timeline_cap(const struct timeline *t);
 const int32_t *timeline_ids(const struct timeline *t); /* [len] tokens whose keys are kept */
-/* Forget all positions from len on. */
+/* Forget all positions from len on. Layers with a window have forgotten the oldest themselves: where
+ * they could not go on from len, which is some hundred tokens back, all is forgotten. */
 void timeline_cut(struct timeline *t, int len);
-/* How many of ids[0..n) are already there as a prefix. */
+/* How many of ids[0..n) are already there as a prefix that timeline_cut can keep. */
 int timeline_common(const struct timeline *t, const int32_t *ids, int n);
-/* Copy the first len positions of `from` into t (same decoder and kv type). */
+/* Copy the first len positions of `from` into t (same decoder and kv type); len is one that
+ * timeline_cut would keep, here and for saving. */
 int timeline_copy(struct timeline *t, const struct timeline *from, int len, struct err *err);
 /* The first len positions as bytes, and back; the caller seals them. The blob names the model by a
  * hash of its file's header, and load refuses another's. */

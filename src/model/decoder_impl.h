@@ -23,6 +23,7 @@ struct layer {
     struct mat w_down;            /* [dim, ff] */
     const float *ffn_post_norm;   /* [dim] or NULL */
     int window;                   /* 0: sees everything */
+    int nth;                      /* among the layers that do, or those that do not */
 };
 
 struct decoder {
@@ -61,11 +62,21 @@ struct timeline {
     int next; /* decoder_step: position of the next row, while rows are checked */
     enum quant kv;
     int32_t *ids; /* [cap] */
-    char *cache;  /* [layers] caches, layer_bytes apart */
-    size_t layer_bytes;
-    void *block; /* all of it */
+    char *cache;  /* a cache for each layer: those that see all, then those with a window */
+    size_t full_bytes, window_bytes; /* of one of these */
+    int slots, base; /* of the latter: how many positions there is room for; the first one kept */
+    void *block;     /* all of it */
     size_t block_bytes;
 };
+/* timeline.c: where a layer's keys and values are, how many positions there is room for, and the
+ * position of the first of them. */
+struct layer_cache {
+    char *at;
+    int cap, base;
+};
+struct layer_cache timeline_cache(const struct timeline *t, int layer);
+/* Before positions [pos, pos + n) are kept: forget what no window reaches any more, if need be. */
+void timeline_advance(struct timeline *t, int pos, int n);
 
 struct attn_shape decoder_attn_shape(const struct decoder *d, int layer, enum quant kv);
 
@@ -74,6 +85,7 @@ struct attn_shape decoder_attn_shape(const struct decoder *d, int layer, enum qu
 #define DECODER_BATCH_MAX 4096
 size_t decoder_weight_bytes(const struct gguf *g); /* of weights that stay in memory */
 size_t decoder_token_bytes(const struct hparams *h, enum quant kv); /* of cache, all layers */
+int decoder_window_slots(const struct hparams *h, int batch, int cap);
 /* ERR_LIMIT, saying how much is needed and how much there is. */
 int decoder_must_fit(const struct decoder *d, const struct decoder_opts *o, struct err *err);
 int decoder_make_slice(struct decoder *d, struct err *err);

@@ -127,7 +127,9 @@ static int bind_layer(struct decoder *d, int l, struct err *err)
         rc = bind_vector(d, name, extent_of(h, vectors[i].n), needed,
                          (const float **)(to + vectors[i].at), err);
     }
-    d->layers[l].window = arch_window(h, l);
+    struct layer *w = &d->layers[l];
+    w->window = arch_window(h, l);
+    for (int k = 0; k < l; k++) w->nth += !d->layers[k].window == !w->window;
     return rc;
 }
 

@@ -36,6 +36,34 @@ size_t decoder_token_bytes(const struct hparams *h, enum quant kv)
     return bytes * (size_t)h->layers;
 }
 
+static int window_layers(const struct hparams *h)
+{
+    int n = 0;
+    for (int l = 0; l < h->layers; l++) n += arch_window(h, l) > 0;
+    return n;
+}
+
+/* Positions that layers with a window have room for: the window, what a slice brings, and as many
+ * again, so that they seldom move and guesses can be taken back (timeline.c). */
+int decoder_window_slots(const struct hparams *h, int batch, int cap)
+{
+    int64_t spare = batch > DECODER_BATCH ? batch : DECODER_BATCH;
+    int64_t most = h->window + 2 * spare + ATTN_STEP;
+    return h->window > 0 && most < cap ? (int)most : cap;
+}
+
+static size_t cache_bytes(const struct hparams *h, int batch, int ctx, enum quant kv)
+{
+    size_t token = decoder_token_bytes(h, kv) / (size_t)h->layers, n = (size_t)window_layers(h);
+    size_t slots = (size_t)decoder_window_slots(h, batch, ctx);
+    return token * (((size_t)h->layers - n) * (size_t)ctx + n * slots);
+}
+
+size_t decoder_cache_bytes(const struct decoder *d, int ctx, enum quant kv)
+{
+    return cache_bytes(&d->h, d->batch, ctx, kv);
+}
+
 /* Floats of one row of a slice: x and y, and where q, z, k and v, or gate and up, are. */
 static size_t slice_floats(const struct hparams *h)
 {
@@ -70,8 +98,8 @@ int decoder_plan(const struct gguf *g, int ctx, enum quant kv, size_t *bytes, st
     if (rc) return rc;
     if (ctx < 1) ctx = h.context;
     *bytes = decoder_weight_bytes(g) + slice_bytes(&h, DECODER_BATCH) + OVERHEAD +
-             2 * rope_bytes(&h, ctx) +
-             (size_t)ctx * (decoder_token_bytes(&h, kv) + sizeof(int32_t));
+             2 * rope_bytes(&h, ctx) + cache_bytes(&h, DECODER_BATCH, ctx, kv) +
+             (size_t)ctx * sizeof(int32_t);
     return 0;
 }
 

@@ -42,13 +42,13 @@ static int settle(struct engine *e, struct err *err)
     if (!o->queue) o->queue = 64;
     if (!o->queue_account) o->queue_account = (o->queue + 3) / 4;
     if (!o->prefixes) o->prefixes = 8;
-    double token = (double)f->kv_bytes_token * (o->kv == QUANT_Q8_0 ? 34.0 / 64 : 1);
-    double fit = (double)o->memory / (token * o->ctx + 1);
+    double one = (double)decoder_cache_bytes(e->d, o->ctx, o->kv);
+    double fit = (double)o->memory / (one + 1);
     if (fit < 1)
         return err_set(err, ERR_LIMIT,
                        "a conversation of %d tokens needs %.2f GB of cache and may have %.2f: "
                        "choose a shorter context, a cache of type q8_0, or give more memory",
-                       o->ctx, token * o->ctx / 1e9, (double)o->memory / 1e9);
+                       o->ctx, one / 1e9, (double)o->memory / 1e9);
     if (!o->slots) o->slots = 8;
     if (o->slots > ENGINE_SLOTS) o->slots = ENGINE_SLOTS;
     if (o->slots > fit) o->slots = (int)fit;

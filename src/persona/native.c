@@ -77,7 +77,7 @@ int native_open(const struct native_opts *o, struct native **out, struct err *er
         const struct decoder_facts *f = decoder_facts(n->decoder);
         struct engine_opts e = { .ctx = o->context ? o->context : CONTEXT };
         if (f->context && e.ctx > f->context) e.ctx = f->context;
-        e.memory = (size_t)e.ctx * f->kv_bytes_token * 2 + SPARE;
+        e.memory = decoder_cache_bytes(n->decoder, e.ctx, QUANT_F16) * 2 + SPARE;
         rc = engine_new(n->decoder, n->chat, &e, &n->engine, err);
     }
     if (rc) native_close(n);

@@ -282,7 +282,7 @@ static bool leaves_a_trace(struct decoder *d, int32_t id)
     check_ok(decoder_step(d, &(struct decoder_row){ t, id, 0, false }, 1, NULL, &err), err);
     check_ok(timeline_save(t, 1, &saved, &err), err);
     bool any = false;
-    for (size_t i = 28; i < saved.n; i++) any |= saved.p[i] != 0;
+    for (size_t i = 32; i < saved.n; i++) any |= saved.p[i] != 0;
     buf_free(&saved);
     timeline_free(t);
     return any;

@@ -158,15 +158,125 @@ static void strange_states_are_refused(void **state)
     buf_u8(&s, 0);
     check_int(timeline_load(x.a, s.p, s.n, &err), ERR_PARSE);
     s.n--;
-    s.p[24 + 3] = 1; /* the first token's highest byte */
+    s.p[28 + 3] = 1; /* the first token's highest byte */
     check_int(timeline_load(x.a, s.p, s.n, &err), ERR_PARSE);
     check_has(err.msg, "token");
-    s.p[4] = 2;
+    s.p[24] = 1; /* base, of a model without windows */
+    check_int(timeline_load(x.a, s.p, s.n, &err), ERR_PARSE);
+    check_has(err.msg, "begins at");
+    s.p[4] = 3;
     check_int(timeline_load(x.a, s.p, s.n, &err), ERR_VERSION);
     timeline_free(small);
     buf_free(&s);
     put_away(&x);
     put_away(&y);
+}
+
+/* ---- layers with a window, of 12 or 20 positions: room for 652 or 660 ---- */
+
+enum { LONG = 1900, TAIL = 40 };
+
+struct windows {
+    struct tiny t;
+    int32_t ids[LONG];
+    float *want; /* [TAIL, vocab] of the last rows, where nothing was forgotten */
+};
+
+static void read_long(struct windows *w, const char *name, enum quant kv)
+{
+    struct tiny all;
+    tiny_open(&w->t, name, NULL);
+    tiny_open(&all, name, &(struct decoder_opts){ .max_batch = 2048 }); /* room for all of them */
+    for (int i = 0; i < LONG; i++) w->ids[i] = (int32_t)((i * 7919LL + i / 50) % w->t.vocab);
+    w->want = malloc((size_t)(TAIL * w->t.vocab) * sizeof *w->want);
+    struct timeline *line = tiny_timeline(&all, LONG, kv);
+    tiny_run(&all, line, w->ids, LONG - TAIL, 256, NULL);
+    tiny_run(&all, line, w->ids + LONG - TAIL, TAIL, TAIL, w->want);
+    timeline_free(line);
+    tiny_close(&all);
+}
+
+/* The last `n` rows, computed anew at the end of line, are those of a line that forgot nothing. */
+static void ends_alike(struct windows *w, struct timeline *line, int n)
+{
+    size_t bytes = (size_t)(n * w->t.vocab) * sizeof *w->want;
+    float *got = malloc(bytes);
+    check_int(timeline_len(line), LONG - n);
+    tiny_run(&w->t, line, w->ids + LONG - n, n, 3, got);
+    assert_memory_equal(got, w->want + (TAIL - n) * w->t.vocab, bytes);
+    free(got);
+}
+
+static void windows_move_along(void **state)
+{
+    static const char *const names[] = { "gemma2", "gemma3", "llama-scaled" }; /* as Mistral has */
+    for (int i = 0; i < 9; i++) {
+        if (i % 3 == 2 && kinds[i / 3] == QUANT_Q8_0) continue; /* heads of 16 */
+        struct err err = { 0 };
+        struct windows w;
+        enum quant kv = kinds[i / 3];
+        read_long(&w, names[i % 3], kv);
+        struct timeline *a = tiny_timeline(&w.t, LONG, kv), *b = tiny_timeline(&w.t, LONG + 9, kv);
+        const int steps[] = { 1, 7, 64, 256 };
+        for (int k = 0, at = 0; at < LONG - TAIL; k++) { /* slices of all lengths */
+            int n = steps[k % 4] < LONG - TAIL - at ? steps[k % 4] : LONG - TAIL - at;
+            tiny_run(&w.t, a, w.ids + at, n, n, NULL);
+            at += n;
+        }
+        ends_alike(&w, a, TAIL);
+        timeline_cut(a, LONG - 24); /* guesses that were wrong */
+        tiny_run(&w.t, a, w.ids, 24, 24, NULL);
+        timeline_cut(a, LONG - 24);
+        ends_alike(&w, a, 24);
+
+        timeline_cut(a, LONG - 10);
+        check_ok(timeline_copy(b, a, LONG - 20, &err), err);
+        ends_alike(&w, b, 20);
+        struct buf saved = BUF_INIT(0), again = BUF_INIT(0);
+        check_ok(timeline_save(a, LONG - 10, &saved, &err), err);
+        timeline_cut(b, 0);
+        check_ok(timeline_load(b, saved.p, saved.n, &err), err);
+        check_ok(timeline_save(b, LONG - 10, &again, &err), err);
+        check_int(again.n, saved.n);
+        assert_memory_equal(again.p, saved.p, saved.n);
+        ends_alike(&w, b, 10);
+        saved.p[24] ^= 1; /* where the windows begin */
+        check_int(timeline_load(b, saved.p, saved.n, &err), ERR_PARSE);
+        buf_free(&saved);
+        buf_free(&again);
+        timeline_free(a);
+        timeline_free(b);
+        free(w.want);
+        tiny_close(&w.t);
+    }
+}
+
+static void what_windows_forgot_does_not_come_back(void **state)
+{
+    struct err err = { 0 };
+    struct windows w;
+    read_long(&w, "gemma3", QUANT_F16);
+    struct timeline *a = tiny_timeline(&w.t, LONG, QUANT_F16), *b;
+    tiny_run(&w.t, a, w.ids, 600, 200, NULL);
+    check_int(timeline_common(a, w.ids, 100), 100); /* nothing has moved yet */
+    tiny_run(&w.t, a, w.ids + 600, LONG - 600, 200, NULL);
+    check_int(timeline_common(a, w.ids, LONG), LONG);
+    check_int(timeline_common(a, w.ids, LONG - 200), LONG - 200);
+    check_int(timeline_common(a, w.ids, 100), 0);
+    b = tiny_timeline(&w.t, LONG, QUANT_F16);
+    check_int(timeline_copy(b, a, 100, &err), ERR_INVAL);
+    check_has(err.msg, "forgotten");
+    timeline_cut(a, 100);
+    check_int(timeline_len(a), 0);
+    tiny_run(&w.t, a, w.ids, LONG - TAIL, 250, NULL);
+    ends_alike(&w, a, TAIL);
+    size_t less = decoder_cache_bytes(w.t.d, LONG, QUANT_F16),
+           more = decoder_facts(w.t.d)->kv_bytes_token * LONG;
+    if (less > more * 2 / 3) fail_msg("%zu bytes of %zu", less, more);
+    timeline_free(a);
+    timeline_free(b);
+    free(w.want);
+    tiny_close(&w.t);
 }
 
 static void limits(void **state)
@@ -194,6 +304,8 @@ int main(void)
         cmocka_unit_test(common_prefix),
         cmocka_unit_test(copied),
         cmocka_unit_test(saved_and_loaded),
+        cmocka_unit_test(windows_move_along),
+        cmocka_unit_test(what_windows_forgot_does_not_come_back),
         cmocka_unit_test(limits),
         cmocka_unit_test(strange_states_are_refused),
     };
