@@ -193,7 +193,7 @@ const char *template_name(const struct template *t) { return t->name; }
 static const struct {
     const char *name, *mark, *also, *without;
 } marks[] = {
-    { "qwen3", "<|im_start|>", "enable_thinking", "<|im_sep|>" },
+    { "qwen3", "<|im_start|>", "<think>\\n\\n</think>\\n\\n", "<|im_sep|>" }, /* as Jinja has it */
     { "qwen2.5", "<|im_start|>", "You are Qwen, created by Alibaba Cloud", "<|im_sep|>" },
     { "smollm2", "<|im_start|>", "assistant named SmolLM, trained by", "<|im_sep|>" },
     { "qwen2", "<|im_start|>", "You are a helpful assistant.", "<|im_sep|>" },

@@ -153,8 +153,9 @@ static void recognised_by_their_marks(void **state)
           "assistant.<|im_end|>",
           "qwen2.5" },
         { "<|im_start|> <|im_end|> {%- if enable_thinking is defined and enable_thinking is false "
-          "%}",
+          "%}{{- '<think>\\n\\n</think>\\n\\n' }}",
           "qwen3" },
+        { "<|im_start|> <|im_end|> {%- if enable_thinking %}{{- '<think>\\n' }}", "chatml" },
         { "'<|start_header_id|>' + role + '<|end_header_id|>'", "llama-3" },
         { "<|start_header_id|>system<|end_header_id|> Cutting Knowledge Date: ", "llama-3.1" },
         { "'<<SYS>>' + bos_token + '[INST] '", "llama-2" },
