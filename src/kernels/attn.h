@@ -21,7 +21,7 @@ struct attn_shape {
     enum quant type;               /* of the cache: QUANT_F16, QUANT_Q8_0 or QUANT_F32 */
 };
 
-/* A row's bits stay the same when its position and those of its cache are all moved by a multiple of
+/* A row's bits stay the same when its position and those of its cache all move by a multiple of
  * this. */
 enum { ATTN_STEP = 128 };
 

@@ -10,10 +10,10 @@
 #include <stdint.h>
 
 enum {
-    ATTN_SUB = 16,       /* positions whose keys lie interleaved */
+    ATTN_SUB = 16,          /* positions whose keys lie interleaved */
     ATTN_BLOCK = ATTN_STEP, /* positions a step: scores, then their share of the values */
-    ATTN_MAX_DIM = 1024, /* of a head */
-    ATTN_GROUP = 32,     /* numbers that share a scale in a q8_0 cache */
+    ATTN_MAX_DIM = 1024,    /* of a head */
+    ATTN_GROUP = 32,        /* numbers that share a scale in a q8_0 cache */
 };
 
 /* Keys and values of one key-value head, from position 0.

@@ -65,8 +65,8 @@ void timeline_free(struct timeline *t); /* before its decoder; accepts NULL */
 int timeline_len(const struct timeline *t);
 int timeline_cap(const struct timeline *t);
 const int32_t *timeline_ids(const struct timeline *t); /* [len] tokens whose keys are kept */
-/* Forget all positions from len on. Layers with a window have forgotten the oldest themselves: where
- * they could not go on from len, which is some hundred tokens back, all is forgotten. */
+/* Forget all positions from len on. Layers with a window have forgotten the oldest themselves:
+ * where they could not go on from len, which is some hundred tokens back, all is forgotten. */
 void timeline_cut(struct timeline *t, int len);
 /* How many of ids[0..n) are already there as a prefix that timeline_cut can keep. */
 int timeline_common(const struct timeline *t, const int32_t *ids, int n);
