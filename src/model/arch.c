@@ -23,11 +23,12 @@
 #include <string.h>
 
 static const struct arch archs[] = {
-    { "llama", ARCH_ROPE_PAIRS, 1, 0, 0, 0, 0 },
-    { "qwen2", ARCH_QKV_BIAS, 1, 0, 0, 0, 0 },
-    { "qwen3", ARCH_QK_NORM, 1, 0, 0, 0, 0 },
-    { "gemma2", ARCH_POST_NORM | ARCH_EMBED_SCALE | ARCH_GELU, 2, 0, 50, 30, 46 },
-    { "gemma3", ARCH_POST_NORM | ARCH_EMBED_SCALE | ARCH_GELU | ARCH_QK_NORM, 6, 10000, 0, 0, 62 },
+    { "llama", ARCH_ROPE_PAIRS, 0, 1, 0, 0, 0, 0 },
+    { "qwen2", ARCH_QKV_BIAS, 0, 1, 0, 0, 0, 0 },
+    { "qwen3", ARCH_QK_NORM, 0, 1, 0, 0, 0, 0 },
+    { "gemma2", ARCH_POST_NORM | ARCH_EMBED_SCALE | ARCH_GELU, 4096, 2, 0, 50, 30, 46 },
+    { "gemma3", ARCH_POST_NORM | ARCH_EMBED_SCALE | ARCH_GELU | ARCH_QK_NORM, 0, 6, 10000, 0, 0,
+      62 },
 };
 enum { N_ARCHS = sizeof archs / sizeof *archs };
 
@@ -92,7 +93,7 @@ static const struct arch *find_arch(const struct gguf *g, struct err *err)
 
 static void read_sizes(struct keys *k, struct hparams *h)
 {
-    h->layers = read_int(k, "block_count", -1, 1, 1024);
+    h->layers = read_int(k, "block_count", -1, 1, ARCH_MAX_LAYERS);
     h->dim = read_int(k, "embedding_length", -1, 1, 1 << 17);
     h->heads = read_int(k, "attention.head_count", -1, 1, 1024);
     h->heads_kv = read_int(k, "attention.head_count_kv", h->heads, 1, h->heads);
@@ -178,6 +179,26 @@ static void read_rope(struct keys *k, struct hparams *h)
     if (!(h->arch->base_window > 0)) h->rope_scale_window = h->rope_scale;
 }
 
+/* Which layers have the window: every one but the last of so many, or as an array says. */
+static void read_windows(struct keys *k, struct hparams *h)
+{
+    static const char key[] = "attention.sliding_window_pattern";
+    struct gguf_array a;
+    h->window = read_int(k, "attention.sliding_window", h->arch->window, 0, INT32_MAX);
+    h->window_every = h->arch->window_every;
+    if (k->rc) return;
+    bool array = gguf_array(k->g, key_of(k, key), &a);
+    if (!array) h->window_every = read_int(k, key, h->window_every, 1, h->layers + 1);
+    else if (a.n != (size_t)h->layers || a.of == GGUF_STR || a.of == GGUF_ARRAY)
+        bad(k, "is not an array of a truth for each layer");
+    if (k->rc) return;
+    for (int l = 0; l < h->layers; l++) {
+        int every = h->window_every;
+        h->windowed[l] =
+            array ? gguf_array_num(&a, (size_t)l) != 0 : every < 2 || l % every != every - 1;
+    }
+}
+
 static void read_attention(struct keys *k, struct hparams *h)
 {
     const struct arch *a = h->arch;
@@ -187,13 +208,7 @@ static void read_attention(struct keys *k, struct hparams *h)
     if (h->attn_scale == 0) h->attn_scale = scale;
     h->softcap_attn = read_float(k, "attn_logit_softcapping", a->softcap_attn, 0, 1e6f);
     h->softcap_logits = read_float(k, "final_logit_softcapping", a->softcap_logits, 0, 1e6f);
-    h->window = read_int(k, "attention.sliding_window", 0, 0, INT32_MAX);
-    h->window_every = a->window_every;
-    enum gguf_type of;
-    if (!k->rc && gguf_count(k->g, key_of(k, "attention.sliding_window_pattern"), &of) > 0)
-        bad(k, "is an array, which is not supported: give the period as a number");
-    h->window_every =
-        read_int(k, "attention.sliding_window_pattern", a->window_every, 1, h->layers + 1);
+    read_windows(k, h);
 }
 
 int arch_read(const struct gguf *g, struct hparams *h, struct err *err)
@@ -215,8 +230,4 @@ int arch_read(const struct gguf *g, struct hparams *h, struct err *err)
     return 0;
 }
 
-int arch_window(const struct hparams *h, int l)
-{
-    bool sees_all = h->window_every > 1 && l % h->window_every == h->window_every - 1;
-    return sees_all ? 0 : h->window;
-}
+int arch_window(const struct hparams *h, int l) { return h->windowed[l] ? h->window : 0; }

@@ -22,11 +22,13 @@ enum {
     ARCH_GELU = 16,       /* the gate is gelu (tanh form), else silu */
     ARCH_ROPE_PAIRS = 32, /* rotated pairs are (2i, 2i + 1), else (i, i + n_rot / 2) */
 };
-#define ARCH_MAX_ROT 1024 /* numbers of a head */
+#define ARCH_MAX_ROT    1024 /* numbers of a head */
+#define ARCH_MAX_LAYERS 1024
 
 struct arch {
     const char *name; /* general.architecture */
     unsigned has;
+    int window;        /* where the file names none */
     int window_every;  /* of so many layers the last sees everything, the others a window; 1: any
                         * window is every layer's */
     float base_window; /* RoPE base of layers with a window; 0: as the others */
@@ -45,6 +47,7 @@ struct hparams {
     float softcap_logits;
     int window; /* 0: none */
     int window_every;
+    bool windowed[ARCH_MAX_LAYERS];
     float rope_base, rope_scale;               /* of layers that see everything */
     float rope_base_window, rope_scale_window; /* of the others */
     bool rope_scaled;                          /* rope_factors matter */

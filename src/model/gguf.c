@@ -164,9 +164,11 @@ static int unknown_type(const char *what, struct span name, uint32_t type, struc
     const char *known = NULL;
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (others[i].number == type) known = others[i].name;
-    return err_set(err, ERR_PARSE,
-                   "%s: tensor \"%s\" has type %u%s%s%s, which this build does not read", what,
-                   show(name).s, type, known ? " (" : "", known ? known : "", known ? ")" : "");
+    return err_set(
+        err, ERR_PARSE,
+        "%s: tensor \"%s\" has type %u%s%s%s, which this program does not read: take the "
+        "Q4_0, Q4_K_M, Q5_K_M, Q6_K, Q8_0 or F16 file of the model",
+        what, show(name).s, type, known ? " (" : "", known ? known : "", known ? ")" : "");
 }
 
 /* Shape and size of t; its offset from the start of the data goes to *offset. */

@@ -299,9 +299,89 @@ static void mapped_weights(void **state)
     }
 }
 
+/* The file `name` with another sliding_window_pattern: an array of n truths. */
+static void with_windows(const char *name, const char *key, const uint8_t *has, size_t n,
+                         const char *path)
+{
+    struct err err = { 0 };
+    struct gguf *g;
+    struct gguf_writer *w;
+    char from[128];
+    const char *const except[] = { key, NULL };
+    snprintf(from, sizeof from, "tests/model/tiny/%s.gguf", name);
+    check_ok(gguf_open(from, &g, &err), err);
+    check_ok(gguf_create(path, &w, &err), err);
+    check_int(gguf_copy_keys(w, g, except), 0);
+    gguf_put_nums(w, key, GGUF_BOOL, has, n);
+    for (size_t i = 0; i < gguf_tensor_count(g); i++) {
+        const struct gguf_tensor *t = gguf_tensor_at(g, i);
+        char as[96];
+        snprintf(as, sizeof as, "%.*s", (int)t->name.n, t->name.p);
+        gguf_declare(w, as, t->type, t->n_dims, t->dim);
+    }
+    for (size_t i = 0; i < gguf_tensor_count(g); i++)
+        check_ok(gguf_write(w, gguf_tensor_at(g, i)->data, gguf_tensor_at(g, i)->bytes, &err), err);
+    check_ok(gguf_finish(w, &err), err);
+    gguf_close(g);
+}
+
+/* Logits of the prompt's last row, of a file anywhere. */
+static void say_last(const struct tiny *t, const char *path, float *out)
+{
+    struct err err = { 0 };
+    struct tiny x = *t;
+    check_ok(gguf_open(path, &x.g, &err), err);
+    check_ok(decoder_open(x.g, &(struct decoder_opts){ 0 }, &x.d, &err), err);
+    struct timeline *line = tiny_timeline(&x, 64, QUANT_F32);
+    float *all = malloc((size_t)(x.n * x.vocab) * sizeof *all);
+    tiny_run(&x, line, x.ids, x.n, 16, all);
+    memcpy(out, all + (x.n - 1) * x.vocab, (size_t)x.vocab * sizeof *out);
+    free(all);
+    timeline_free(line);
+    decoder_close(x.d);
+    gguf_close(x.g);
+}
+
+/* Some writers say for each layer whether it has the window. */
+static void windows_by_layer(void **state)
+{
+    static const char key[] = "gemma2.attention.sliding_window_pattern";
+    struct err err = { 0 };
+    struct tiny t;
+    char path[300];
+    tiny_open(&t, "gemma2", NULL);
+    size_t layers = (size_t)decoder_facts(t.d)->layers, bytes = (size_t)t.vocab * sizeof(float);
+    uint8_t has[16] = { 0 };
+    float *want = malloc(bytes), *got = malloc(bytes);
+    assert_in_range(layers, 2, 16);
+    snprintf(path, sizeof path, "%s/windows.gguf", check_tmp_dir());
+    say_last(&t, "tests/model/tiny/gemma2.gguf", want);
+    for (size_t l = 0; l < layers; l++) has[l] = l % 2 == 0; /* what gemma2 means without a word */
+    with_windows("gemma2", key, has, layers, path);
+    say_last(&t, path, got);
+    assert_memory_equal(got, want, bytes);
+    for (size_t l = 0; l < layers; l++) has[l] = l % 2 != 0;
+    with_windows("gemma2", key, has, layers, path);
+    say_last(&t, path, got);
+    assert_memory_not_equal(got, want, bytes);
+
+    with_windows("gemma2", key, has, layers - 1, path);
+    struct gguf *g;
+    struct decoder *d;
+    check_ok(gguf_open(path, &g, &err), err);
+    check_int(decoder_open(g, &(struct decoder_opts){ 0 }, &d, &err), ERR_PARSE);
+    check_has(err.msg, "sliding_window_pattern is not an array of a truth for each layer");
+    gguf_close(g);
+    remove(path);
+    free(want);
+    free(got);
+    tiny_close(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest t[] = {
+        cmocka_unit_test(windows_by_layer),
         cmocka_unit_test(every_architecture),
         cmocka_unit_test(every_type),
         cmocka_unit_test(every_cpu),
