@@ -354,7 +354,8 @@ static void windows_by_layer(void **state)
     uint8_t has[16] = { 0 };
     float *want = malloc(bytes), *got = malloc(bytes);
     assert_in_range(layers, 2, 16);
-    snprintf(path, sizeof path, "%s/windows.gguf", check_tmp_dir());
+    const char *dir = check_tmp_dir();
+    snprintf(path, sizeof path, "%s/windows.gguf", dir);
     say_last(&t, "tests/model/tiny/gemma2.gguf", want);
     for (size_t l = 0; l < layers; l++) has[l] = l % 2 == 0; /* what gemma2 means without a word */
     with_windows("gemma2", key, has, layers, path);
@@ -373,6 +374,7 @@ static void windows_by_layer(void **state)
     check_has(err.msg, "sliding_window_pattern is not an array of a truth for each layer");
     gguf_close(g);
     remove(path);
+    rmdir(dir);
     free(want);
     free(got);
     tiny_close(&t);
