@@ -88,6 +88,7 @@ void ingest_run_end(struct ingest *in, struct ingest_run *own)
     map_free(&own->parts);
     map_free(&own->dry);
     again_free(&own->again);
+    batch_free(&own->batch);
 }
 
 void ingest_run_next(struct ingest_run *run, uint64_t deletions)
@@ -116,6 +117,7 @@ int speakers_choose(struct ingest *in, struct speaker *s, size_t n, struct err *
     for (size_t i = 0; i < n; i++) named |= persona_is(in->persona, s[i].name, s[i].id);
     for (size_t i = 0; i < n; i++) open |= !s[i].other;
     if (!open || named) goto out;
+    if ((rc = batch_commit(in, err))) goto out;
     if (in->who) rc = in->who(in->ud, s, n, &chosen, err);
     if (rc) goto out;
     if (!chosen.n)
@@ -147,6 +149,12 @@ static int settle_who(struct ingest *in, const struct path_list *l, struct err *
     return rc ? rc : speakers_choose(in, s, n, err);
 }
 
+bool ingest_ends_all(int rc)
+{
+    return rc == ERR_CANCEL || rc == ERR_NOMEM || rc == ERR_FULL || rc == ERR_BUSY ||
+           rc == ERR_SEAL || rc == ERR_KEY || rc == ERR_INTERNAL;
+}
+
 static void add_totals(struct ingest_totals *t, const struct ingest_file *f)
 {
     t->files++;
@@ -161,13 +169,6 @@ static void add_totals(struct ingest_totals *t, const struct ingest_file *f)
 
 /* ---- files, and what is in them ---- */
 
-/* Errors that end the whole run; any other costs its file alone. */
-static bool ends_all(int rc)
-{
-    return rc == ERR_CANCEL || rc == ERR_NOMEM || rc == ERR_FULL || rc == ERR_BUSY ||
-           rc == ERR_SEAL || rc == ERR_KEY || rc == ERR_INTERNAL;
-}
-
 static void note(struct ingest_file *f, const char *what)
 {
     struct ingest_note n = { .count = 1 };
@@ -181,9 +182,7 @@ struct finding {
     uint64_t before, total, at; /* bytes: of the paths before this one, of all, of this one */
     bool survey;
     struct ingest_file own; /* what was passed over in archives */
-    int (*report)(void *ud, struct ingest_file *rep,
-                  const struct err *e); /* e: not read; or NULL */
-    void *ud;
+    struct err lost;        /* why a commit between two files failed */
 };
 
 static int found_file(void *ud, const struct format *f, struct format_in *file, struct err *err)
@@ -197,15 +196,17 @@ static int found_file(void *ud, const struct format *f, struct format_in *file, 
         return err_set(err, rc,
                        "stopped at %s: nothing of it was taken, what was added before stays",
                        file->path);
-    if (ends_all(rc)) return err_set(err, rc, "%s", e.msg);
-    return g->report(g->ud, &rep, rc ? &e : NULL);
+    if (ingest_ends_all(rc)) return err_set(err, rc, "%s", e.msg);
+    if ((rc = batch_tell(g->in, &rep, rc ? &e : NULL, err))) return rc;
+    rc = batch_due(g->in, &e);
+    return ingest_ends_all(rc) ? err_set(err, rc, "%s", e.msg) : 0;
 }
 
 static int found_bad(void *ud, const char *path, const char *format, const struct err *why)
 {
     struct finding *g = ud;
     struct ingest_file f = { .path = path, .format = format, .from = CLOCK_NONE, .to = CLOCK_NONE };
-    return ends_all(why->code) ? why->code : g->report(g->ud, &f, why);
+    return ingest_ends_all(why->code) ? why->code : batch_tell(g->in, &f, why, NULL);
 }
 
 static void found_skipped(void *ud, const char *archive, const char *format, const char *what)
@@ -219,13 +220,35 @@ static void found_skipped(void *ud, const char *archive, const char *format, con
 static int found_consumed(void *ud, uint64_t bytes)
 {
     struct finding *g = ud;
+    struct err e = { 0 };
     if (bytes != UINT64_MAX) g->at = bytes;
+    if (ingest_ends_all(batch_due(g->in, &e))) {
+        g->lost = e;
+        return e.code;
+    }
     return progress_tick(g->in->progress, "read", g->before + g->at, g->total, "bytes");
 }
 
-static const struct media_visit finder = {
-    .file = found_file, .bad = found_bad, .skipped = found_skipped, .consumed = found_consumed
-};
+/* What is at path, or in f when that is open already. */
+static int find(struct finding *g, FILE *f, const char *path, struct err *err)
+{
+    struct media_visit v = { .file = found_file,
+                             .bad = found_bad,
+                             .skipped = found_skipped,
+                             .consumed = found_consumed,
+                             .ud = g };
+    int rc = f ? media_each_file(f, path, CLOCK_NONE, g->in->as, &v, err)
+               : media_each(path, g->in->as, &v, err);
+    return g->lost.code ? err_set(err, g->lost.code, "%s", g->lost.msg) : rc;
+}
+
+/* The last files are committed whatever came after them. */
+static int find_end(struct ingest *in, int rc, struct err *err)
+{
+    struct err why = { 0 };
+    int end = batch_commit(in, &why);
+    return rc || !ingest_ends_all(end) ? rc : err_set(err, end, "%s", why.msg);
+}
 
 static void add_counts(struct ingest_file *to, const struct ingest_file *f)
 {
@@ -250,7 +273,7 @@ struct sum {
     bool somebody, authors;
 };
 
-static int sum_up(void *ud, struct ingest_file *f, const struct err *e)
+static void sum_up(void *ud, struct ingest_file *f, const struct err *e)
 {
     struct sum *s = ud;
     if (!s->all.format) s->all.format = f->format;
@@ -261,23 +284,23 @@ static int sum_up(void *ud, struct ingest_file *f, const struct err *e)
     if (!e) s->read++;
     else if (!s->failed++) s->first = *e;
     if (e) note(&s->all, "file that could not be read");
-    return 0;
 }
 
 int ingest_opened(struct ingest *in, FILE *f, const char *name, uint64_t before, uint64_t total,
                   struct ingest_file *rep, struct err *err)
 {
     struct sum s = { .all = { .path = name, .from = CLOCK_NONE, .to = CLOCK_NONE } };
-    struct finding g = {
-        .in = in, .survey = true, .before = before, .total = total, .report = sum_up, .ud = &s
-    };
+    struct finding g = { .in = in, .survey = true, .before = before, .total = total };
     g.own.path = name;
-    struct media_visit v = finder;
-    v.ud = &g;
     struct ingest_run own = { 0 };
     int rc = ingest_run_begin(in, &own, err);
-    if (rc) fclose(f);
-    else rc = media_each_file(f, name, CLOCK_NONE, in->as, &v, err);
+    if (!rc) {
+        in->run->batch.tell = sum_up;
+        in->run->batch.ud = &s;
+        rc = find_end(in, find(&g, f, name, err), err);
+    } else {
+        fclose(f);
+    }
     ingest_run_end(in, &own);
     if (!rc && s.failed && !s.read) rc = err_set(err, s.first.code, "%s", s.first.msg);
     for (size_t i = 0; i < g.own.n_notes; i++) ingest_note_add(&s.all, &g.own.notes[i]);
@@ -294,14 +317,13 @@ struct run {
     struct err *first; /* of all files; code 0: none */
 };
 
-static int report(void *ud, struct ingest_file *f, const struct err *e)
+static void report(void *ud, struct ingest_file *f, const struct err *e)
 {
     struct run *r = ud;
     if (e) f->error = e->msg;
     if (e && !r->first->code) *r->first = *e;
-    add_totals(r->out, f);
+    if (!f->archive) add_totals(r->out, f);
     if (r->in->on_file) r->in->on_file(r->in->ud, f);
-    return 0;
 }
 
 /* All files of the list; an error of this function means that the run ended early. */
@@ -309,10 +331,10 @@ static int ingest_list(struct ingest *in, const struct path_list *l, struct inge
                        struct err *first, struct err *err)
 {
     struct run r = { .in = in, .out = out, .first = first };
-    struct finding g = { .in = in, .total = l->bytes, .report = report, .ud = &r };
-    struct media_visit v = finder;
-    v.ud = &g;
+    struct finding g = { .in = in, .total = l->bytes };
     int rc = 0;
+    in->run->batch.tell = report;
+    in->run->batch.ud = &r;
     for (size_t i = 0; i < l->n && !rc; i++) {
         const char *path = l->path[i];
         g.at = 0;
@@ -320,11 +342,11 @@ static int ingest_list(struct ingest *in, const struct path_list *l, struct inge
         g.own = (struct ingest_file){
             .path = path, .archive = true, .from = CLOCK_NONE, .to = CLOCK_NONE
         };
-        rc = media_each(path, in->as, &v, err);
-        if (!rc && g.own.n_notes && in->on_file) in->on_file(in->ud, &g.own);
+        rc = find(&g, NULL, path, err);
+        if (!rc && g.own.n_notes) rc = batch_tell(in, &g.own, NULL, err);
         g.before += strcmp(path, "-") ? io_file_size(path) : 0;
     }
-    return rc;
+    return find_end(in, rc, err);
 }
 
 int ingest_paths(struct ingest *in, const char *const *paths, size_t n, struct ingest_totals *out,

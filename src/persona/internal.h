@@ -6,6 +6,7 @@
 #include "model/embed.h"
 #include "model/tokenizer.h"
 #include "persona/again.h"
+#include "persona/batch.h"
 #include "persona/ingest.h"
 #include "persona/pack.h"
 #include "persona/persona.h"
@@ -25,12 +26,14 @@ void path_list_free(struct path_list *l);
  * that a chat goes to whose parts lie in many files. */
 struct ingest_run {
     struct names *names;
-    struct map parts;        /* hash of format, folder and thread -> source */
-    struct preview *preview; /* in a dry run that tells it */
-    struct map dry;          /* in a dry run: digests of what was seen */
-    uint64_t files;          /* read so far */
-    struct again again;      /* what is stored, as other exports would have it */
-    uint64_t deletions;      /* as they were when `again` and `parts` held */
+    struct map parts;          /* hash of format, folder and thread -> source */
+    struct preview *preview;   /* in a dry run that tells it */
+    struct map dry;            /* in a dry run: digests of what was seen */
+    uint64_t files;            /* read so far */
+    struct again again;        /* what is stored, as other exports would have it */
+    uint64_t deletions;        /* as they were when `again` and `parts` held */
+    uint64_t pieces;           /* looked at so far */
+    struct ingest_batch batch; /* the transaction that files share */
 };
 /* in->run, made if there is none: then *own is it, and ingest_run_end takes it away again. */
 int ingest_run_begin(struct ingest *in, struct ingest_run *own, struct err *err);
@@ -38,8 +41,11 @@ void ingest_run_end(struct ingest *in, struct ingest_run *own);
 /* A file more: what those before it left holds as long as no source has gone since. */
 void ingest_run_next(struct ingest_run *run, uint64_t deletions);
 
-/* One file that is open, in one transaction. rep is filled also after an error, with nothing taken.
- */
+/* Errors that end the whole run; any other costs its file alone. */
+bool ingest_ends_all(int rc);
+
+/* One file that is open; in->run is set. What was taken holds from the next batch_commit on. rep is
+ * filled also after an error, with nothing taken. */
 int ingest_one(struct ingest *in, const struct format *f, const struct format_in *file, bool survey,
                uint64_t before, uint64_t total, struct ingest_file *rep, struct err *err);
 void ingest_note_add(struct ingest_file *f, const struct ingest_note *n);

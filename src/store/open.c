@@ -416,6 +416,21 @@ void store_rollback(struct store *st)
     st->in_tx = false;
 }
 
+int store_mark(struct store *st, struct err *err)
+{
+    int rc = write_ready(st, err);
+    if (rc) return rc;
+    if (!st->in_tx) return err_set(err, ERR_INVAL, "no transaction is open");
+    return sql_do(st, err, "SAVEPOINT part", "");
+}
+
+int store_unmark(struct store *st, bool keep, struct err *err)
+{
+    int rc = write_ready(st, err);
+    if (!rc && !keep) rc = sql_do(st, err, "ROLLBACK TO part", "");
+    return rc ? rc : sql_do(st, err, "RELEASE part", "");
+}
+
 int scope_begin(struct store *st, struct scope *sc, struct err *err)
 {
     int rc = write_ready(st, err);

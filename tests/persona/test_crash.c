@@ -1,7 +1,8 @@
 /* kill -9 at random points of ingest, deletion and forget. A child does the work on a copy of a
  * home and writes a line down a pipe for everything it has acknowledged; the parent kills it after
  * a random time, opens the home again, lets the doctor repair it and look again, and checks: what
- * was acknowledged is there, nothing is half there, the doctor is content. CRASH_POINTS (200) says
+ * was acknowledged is there (and perhaps more: files share commits, and are acknowledged one by one
+ * after them), nothing is half there, the doctor is content. CRASH_POINTS (200) says
  * how many times in all; the seed is fixed. The span that the times are drawn from follows the
  * machine: it shrinks when the work was done before the kill and grows when it was not, so that
  * about two in three are killed at work, however fast or busy the machine is. */
@@ -174,8 +175,6 @@ static void after_crash(enum work w, const char *path, int acks)
     check_ok(source_each(h, p, 0, look, &s, &err), err);
     check_int(s.broken, 0);
     if (w == INGEST && s.journals < acks) fail_msg("%d acknowledged, %d there", acks, s.journals);
-    if (w == INGEST && s.journals > acks + 1)
-        fail_msg("%d acknowledged, %d there", acks, s.journals);
     if (w == DELETE && acks) check_int(s.doomed, false);
     persona_close(p);
     home_close(h);

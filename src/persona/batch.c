@@ -1,0 +1,147 @@
+/* One transaction for several files.
+ *
+ * The first file of a transaction needs no savepoint: when it fails, the transaction is undone. The
+ * others have one, which costs memory for each page they change, so large files come alone. After a
+ * commit in the midst of a file (give_way in ingest.c) that file is the first again.
+ *
+ * Where a commit fails, the ids that were given in it are given again: what the run remembers of
+ * sources is forgotten. */
+#include "persona/batch.h"
+
+#include "base/str.h"
+#include "persona/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PIECES_MOST  2000
+#define BYTES_MOST   ((uint64_t)8 << 20)
+#define SECONDS_MOST 0.5
+#define TOLD_MOST    1000
+
+struct told_later {
+    struct ingest_file file;
+    struct err why;
+    char *path;
+};
+
+static void clear_told(struct ingest_batch *b)
+{
+    for (size_t i = 0; i < b->n_told; i++) free(b->told[i].path);
+    b->n_told = 0;
+}
+
+/* lost: why those are not in that seemed to be. */
+static void tell_all(struct ingest_batch *b, const struct err *lost)
+{
+    for (size_t i = 0; i < b->n_told; i++) {
+        struct told_later *t = &b->told[i];
+        struct ingest_file *f = &t->file, none = { .path = t->path,
+                                                   .format = f->format,
+                                                   .bytes = f->bytes,
+                                                   .from = CLOCK_NONE,
+                                                   .to = CLOCK_NONE };
+        if (lost && !t->why.code) b->tell(b->ud, &none, lost);
+        else b->tell(b->ud, f, t->why.code ? &t->why : NULL);
+    }
+    clear_told(b);
+}
+
+/* The transaction is gone without a commit. */
+static void lose(struct ingest *in, const struct err *why)
+{
+    struct ingest_batch *b = &in->run->batch;
+    store_rollback(in->home->store);
+    b->open = b->marked = false;
+    again_free(&in->run->again);
+    map_free(&in->run->parts);
+    if (ingest_ends_all(why->code)) clear_told(b);
+    else tell_all(b, why);
+}
+
+int batch_commit(struct ingest *in, struct err *err)
+{
+    struct ingest_batch *b = &in->run->batch;
+    struct err why = { 0 };
+    int rc = b->open ? store_commit(in->home->store, &why) : 0;
+    b->open = b->marked = false;
+    if (rc) lose(in, &why);
+    else tell_all(b, NULL);
+    return rc ? err_set(err, rc, "%s", why.msg) : 0;
+}
+
+int batch_due(struct ingest *in, struct err *err)
+{
+    const struct ingest_batch *b = &in->run->batch;
+    bool due = b->pieces >= PIECES_MOST || b->bytes >= BYTES_MOST || b->n_told >= TOLD_MOST ||
+               clock_mono() - b->since >= SECONDS_MOST;
+    return b->open && due ? batch_commit(in, err) : 0;
+}
+
+int batch_begin(struct ingest *in, uint64_t bytes, struct err *err)
+{
+    struct ingest_batch *b = &in->run->batch;
+    struct store *st = in->home->store;
+    int rc = b->open && bytes >= BYTES_MOST ? batch_commit(in, err) : 0;
+    if (rc) return rc;
+    if ((rc = b->open ? store_mark(st, err) : store_begin(st, err))) return rc;
+    b->marked = b->open;
+    if (!b->open) {
+        b->since = clock_mono();
+        b->bytes = b->pieces = 0;
+    }
+    b->open = true;
+    b->bytes += bytes;
+    return 0;
+}
+
+int batch_end(struct ingest *in, bool stored, uint64_t pieces, int rc, struct err *err)
+{
+    struct ingest_batch *b = &in->run->batch;
+    struct err why = { 0 };
+    bool keep = stored && !rc;
+    b->pieces += pieces;
+    if (!b->marked && !keep) {
+        store_rollback(in->home->store);
+        b->open = false;
+    }
+    if (!b->marked || !store_unmark(in->home->store, keep, &why)) {
+        b->marked = false;
+        return rc;
+    }
+    if (!rc) rc = err_set(err, why.code, "%s", why.msg);
+    else err_set(&why, rc, "%s", err ? err->msg : err_text(rc));
+    lose(in, &why);
+    return rc;
+}
+
+int batch_tell(struct ingest *in, struct ingest_file *f, const struct err *e, struct err *err)
+{
+    struct ingest_batch *b = &in->run->batch;
+    if (!b->open) {
+        b->tell(b->ud, f, e);
+        return 0;
+    }
+    if (b->n_told == b->cap_told) {
+        size_t cap = b->cap_told ? b->cap_told * 2 : 16;
+        struct told_later *grown = realloc(b->told, cap * sizeof *grown);
+        if (!grown) return err_nomem(err);
+        b->told = grown;
+        b->cap_told = cap;
+    }
+    struct told_later *t = &b->told[b->n_told];
+    *t = (struct told_later){ .file = *f, .path = str_dup(f->path) };
+    if (e) t->why = *e;
+    if (!t->path) return err_nomem(err);
+    t->file.path = t->path;
+    b->n_told++;
+    return 0;
+}
+
+void batch_free(struct ingest_batch *b)
+{
+    clear_told(b);
+    free(b->told);
+    b->told = NULL;
+    b->cap_told = 0;
+}
