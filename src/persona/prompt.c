@@ -4,7 +4,8 @@
  * turns and the question. Three walls keep stored text from posing as instructions:
  *
  *  1. Each example, the turns and the question stand between lines that hold a word of 128 random
- * bits, made for this prompt. The finished prompt is searched: if the word is there more often than
+ * bits, made for this prompt; one such line ends an example and begins the next, since the word
+ * takes twenty tokens and a reader waits for each. The finished prompt is searched: if the word is there more often than
  * it was put there, which chance will not bring about, everything is built again with another word.
  *  2. What is between is defused (prompt_defuse.c) and indented by two spaces, while the labels
  * that say whose words follow begin their lines: a text cannot forge a label either.
@@ -270,8 +271,8 @@ static void make_user_parts(struct draft *d)
         if (d->ex[i].out) continue;
         fence_line(d, ex, "example", ++number, "begins");
         buf_add(ex, d->ex[i].text.p, d->ex[i].text.n);
-        fence_line(d, ex, "example", number, "ends");
     }
+    if (number) fence_line(d, ex, "example", number, "ends");
     if (!number) buf_adds(ex, "(There is nothing: you have not written about this.)\n");
     for (size_t i = 0; i < d->n_turn; i++) {
         if (d->turn[i].out) continue;
