@@ -102,13 +102,18 @@ int not_text(const uint8_t *p, size_t n)
 
 /* ---- walking ---- */
 
-/* Hidden files, and what macOS adds to a zip, are passed over in silence, as in a folder. */
+/* Hidden files and folders, and what macOS adds to a zip, are passed over in silence, as in a
+ * folder. */
 static bool hidden(const char *path)
 {
-    if (str_starts(path, "__MACOSX/")) return true;
-    const char *base = strrchr(path, '/');
-    base = base ? base + 1 : path;
-    return *base == '.' && base[1] && strcmp(base, "..") != 0;
+    static const char resources[] = "__MACOSX";
+    for (const char *p = path; p; p = strchr(p, '/'), p = p ? p + 1 : NULL) {
+        size_t n = strcspn(p, "/");
+        bool up = (n == 1 && *p == '.') || (n == 2 && p[0] == '.' && p[1] == '.');
+        if (n > 1 && *p == '.' && !up) return true;
+        if (n == sizeof resources - 1 && !memcmp(p, resources, n) && p[n]) return true;
+    }
+    return false;
 }
 
 static ssize_t read_block(struct archive *a, void *buf, size_t want)

@@ -24,6 +24,7 @@ static int x_score(const struct format_in *in)
 {
     struct span s = span_trim((struct span){ (const char *)in->head, in->head_n });
     if (s.n < sizeof ytd || memcmp(s.p, ytd, sizeof ytd - 1) != 0) return 0;
+    if (str_starts(s.p + sizeof ytd - 1, "deleted_")) return 0;
     return export_has(in, "\"full_text\"") || export_has(in, "\"noteTweet\"") ||
                    !strncmp(s.p + sizeof ytd - 1, "tweet", 5)
                ? 97

@@ -1,4 +1,4 @@
-/* Signal, in two shapes.
+/* Signal, in three shapes; its own export as JSON is read by fmt_signal_backup.c.
  *
  * What signal-export (github.com/carderne/signal-export) writes as CHAT/data.json: a line for each
  * message, {"date": "2021-05-01T10:00:00", "sender": "Me", "body": "text  ", "quote": "\n\n>
@@ -10,7 +10,7 @@
  * "body", "source" (number), "sourceServiceId" or "sourceUuid", "quote": {"id" (sent_at of what is
  * quoted), "text"}, "bodyRanges", "deletedForEveryone"}. Mentions are U+FFFC in the body, named in
  * bodyRanges. The newest text of an edited message is its body. */
-#include "text/fmt_export.h"
+#include "text/fmt_signal.h"
 #include "text/names.h"
 
 #include "base/str.h"
@@ -26,6 +26,7 @@ static int score(const struct format_in *in)
 {
     char first = export_first(in);
     if (first != '{' && first != '[') return 0;
+    if (signal_backup_is(in)) return 97;
     if (export_has(in, "\"conversationId\" \"sent_at\"")) return 96;
     return is_lines(in) ? 94 : 0;
 }
@@ -231,7 +232,8 @@ static int parse(struct format_in *in, const struct format_opts *o, const struct
     const char *key = export_has(in, "\"messsages\"") ? "messsages" : "messages"; /* sic */
     int rc = n ? 0 : err_nomem(err);
     if (!rc) x->ud = n;
-    if (!rc && rows) rc = export_walk(x, list ? NULL : key, row, row_begin, err);
+    if (!rc && signal_backup_is(in)) rc = signal_backup_parse(x, err);
+    else if (!rc && rows) rc = export_walk(x, list ? NULL : key, row, row_begin, err);
     else if (!rc && list) rc = export_walk(x, NULL, line_message, line_begin, err);
     else if (!rc) rc = parse_lines(x, err);
     export_free(x);
@@ -241,7 +243,8 @@ static int parse(struct format_in *in, const struct format_opts *o, const struct
 
 const struct format format_signal = {
     .name = "signal",
-    .help = "Signal: data.json of signal-export, or messages of the desktop database as JSON",
+    .help =
+        "Signal: its own export (main.jsonl), signal-export's data.json, or rows of the database",
     .has_authors = 1,
     .score = score,
     .parse = parse,

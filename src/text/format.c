@@ -28,15 +28,43 @@
 #define YEAR_10000 253402300800
 
 const struct format *const formats[] = {
-    &format_whatsapp, &format_telegram, &format_mbox,     &format_eml,
-    &format_html,     &format_markdown, &format_jsonl,    &format_csv,
-    &format_plain,    &format_meta,     &format_discord,  &format_chatgpt,
-    &format_claude,   &format_x,        &format_mastodon, &format_keep,
-    &format_dayone,   &format_docx,     &format_odt,      &format_epub,
-    &format_pptx,     &format_rtf,      &format_pdf,      &format_zip,
-    &format_tar,      &format_gz,       &format_slack,    &format_matrix,
-    &format_gchat,    &format_signal,   &format_reddit,   &format_vcard,
-    &format_ics,      &format_notion,   &format_imessage, NULL,
+    &format_whatsapp,
+    &format_telegram,
+    &format_mbox,
+    &format_eml,
+    &format_html,
+    &format_markdown,
+    &format_jsonl,
+    &format_csv,
+    &format_plain,
+    &format_meta,
+    &format_discord,
+    &format_chatgpt,
+    &format_claude,
+    &format_x,
+    &format_mastodon,
+    &format_keep,
+    &format_dayone,
+    &format_docx,
+    &format_odt,
+    &format_epub,
+    &format_pptx,
+    &format_rtf,
+    &format_pdf,
+    &format_zip,
+    &format_tar,
+    &format_gz,
+    &format_slack,
+    &format_matrix,
+    &format_gchat,
+    &format_signal,
+    &format_reddit,
+    &format_vcard,
+    &format_ics,
+    &format_notion,
+    &format_imessage,
+    &format_aside,
+    NULL,
 };
 
 const struct format *format_by_name(const char *name)
@@ -185,6 +213,10 @@ static int choose(const struct format_in *in, const char *as, const struct forma
     if (!in->head_n || blank_head(in))
         return err_set(err, ERR_PARSE,
                        "%s is empty: check that it was saved or exported completely", in->name);
+    if (!as && format_aside.score(in) > 97) {
+        *f = &format_aside; /* whatever is in it */
+        return 0;
+    }
     int rc = refuse(in, err);
     if (rc) return rc;
     if (!as) *f = best_of(in, false);

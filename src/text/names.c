@@ -132,9 +132,10 @@ const char *names_author(const struct names *n, const struct piece *p)
 
 bool names_first(const char *path)
 {
-    static const char *const files[] = { "users.json",      "channels.json", "groups.json",
-                                         "dms.json",        "mpims.json",    "org_users.json",
-                                         "group_info.json", "user_info.json" };
+    static const char *const files[] = { "users.json",      "channels.json",  "groups.json",
+                                         "dms.json",        "mpims.json",     "org_users.json",
+                                         "group_info.json", "user_info.json", "channel.json",
+                                         "index.json" };
     const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
     if (str_ends(base, ".vcf") || str_ends(base, ".vcard")) return true;
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
