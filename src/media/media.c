@@ -230,8 +230,10 @@ static int deliver_file(struct unpack *u, FILE *spool, bool partial, struct err 
         return 0;
     }
     int rc = format_open_file(spool, path, u->mtime, w->as, &f, &in, &why);
-    if (rc == ERR_PARSE && ++w->unknown > UNKNOWN_TOLD) {
-        skipped(u, "file of no known format");
+    const char *what = rc == ERR_PARSE ? format_passed_over(path) : NULL;
+    if (rc == ERR_PARSE && !what && ++w->unknown > UNKNOWN_TOLD) what = "file of no known format";
+    if (what) {
+        skipped(u, what);
         return 0;
     }
     if (rc) return bad(w, path, NULL, &why, err);

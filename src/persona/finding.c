@@ -30,9 +30,13 @@ static int collect(void *ud, const char *path, struct err *err)
         char **grown = realloc(l->path, cap * sizeof *grown);
         if (!grown) return err_nomem(err);
         l->path = grown;
+        bool *more = realloc(l->walked, cap * sizeof *more);
+        if (!more) return err_nomem(err);
+        l->walked = more;
         l->cap = cap;
     }
     if (!(l->path[l->n] = str_dup(path))) return err_nomem(err);
+    l->walked[l->n] = strcmp(path, l->root) != 0;
     l->bytes += io_file_size(path);
     l->n++;
     return 0;
@@ -43,8 +47,11 @@ static void names_to_front(struct path_list *l)
 {
     for (size_t i = 0, k = 0; i < l->n; i++) {
         char *path = l->path[i];
+        bool walked = l->walked[i];
         if (!names_first(path)) continue;
         memmove(l->path + k + 1, l->path + k, (i - k) * sizeof *l->path);
+        memmove(l->walked + k + 1, l->walked + k, (i - k) * sizeof *l->walked);
+        l->walked[k] = walked;
         l->path[k++] = path;
     }
 }
@@ -52,8 +59,10 @@ static void names_to_front(struct path_list *l)
 int path_list_of(const char *const *paths, size_t n, struct path_list *out, struct err *err)
 {
     int rc = 0;
-    for (size_t i = 0; i < n && !rc; i++)
+    for (size_t i = 0; i < n && !rc; i++) {
+        out->root = paths[i];
         rc = strcmp(paths[i], "-") ? io_walk(paths[i], collect, out, err) : collect(out, "-", err);
+    }
     if (!rc && !out->n) rc = err_set(err, ERR_NOTFOUND, "there is no file in that folder");
     if (!rc) names_to_front(out);
     return rc;
@@ -63,6 +72,7 @@ void path_list_free(struct path_list *l)
 {
     for (size_t i = 0; i < l->n; i++) free(l->path[i]);
     free(l->path);
+    free(l->walked);
     *l = (struct path_list){ 0 };
 }
 
@@ -180,7 +190,7 @@ static void note(struct ingest_file *f, const char *what)
 struct finding {
     struct ingest *in;
     uint64_t before, total, at; /* bytes: of the paths before this one, of all, of this one */
-    bool survey;
+    bool survey, walked;
     struct ingest_file own; /* what was passed over in archives */
     struct err lost;        /* why a commit between two files failed */
 };
@@ -202,10 +212,19 @@ static int found_file(void *ud, const struct format *f, struct format_in *file, 
     return ingest_ends_all(rc) ? err_set(err, rc, "%s", e.msg) : 0;
 }
 
+/* What nobody recognised in a folder that was named is no error when pictures and the data of
+ * programs are called so: it is told with the others of its folder. */
 static int found_bad(void *ud, const char *path, const char *format, const struct err *why)
 {
     struct finding *g = ud;
     struct ingest_file f = { .path = path, .format = format, .from = CLOCK_NONE, .to = CLOCK_NONE };
+    const char *what = format || !g->walked ? NULL : format_passed_over(path);
+    if (what && why->code == ERR_PARSE) {
+        f.format = "aside";
+        f.part = true;
+        note(&f, what);
+        return batch_tell(g->in, &f, NULL, NULL);
+    }
     return ingest_ends_all(why->code) ? why->code : batch_tell(g->in, &f, why, NULL);
 }
 
@@ -339,6 +358,7 @@ static int ingest_list(struct ingest *in, const struct path_list *l, struct inge
         const char *path = l->path[i];
         g.at = 0;
         g.survey = !strcmp(path, "-");
+        g.walked = l->walked[i];
         g.own = (struct ingest_file){
             .path = path, .archive = true, .from = CLOCK_NONE, .to = CLOCK_NONE
         };

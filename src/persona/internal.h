@@ -14,6 +14,8 @@
 
 struct path_list {
     char **path;
+    bool *walked; /* found in a folder, not named */
+    const char *root;
     size_t n, cap;
     uint64_t bytes;
 };

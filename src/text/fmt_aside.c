@@ -177,6 +177,25 @@ static const char *what_of(const struct format_in *in, int *score)
     return of_a_download(in) ? data : NULL;
 }
 
+const char *format_passed_over(const char *path)
+{
+    static const char *const kinds[][2] = {
+        { "picture",
+          ".jpg .jpeg .png .gif .heic .heif .webp .tif .tiff .bmp .avif .ico .psd .dng" },
+        { "recording", ".mp3 .m4a .opus .ogg .oga .wav .aac .flac .amr .aiff" },
+        { "video", ".mp4 .mov .webm .mkv .avi .3gp .m4v .wmv .mpg" },
+        { "file of no known format",
+          ".json .xml .yaml .yml .toml .ini .plist .svg .bin .dat .db .sqlite .log .gpx .kml .tcx "
+          ".woff .woff2 .ttf .otf .eot .exe .dll .so .wasm .tgs .js .map .css .asc .sig .pb" },
+    };
+    const char *slash = strrchr(path, '/'), *dot = strrchr(slash ? slash : path, '.');
+    size_t n = dot ? strlen(dot) : 0;
+    for (size_t i = 0; n > 1 && i < sizeof kinds / sizeof *kinds; i++)
+        for (const char *p = kinds[i][1]; *p; p += strcspn(p, " "), p += *p == ' ')
+            if (strcspn(p, " ") == n && !strncasecmp(p, dot, n)) return kinds[i][0];
+    return NULL;
+}
+
 static int score(const struct format_in *in)
 {
     int score;
