@@ -3,7 +3,11 @@
  * The number of a pseudonym is a keyed digest of what it stands for: of a person the id that
  * people.h gives (of its addresses and names), of an address that is nobody's the address. Six
  * digits; where two fall on one number the next free one is taken, people first and in the order of
- * their ids, so that it is the same next time.
+ * their ids, so that it is the same next time. Somebody who was several people until they were
+ * joined has the pseudonym of the one that wrote first; those of the others are still revealed.
+ *
+ * Who is only spoken of is found by mention.h, and goes by the words of the name. A first or last
+ * name alone is whoever had it in a whole name before, in the same text, when that was one person.
  *
  * Names are kept as hashes of their folded words, found by the first; the longest that fits wins.
  * Which words of a name may stand for it alone is a matter of judgement: see names_of. What the
@@ -13,7 +17,6 @@
  * never revealed: nobody can have somebody else's name put into an answer. */
 #include "persona/mask.h"
 
-#include "base/map.h"
 #include "base/str.h"
 #include "persona/internal.h"
 #include "persona/mask_impl.h"
@@ -24,73 +27,34 @@
 #include <string.h>
 #include <unicode/uchar.h>
 
-#define NAME_WORDS 8
-#define GAP_MAX    4 /* bytes between two words of a name */
-#define SHOWN_MAX  48
-#define NUMBERS    900000
+#define NUMBERS 900000
 
-/* X(ID, before the number, after it) */
-#define KINDS(X)                                                                                   \
-    X(PERSON, "Person ", "")                                                                       \
-    X(MAIL, "mail-", "@example.invalid")                                                           \
-    X(PHONE, "[phone ", "]")                                                                       \
-    X(ADDRESS, "[address ", "]")                                                                   \
-    X(ACCOUNT, "[account ", "]")
-
-enum kind {
-#define X(id, before, after) KIND_##id,
-    KINDS(X)
-#undef X
-        KIND_COUNT
-};
-
-static const char *const befores[] = {
+const char *const mask_befores[] = {
 #define X(id, before, after) before,
     KINDS(X)
 #undef X
 };
-static const char *const afters[] = {
+const char *const mask_afters[] = {
 #define X(id, before, after) after,
     KINDS(X)
 #undef X
 };
 
-struct entry { /* a name, or a part of one */
-    struct entry *next;
-    const char *shown; /* what stands for it */
-    uint64_t word[NAME_WORDS];
-    int n;
-    bool large; /* only when it begins with a capital letter */
-};
-
-struct mask {
-    const struct persona *p;
-    struct arena *mem;
-    struct map names;   /* hash of the first word -> struct entry, chained */
-    struct map own;     /* hashes of the words of the persona's names */
-    struct map shown;   /* hash of a pseudonym -> what it stands for */
-    struct map given;   /* hash of kind and thing -> its pseudonym */
-    struct map literal; /* hashes of pseudonyms that stood in a text */
-};
-
 /* ---- pseudonyms ---- */
 
-static const char *pointer_at(const struct map *m, uint64_t key)
+const char *mask_pointer(const struct map *m, uint64_t key)
 {
     const uint64_t *v = map_get(m, key);
     return v ? (const char *)(uintptr_t)*v : NULL;
 }
 
-static uint64_t hash_of(const char *s, int kind)
-{
-    return hash64(s, strlen(s), (uint64_t)kind + 31);
-}
+uint64_t mask_hash(const char *s, int kind) { return hash64(s, strlen(s), (uint64_t)kind + 31); }
 
 /* The pseudonym of a thing: key says which it is, real is what it is called; NULL: no memory. */
-static const char *pseudonym(struct mask *m, enum kind kind, const char *key, const char *real)
+const char *mask_pseudonym(struct mask *m, enum kind kind, const char *key, const char *real)
 {
-    uint64_t id = hash_of(key, kind), number;
-    const char *known = pointer_at(&m->given, id), *copy;
+    uint64_t id = mask_hash(key, kind), number;
+    const char *known = mask_pointer(&m->given, id), *copy;
     uint8_t digest[16];
     struct buf b = BUF_INIT(0);
     char shown[SHOWN_MAX];
@@ -101,14 +65,14 @@ static const char *pseudonym(struct mask *m, enum kind kind, const char *key, co
     buf_free(&b);
     memcpy(&number, digest, sizeof number);
     do {
-        snprintf(shown, sizeof shown, "%s%llu%s", befores[kind],
-                 (unsigned long long)(number++ % NUMBERS + 100000), afters[kind]);
-    } while (map_get(&m->shown, hash_of(shown, 0)));
+        snprintf(shown, sizeof shown, "%s%llu%s", mask_befores[kind],
+                 (unsigned long long)(number++ % NUMBERS + 100000), mask_afters[kind]);
+    } while (map_get(&m->shown, mask_hash(shown, 0)));
     known = arena_strdup(m->mem, shown);
     copy = arena_strdup(m->mem, real);
     uint64_t *a = known ? map_slot(&m->given, id) : NULL;
     if (a) *a = (uint64_t)(uintptr_t)known;
-    uint64_t *r = a && copy ? map_slot(&m->shown, hash_of(shown, 0)) : NULL;
+    uint64_t *r = a && copy ? map_slot(&m->shown, mask_hash(shown, 0)) : NULL;
     if (r) *r = (uint64_t)(uintptr_t)copy;
     return r && !bad ? known : NULL;
 }
@@ -124,17 +88,17 @@ struct words {
 };
 
 /* Length of a word without its possessive. */
-static size_t base_length(const char *s, size_t n)
+size_t mask_base(const char *s, size_t n)
 {
     if (n > 2 && !memcmp(s + n - 2, "'s", 2)) return n - 2;
     if (n > 4 && !memcmp(s + n - 4, "\xe2\x80\x99s", 4)) return n - 4;
     return n;
 }
 
-static uint64_t word_hash(const char *s, size_t n)
+uint64_t mask_word(const char *s, size_t n)
 {
     char fold[256];
-    size_t k = token_fold(s, base_length(s, n), fold, sizeof fold);
+    size_t k = token_fold(s, mask_base(s, n), fold, sizeof fold);
     return hash64(fold, k, 5) | 1;
 }
 
@@ -149,8 +113,8 @@ static void words_of(const char *name, struct words *w)
             return;
         }
         const char *s = name + t.start, *end = name + t.end;
-        w->hash[w->n] = word_hash(s, t.end - t.start);
-        token_fold(s, base_length(s, t.end - t.start), w->text[w->n], sizeof w->text[0]);
+        w->hash[w->n] = mask_word(s, t.end - t.start);
+        token_fold(s, mask_base(s, t.end - t.start), w->text[w->n], sizeof w->text[0]);
         while (s < end) utf8_next(&s, end), w->chars[w->n]++;
         w->n++;
     }
@@ -265,7 +229,7 @@ static int own_words(struct mask *m, const char *name)
 /* ---- people ---- */
 
 /* Ends of numbers are compared, as who.c does. */
-static bool phone_key(const char *s, char out[16])
+bool mask_phone_key(const char *s, char out[16])
 {
     char digits[PHONE_DIGITS];
     size_t n = who_phone(s, digits), k = n > 9 ? 9 : n;
@@ -275,7 +239,7 @@ static bool phone_key(const char *s, char out[16])
     return true;
 }
 
-static void mail_key(const char *s, char out[320])
+void mask_mail_key(const char *s, char out[320])
 {
     size_t n = strlen(s) < 319 ? strlen(s) : 319;
     for (size_t i = 0; i < n; i++) out[i] = (char)(s[i] >= 'A' && s[i] <= 'Z' ? s[i] + 32 : s[i]);
@@ -288,20 +252,25 @@ static int add_id(struct mask *m, const char *id)
     struct words w;
     const char *shown;
     if (mask_mail_at(id, strlen(id), 0) == strlen(id)) return 0; /* found by its looks */
-    if (phone_key(id, key)) return pseudonym(m, KIND_PHONE, key, id) ? 0 : ERR_NOMEM;
+    if (mask_phone_key(id, key)) return mask_pseudonym(m, KIND_PHONE, key, id) ? 0 : ERR_NOMEM;
     words_of(id, &w);
     if (!w.n || w.more || strlen(id) < 4 ||
         (w.n == 1 && (is_common(w.text[0]) || is_nobody(w.text[0]))))
         return 0;
-    shown = pseudonym(m, KIND_ACCOUNT, id, id);
+    shown = mask_pseudonym(m, KIND_ACCOUNT, id, id);
     return shown ? add_entry(m, w.hash, w.n, false, shown) : ERR_NOMEM;
+}
+
+static const char *first_id(const struct person *who)
+{
+    return who->part_ids ? who->part_ids[0] : who->id;
 }
 
 static int add_person(struct mask *m, const struct person *who)
 {
     int rc = 0;
     if (persona_is(m->p, who->name, who->n_ids ? who->ids[0] : "")) return 0;
-    const char *shown = pseudonym(m, KIND_PERSON, who->id, who->name);
+    const char *shown = mask_pseudonym(m, KIND_PERSON, first_id(who), who->name);
     if (!shown) return ERR_NOMEM;
     for (size_t i = 0; i < who->n_names && !rc; i++)
         if (!strchr(who->names[i], '@')) rc = add_name(m, who->names[i], shown);
@@ -309,29 +278,47 @@ static int add_person(struct mask *m, const struct person *who)
     return rc;
 }
 
+struct numbered { /* who gets a number */
+    const char *id, *name;
+};
+
 static int by_id(const void *a, const void *b)
 {
-    const struct person *const *x = a, *const *y = b;
-    return strcmp((*x)->id, (*y)->id);
+    return strcmp(((const struct numbered *)a)->id, ((const struct numbered *)b)->id);
+}
+
+/* Numbers for all, in the order of ids: the same whoever was joined with whom. */
+static int give_numbers(struct mask *m, const struct person *list, size_t n)
+{
+    size_t all = 0, k = 0;
+    for (size_t i = 0; i < n; i++) all += list[i].part_ids ? list[i].n_parts : 1;
+    struct numbered *who = calloc(all + 1, sizeof *who);
+    int rc = who ? 0 : ERR_NOMEM;
+    for (size_t i = 0; i < n && !rc; i++) {
+        size_t parts = list[i].part_ids ? list[i].n_parts : 1;
+        for (size_t j = 0; j < parts; j++)
+            who[k++] = (struct numbered){ list[i].part_ids ? list[i].part_ids[j] : list[i].id,
+                                          list[i].name };
+    }
+    if (!rc && k) qsort(who, k, sizeof *who, by_id);
+    for (size_t i = 0; i < k && !rc; i++)
+        rc = mask_pseudonym(m, KIND_PERSON, who[i].id, who[i].name) ? 0 : ERR_NOMEM;
+    free(who);
+    return rc;
 }
 
 int mask_of(const struct persona *p, const struct person *list, size_t n, struct mask **out,
             struct err *err)
 {
     struct mask *m = calloc(1, sizeof *m);
-    const struct person **order = calloc(n + 1, sizeof *order);
-    int rc = m && order && (m->mem = arena_new(0)) ? 0 : ERR_NOMEM;
+    int rc = m && (m->mem = arena_new(0)) ? 0 : ERR_NOMEM;
     if (!rc) {
         m->p = p;
         rc = own_words(m, p->name);
     }
-    for (size_t i = 0; i < n && !rc; i++) order[i] = &list[i];
-    if (!rc && n) qsort(order, n, sizeof *order, by_id);
     for (size_t i = 0; !rc && i < p->n_aliases; i++) rc = own_words(m, p->aliases[i]);
-    for (size_t i = 0; i < n && !rc; i++) /* numbers, in the order of ids */
-        rc = pseudonym(m, KIND_PERSON, order[i]->id, order[i]->name) ? 0 : ERR_NOMEM;
+    if (!rc) rc = give_numbers(m, list, n);
     for (size_t i = 0; i < n && !rc; i++) rc = add_person(m, &list[i]);
-    free(order);
     if (rc) {
         mask_close(m);
         m = NULL;
@@ -400,179 +387,8 @@ void mask_close(struct mask *m)
     map_free(&m->shown);
     map_free(&m->given);
     map_free(&m->literal);
+    map_free(&m->alone);
+    map_free(&m->learnt);
     arena_free(m->mem);
     free(m);
-}
-
-/* ---- masking ---- */
-
-static bool begins_large(const char *s, const char *end)
-{
-    UChar32 c = (UChar32)utf8_next(&s, end);
-    return u_toupper(c) == c; /* also letters that have no case */
-}
-
-/* Only what may stand between two words of a name. */
-static bool is_gap(const char *s, size_t n)
-{
-    if (n > GAP_MAX) return false;
-    for (size_t i = 0; i < n; i++)
-        if (!strchr(" ,.-_#\n\t\xc2\xa0", s[i]) || !s[i]) return false;
-    return true;
-}
-
-/* The longest name that begins with the word at t; *to: where it ends. */
-static const char *name_at(const struct mask *m, const char *s, const struct tokens *t, size_t *to)
-{
-    const uint64_t *v = map_get(&m->names, word_hash(s + t->start, t->end - t->start));
-    const struct entry *best = NULL;
-    for (const struct entry *e = v ? (const struct entry *)(uintptr_t)*v : NULL; e; e = e->next) {
-        struct tokens u = *t;
-        size_t end = t->start + base_length(s + t->start, t->end - t->start), at = t->end;
-        int i = 1;
-        if (e->large && !begins_large(s + t->start, s + t->end)) continue;
-        while (i < e->n && tokens_next(&u)) {
-            if (!u.is_word) continue;
-            if (!is_gap(s + at, u.start - at) ||
-                word_hash(s + u.start, u.end - u.start) != e->word[i])
-                break;
-            end = u.start + base_length(s + u.start, u.end - u.start);
-            at = u.end;
-            i++;
-        }
-        if (i < e->n || (best && best->n >= e->n)) continue;
-        best = e;
-        *to = end;
-    }
-    return best ? best->shown : NULL;
-}
-
-static const char *looks_at(struct mask *m, const char *s, size_t n, size_t i, size_t *to, int *rc)
-{
-    char text[400], key[320];
-    enum kind kind = KIND_MAIL;
-    *to = mask_mail_at(s, n, i);
-    if (*to == i) kind = KIND_PHONE, *to = mask_phone_at(s, n, i);
-    if (*to == i && (*to = mask_number_at(s, n, i)) > i && *to - i < sizeof text) {
-        snprintf(text, sizeof text, "%.*s", (int)(*to - i), s + i);
-        if (!phone_key(text, key) || !pointer_at(&m->given, hash_of(key, KIND_PHONE))) *to = i;
-    }
-    if (*to == i) kind = KIND_ADDRESS, *to = mask_address_at(s, n, i);
-    if (*to == i || *to - i >= sizeof text) return NULL;
-    snprintf(text, sizeof text, "%.*s", (int)(*to - i), s + i);
-    if (persona_is(m->p, "", text)) {
-        *rc = 1; /* stays, as a whole */
-        return NULL;
-    }
-    if (kind == KIND_PHONE && !phone_key(text, key)) return NULL;
-    if (kind != KIND_PHONE) mail_key(text, key);
-    const char *shown = pseudonym(m, kind, key, text);
-    if (!shown) *rc = ERR_NOMEM;
-    return shown;
-}
-
-static size_t pseudonym_at(const char *s, size_t n, bool *cut);
-
-/* What looks like a pseudonym already. */
-static int note_literals(struct mask *m, const char *s, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        bool cut;
-        size_t k = pseudonym_at(s + i, n - i, &cut);
-        if (k && !map_slot(&m->literal, hash64(s + i, k, 31))) return ERR_NOMEM;
-    }
-    return 0;
-}
-
-int mask_text(struct mask *m, const char *s, size_t n, struct buf *out)
-{
-    if (!n) return 0;
-    struct tokens t = tokens_of(s, n);
-    size_t done = 0, to;
-    int rc = note_literals(m, s, n);
-    while (!rc && tokens_next(&t)) {
-        int stays = 0;
-        if (t.start < done) continue;
-        const char *shown = looks_at(m, s, n, t.start, &to, &stays);
-        if (stays == ERR_NOMEM) rc = ERR_NOMEM;
-        if (!shown && !stays && t.is_word) shown = name_at(m, s, &t, &to);
-        if (!shown && !stays) continue;
-        buf_add(out, s + done, t.start - done);
-        if (shown) buf_adds(out, shown);
-        else buf_add(out, s + t.start, to - t.start);
-        done = to;
-    }
-    if (!rc) buf_add(out, s + done, n - done);
-    return rc || out->failed ? ERR_NOMEM : 0;
-}
-
-int mask_author(struct mask *m, const char *name, bool account, struct buf *out)
-{
-    struct buf b = BUF_INIT(0);
-    size_t n = strlen(name);
-    int rc = mask_text(m, name, n, &b);
-    bool same = b.n == n && (!n || !memcmp(b.p, name, n));
-    if (!rc && same && n) {
-        const char *shown = pseudonym(m, account ? KIND_ACCOUNT : KIND_PERSON, name, name);
-        rc = shown ? buf_adds(out, shown) : ERR_NOMEM;
-    } else if (!rc) {
-        rc = buf_add(out, buf_str(&b), b.n);
-    }
-    buf_free(&b);
-    return rc ? ERR_NOMEM : 0;
-}
-
-/* ---- revealing ---- */
-
-/* Length of the pseudonym that s begins with, 0: none; *cut: s ends before that is certain. */
-static size_t pseudonym_at(const char *s, size_t n, bool *cut)
-{
-    *cut = false;
-    for (int k = 0; k < KIND_COUNT; k++) {
-        const char *before = befores[k], *after = afters[k];
-        size_t b = strlen(before), a = strlen(after), i = n < b ? n : b;
-        if (!n || memcmp(s, before, i) != 0) continue;
-        while (i < n && i < b + 6 && s[i] >= '0' && s[i] <= '9') i++;
-        if (i == n && i < b + 6) *cut = true;
-        if (i != b + 6) continue;
-        size_t left = n - i < a ? n - i : a;
-        if (memcmp(s + i, after, left) != 0) continue;
-        if (left < a) *cut = true;
-        else if (a) return i + a;
-        else if (i == n) *cut = true; /* another digit may come */
-        if (!a && (i == n || !(s[i] >= '0' && s[i] <= '9'))) return i;
-    }
-    return 0;
-}
-
-int mask_reveal_some(struct mask *m, struct buf *held, const char *s, size_t n, bool end,
-                     struct buf *out)
-{
-    size_t i = 0, done = 0;
-    if (n && buf_add(held, s, n)) return ERR_NOMEM;
-    for (; i < held->n; i++) {
-        bool cut;
-        size_t k = pseudonym_at(held->p + i, held->n - i, &cut);
-        if (cut && !end) break;
-        uint64_t h = k ? hash64(held->p + i, k, 31) : 0;
-        const char *real = k && !map_get(&m->literal, h) ? pointer_at(&m->shown, h) : NULL;
-        if (!real) continue;
-        buf_add(out, held->p + done, i - done);
-        buf_adds(out, real);
-        done = i + k;
-        i = done - 1;
-    }
-    buf_add(out, held->p ? held->p + done : "", i - done);
-    size_t rest = held->n - i;
-    if (rest && held->p) memmove(held->p, held->p + i, rest);
-    held->n = rest;
-    return out->failed ? ERR_NOMEM : 0;
-}
-
-int mask_reveal(struct mask *m, const char *s, size_t n, struct buf *out)
-{
-    struct buf held = BUF_INIT(0);
-    int rc = mask_reveal_some(m, &held, s, n, true, out);
-    buf_free(&held);
-    return rc;
 }

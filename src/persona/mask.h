@@ -1,12 +1,13 @@
 /* Masks: other people in a text become pseudonyms, and back.
  *
  *     mask_open(h, p, &m, err);
- *     mask_text(m, s, n, &out);         "Anna's at ann@example.org" -> "Person 482113's at
- * mail-..." mask_reveal(m, s, n, &out);       what a model said of them -> with the names again
+ *     mask_text(m, s, n, &out);       "Anna's at ann@example.org" -> "Person 482113's at mail-..."
+ *     mask_reveal(m, s, n, &out);     what a model said of them -> with the names again
  *     mask_close(m);
  *
- * Masked are: the names and accounts of everybody the persona writes with (people.h), and whatever
- * looks like a mail address, a telephone number or a postal address and is not the persona's own. A
+ * Masked are: the names and accounts of everybody the persona writes with (people.h), people who
+ * are only spoken of (mention.h), and whatever looks like a mail address, a telephone number or a
+ * postal address and is not the persona's own. A
  * pseudonym is made with the persona's key: the same person has the same one every time, in all
  * that leaves this machine, and nobody without the key can tell who it is. Names are taken
  *  - whole ("Anna Whitlock", "Whitlock, Anna"), in large or small letters;
@@ -33,6 +34,20 @@ int mask_of(const struct persona *p, const struct person *list, size_t n, struct
 
 /* Appends to out; 0 or ERR_NOMEM. s is valid UTF-8, and so is out. */
 int mask_text(struct mask *m, const char *s, size_t n, struct buf *out);
+/* The same for text that comes bit by bit: what was settled is appended to out, the rest with `end`.
+ * Zeroed before the first. A little that a whole text would tell is not known yet: what language it
+ * is in, who is named in full further down. */
+struct mask_flow {
+    struct buf text;
+    size_t given, looked;
+};
+int mask_flow(struct mask *m, struct mask_flow *f, const char *s, size_t n, bool end,
+              struct buf *out);
+void mask_flow_free(struct mask_flow *f);
+/* An answer as others may see it: its text and parts, and of what it rests on title, sentence and
+ * question. What the model was given stays (struct answer, given): it is not shown. 0, ERR_NOMEM. */
+struct answer;
+int mask_answer(struct mask *m, struct answer *a);
 /* The name or account of somebody who is not the persona: masked also when it is nobody's that
  * people.h knows. */
 int mask_author(struct mask *m, const char *name, bool account, struct buf *out);

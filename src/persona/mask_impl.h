@@ -1,8 +1,63 @@
-/* What mask.c and mask_find.c share; nobody else includes it. */
+/* What mask.c, mask_text.c and mask_find.c share; nobody else includes it. */
 #ifndef LK_PERSONA_MASK_IMPL_H
 #define LK_PERSONA_MASK_IMPL_H
 
-#include <stddef.h>
+#include "base/arena.h"
+#include "base/map.h"
+#include "persona/mask.h"
+#include "text/mention.h"
+
+#define NAME_WORDS 8
+#define SHOWN_MAX  48
+
+/* X(ID, before the number, after it) */
+#define KINDS(X)                                                                                   \
+    X(PERSON, "Person ", "")                                                                       \
+    X(MAIL, "mail-", "@example.invalid")                                                           \
+    X(PHONE, "[phone ", "]")                                                                       \
+    X(ADDRESS, "[address ", "]")                                                                   \
+    X(ACCOUNT, "[account ", "]")
+
+enum kind {
+#define X(id, before, after) KIND_##id,
+    KINDS(X)
+#undef X
+        KIND_COUNT
+};
+
+extern const char *const mask_befores[], *const mask_afters[];
+
+struct entry { /* a name, or a part of one */
+    struct entry *next;
+    const char *shown; /* what stands for it */
+    uint64_t word[NAME_WORDS];
+    int n;
+    bool large; /* only when it begins with a capital letter */
+};
+
+struct mask {
+    const struct persona *p;
+    struct arena *mem;
+    struct map names;   /* hash of the first word -> struct entry, chained */
+    struct map own;     /* hashes of the words of the persona's names */
+    struct map shown;   /* hash of a pseudonym -> what it stands for */
+    struct map given;   /* hash of kind and thing -> its pseudonym */
+    struct map literal; /* hashes of pseudonyms that stood in a text */
+    struct map alone;   /* of this text: key of a name's word -> its pseudonym, or SEVERAL */
+    struct map learnt;  /* key of a word -> enum name_class: see names_learnt.h */
+    struct mentions in;
+};
+
+/* The pseudonym of a thing: key says which it is, real is what it is called; NULL: no memory. */
+const char *mask_pseudonym(struct mask *m, enum kind kind, const char *key, const char *real);
+uint64_t mask_hash(const char *s, int kind); /* of `given`, of `shown` with kind 0 */
+const char *mask_pointer(const struct map *m, uint64_t key);
+/* What words of names are compared by, without a possessive; and how long they are without it. */
+uint64_t mask_word(const char *s, size_t n);
+size_t mask_base(const char *s, size_t n);
+/* What numbers and addresses are compared by. */
+bool mask_phone_key(const char *s, char out[16]);
+void mask_mail_key(const char *s, char out[320]);
 
 /* Each: what begins at i (a word or mark begins there) is one; where it ends, or i. */
 size_t mask_mail_at(const char *s, size_t n, size_t i);

@@ -32,6 +32,7 @@ struct person {
     bool likely;               /* joined by the name alone, and nobody said that it is so */
     uint32_t part;             /* for people_join.c */
     size_t n_parts;            /* identities that were joined: addresses, accounts, bare names */
+    const char (*part_ids)[9]; /* what the id of each would be if it were alone, oldest first */
 };
 
 struct people {

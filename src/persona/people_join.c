@@ -304,6 +304,34 @@ static const struct part **parts_of(struct arena *mem, const struct people_parts
     return list;
 }
 
+static int oldest_first(const void *a, const void *b)
+{
+    const struct part *x = *(const struct part *const *)a, *y = *(const struct part *const *)b;
+    bool dated = x->from != CLOCK_NONE, also = y->from != CLOCK_NONE;
+    if (dated != also) return dated ? -1 : 1;
+    if (dated && x->from != y->from) return x->from < y->from ? -1 : 1;
+    return strcmp(x->key, y->key);
+}
+
+static void id_of(const struct persona *who, const char *key, char out[9])
+{
+    uint8_t d[16];
+    vault_digest(who->seal.key, "person", key, strlen(key), d);
+    snprintf(out, 9, "%02x%02x%02x%02x", d[0], d[1], d[2], d[3]);
+}
+
+/* So that who was given a pseudonym before two were joined keeps it. Reorders the parts. */
+static int part_ids(struct people *out, const struct persona *who, const struct part **part,
+                    struct person *p)
+{
+    char(*ids)[9] = arena_alloc(out->mem, p->n_parts * sizeof *ids);
+    if (!ids) return ERR_NOMEM;
+    qsort(part, p->n_parts, sizeof *part, oldest_first);
+    for (size_t i = 0; i < p->n_parts; i++) id_of(who, part[i]->key, ids[i]);
+    p->part_ids = (const char(*)[9])ids;
+    return 0;
+}
+
 static int person_of(struct people *out, const struct persona *who, uint32_t root)
 {
     const struct people_parts *all = out->parts;
@@ -334,11 +362,10 @@ static int person_of(struct people *out, const struct persona *who, uint32_t roo
         if (strcmp(q->key, least) < 0) least = q->key;
     }
     p.name = p.n_names ? p.names[0] : p.n_ids ? p.ids[0] : "";
-    uint8_t d[16];
-    vault_digest(who->seal.key, "person", least, strlen(least), d);
-    snprintf(p.id, sizeof p.id, "%02x%02x%02x%02x", d[0], d[1], d[2], d[3]);
+    id_of(who, least, p.id);
+    int rc = part_ids(out, who, part, &p);
     out->p[out->n++] = p;
-    return 0;
+    return rc;
 }
 
 static int most_messages(const void *a, const void *b)

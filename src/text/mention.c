@@ -512,7 +512,7 @@ bool mentions_next(struct mentions *m, const struct tokens *t, struct mention *o
     read_word(m, t, &m->before[0], &w);
     bool found = w.large && w.letter && t->start >= m->done && is_person(m, t, &w);
     if (found) {
-        *out = (struct mention){ .from = w.start };
+        *out = (struct mention){ .from = w.start, .first = w.base - w.start };
         add_word(out, &w);
         whole_name(m, t, &w, out);
         m->done = out->to;

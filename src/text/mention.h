@@ -25,6 +25,7 @@ struct mention {
     size_t from, to;              /* bytes, without titles and a possessive */
     uint64_t word[MENTION_WORDS]; /* mention_key of its words */
     int n;
+    size_t first; /* bytes of the first of them */
 };
 
 struct mention_word {

@@ -84,7 +84,7 @@ static void names(void **state)
     gives("\xe7\x94\xb0\xe4\xb8\xad\xe5\xa4\xaa\xe9\x83\x8e\xe3\x81\x95\xe3\x82\x93",
           "Person #\xe3\x81\x95\xe3\x82\x93");
     gives("@anna_w wrote", "@[account #] wrote");
-    stays("Annabel and Hannah, banana");
+    stays("Annabellish and Hannahville, banana");
     stays("Mum said so, and mum is right.");
 }
 
