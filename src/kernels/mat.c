@@ -208,12 +208,15 @@ int acts_init(struct acts *a, int max_n, int max_cols, struct err *err)
     if (max_n < 1 || max_cols < 1)
         return err_set(err, ERR_INVAL, "no room for %d rows of %d", max_n, max_cols);
     size_t at[6], n = acts_plan(max_n, (max_cols + 31) / 32 * 32, at);
-    void *q = aligned_alloc(64, n);
-    if (!q) return err_nomem(err);
-    memset(q, 0, n);
-    *a = (struct acts){
-        .max_n = max_n, .max_cols = (max_cols + 31) / 32 * 32, .q = q, .q_bytes = n
-    };
+    size_t tiles = ((size_t)max_n * 2 + 16) * (size_t)(max_cols + 15) / 16 * 16 * sizeof(float);
+    *a = (struct acts){ .max_n = max_n, .max_cols = (max_cols + 31) / 32 * 32 };
+    a->q = aligned_alloc(64, n);
+    a->f = aligned_alloc(64, tiles); /* memory only once it is written to */
+    if (!a->q || !a->f) {
+        acts_clear(a);
+        return err_nomem(err);
+    }
+    memset(a->q, 0, n);
     return 0;
 }
 
@@ -222,12 +225,15 @@ void acts_set(struct acts *a, const float *x, int n, int cols)
     a->x = x;
     a->n = n;
     a->cols = cols;
-    a->ready = false;
+    a->q_ready = a->f_ready = false;
+    a->f_n = n;
+    a->f_first = 0;
 }
 
 void acts_clear(struct acts *a)
 {
     free(a->q);
+    free(a->f);
     *a = (struct acts){ 0 };
 }
 
@@ -238,11 +244,23 @@ static void quantise_part(void *ud, int part)
     mat_ops.quantise(a, t0, left < mat_ops.tile ? left : mat_ops.tile);
 }
 
-static void make_ready(struct acts *a)
+static void lay_tile_part(void *ud, int part)
 {
-    if (a->ready) return;
-    threads_run((a->n - 1) / mat_ops.tile + 1, quantise_part, a);
-    a->ready = true;
+    const struct acts *a = ud;
+    int t = part * mat_ops.tile_f, left = a->n - t;
+    mat_ops.lay_tile(a, t, left < mat_ops.tile_f ? left : mat_ops.tile_f);
+}
+
+static void make_ready(const struct mat *m, const struct mat_kind *k, struct acts *a)
+{
+    if (k->integer && !a->q_ready) {
+        threads_run((a->n - 1) / mat_ops.tile + 1, quantise_part, a);
+        a->q_ready = true;
+    }
+    if (!k->integer && !a->f_ready && (a->n > mat_ops.few_f || !m->packed)) {
+        threads_run((a->n - 1) / mat_ops.tile_f + 1, lay_tile_part, a);
+        a->f_ready = true;
+    }
 }
 
 /* --- products --- */
@@ -282,6 +300,7 @@ static void mul_part(void *ud, int part)
     int t = part % j->cuts[i] * j->tokens_part[i], left = j->a->n - t;
     struct acts some = *j->a; /* only floats are cut */
     some.x += (size_t)t * (size_t)some.cols;
+    some.f_first = t;
     some.n = left < j->tokens_part[i] ? left : j->tokens_part[i];
     float *y = j->ys[i] + (size_t)t * (size_t)j->strides[i];
     j->kinds[i]->mul(m, &some, from, to < m->rows ? to : m->rows, y, j->strides[i], j->add);
@@ -315,7 +334,7 @@ static void mul_all(const struct mat *const *ms, int n_mats, struct acts *a, flo
     struct mul_job j = { .ms = ms, .a = a, .ys = ys, .strides = strides, .add = add };
     for (int i = 0; i < n_mats; i++) {
         j.kinds[i] = kind_of(ms[i]->type);
-        if (j.kinds[i]->integer) make_ready(a);
+        make_ready(ms[i], j.kinds[i], a);
         j.rows_part[i] = rows_a_part(ms[i], a->n);
         j.tokens_part[i] = a->n;
         if (!j.kinds[i]->integer) matf_cut(ms[i], a->n, &j.rows_part[i], &j.tokens_part[i]);

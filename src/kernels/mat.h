@@ -44,15 +44,17 @@ bool mat_packed(const struct mat *m);
 void mat_row(const struct mat *m, int r, float *x);
 void mat_clear(struct mat *m); /* frees packed; accepts a zeroed one */
 
-/* Activations made ready for products: the floats, and their int8 form where the weights are
- * integers (made once for all matrices that share the input). */
+/* Activations made ready for products: the floats, and other forms of them, made when the first
+ * product wants them, once for all matrices that share the input. */
 struct acts {
     const float *x; /* [n, cols] */
     int n, cols;
     int max_n, max_cols;
-    bool ready; /* the int8 form is made for this x */
-    void *q;    /* int8 blocks with scales and sums; private to mat*.c */
-    size_t q_bytes;
+    /* The rest is private to mat*.c. */
+    bool q_ready, f_ready; /* q, f are made for this x */
+    void *q;               /* for weights that are integers: int8 blocks with scales and sums */
+    float *f;              /* for many rows and weights that are floats: tiles of f_n rows */
+    int f_n, f_first;      /* and which of these x begins at */
 };
 int acts_init(struct acts *a, int max_n, int max_cols, struct err *err);
 /* x stays the caller's and must not change until the last mat_mul with it. */

@@ -44,6 +44,11 @@ struct mat_ops {
     /* int8 form of rows [t0, t0 + w) of a->x, one tile: w is `tile` or what the last has. */
     void (*quantise)(const struct acts *a, int t0, int w);
     int tile; /* rows of activations that the integer products take at once */
+    /* Rows [t, t + m) of a->x into a->f, in the order in which float products read it, a tile: m is
+     * tile_f or what the last has. */
+    void (*lay_tile)(const struct acts *a, int t, int m);
+    int tile_f;
+    int few_f; /* so many rows are read from x itself, if the matrix is packed */
 };
 extern struct mat_ops mat_ops;
 /* Fill mat_ops for a variant of kernels.c; called by kernels_init. */

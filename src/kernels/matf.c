@@ -57,13 +57,13 @@ void matf_row(const struct mat *m, int r, float *x)
         x[c] = number(m->type, at + (c * MAT_GROUP + row % MAT_GROUP) * one);
 }
 
-void matf_gather(const struct mat *m, int r, int k, int n, float *to)
+void matf_gather(const struct mat *m, int r, int k, int n, float *to, int width)
 {
     size_t one = number_bytes(m), cols = (size_t)m->cols;
     for (int i = 0; i < MAT_GROUP; i++) {
         const char *in = (const char *)m->data + ((size_t)(r + i) * cols + (size_t)k) * one;
         for (int c = 0; c < n; c++)
-            to[c * MAT_GROUP + i] = r + i < m->rows ? number(m->type, in + (size_t)c * one) : 0;
+            to[c * width + i] = r + i < m->rows ? number(m->type, in + (size_t)c * one) : 0;
     }
 }
 
@@ -71,14 +71,15 @@ void matf_gather(const struct mat *m, int r, int k, int n, float *to)
  * into tiles is a small share, and where a matrix has too few of those, runs of activations. */
 void matf_cut(const struct mat *m, int n, int *rows, int *tokens)
 {
-    enum { WIDE_PART = 4 * MAT_GROUP, CHUNK = 256, TILE = 14 };
-    if (n <= TILE) {
+    enum { WIDE_PART = 4 * MAT_GROUP, CHUNK = 256 };
+    int tile = mat_ops.tile_f;
+    if (n <= 14) {
         if (*rows < WIDE_PART && m->rows >= 8 * WIDE_PART) *rows = WIDE_PART;
         return;
     }
     int parts = (m->rows - 1) / CHUNK + 1, want = 4 * threads_count();
     *rows = ((m->rows - 1) / parts + 32) & -32;
     if (parts >= want || want == 4) return;
-    int runs = (want - 1) / parts + 1, tiles = (n - 1) / TILE + 1;
-    *tokens = ((tiles - 1) / runs + 1) * TILE;
+    int runs = (want - 1) / parts + 1, tiles = (n - 1) / tile + 1;
+    *tokens = ((tiles - 1) / runs + 1) * tile;
 }
