@@ -63,7 +63,7 @@ int accounts_open(struct service *sv, const struct account_opts *o, struct accou
     if (!rc) rc = service_note_key(sv, "token_key", key, err);
     if (!rc) rc = token_key_make(key, vault_home_id(service_vault(sv)), &as->key, err);
     if (!rc) rc = hashers_open(as->o.hashers, as->o.hash_queue, &as->hashers, err);
-    if (!rc) rc = guesses_open(as->o.tries, &as->guesses, err);
+    if (!rc) rc = guesses_open(sv, as->o.tries, &as->guesses, err);
     sodium_memzero(key, sizeof key);
     if (rc) accounts_close(as);
     else *out = as;

@@ -12,9 +12,15 @@
  *
  * The table has a fixed size, so that it cannot be used to fill memory: 1024 sets of 8 entries,
  * found by a keyed hash nobody outside knows; the entry of a set that was touched longest ago makes
- * room. Pushing one entry out on purpose takes thousands of tries from as many places. A restart
- * forgets all: persistent counters would cost a write for each wrong try. One mutex, held for a
- * look at two or three sets. */
+ * room. Pushing one entry out on purpose takes thousands of tries from as many places.
+ *
+ * A restart forgets nothing: the entries are one sealed note of the service, written by the first
+ * wrong try in SAVE_EVERY seconds and when the accounts are closed. So a good login costs no write,
+ * a storm of wrong ones little, and only a crash loses the last few seconds of them. The key of the
+ * hashes is a note of its own.
+ *
+ * One mutex, held for a look at two or three sets, or to copy the table. `saving` keeps a slow
+ * writer from putting an older copy over a newer one. */
 #include "account/inside.h"
 
 #include "base/str.h"
@@ -30,6 +36,11 @@
 #define FORGET   3600
 #define REMEMBER (30 * 86400) /* a place that was right once */
 
+#define NOTE       "guesses"
+#define NOTE_KEY   "guess_key"
+#define SAVE_EVERY 5
+#define ENTRY_SIZE (16 + 8 + 8 + 4)
+
 struct entry {
     uint8_t name[16];
     int64_t touched, until; /* until: no try before */
@@ -39,26 +50,99 @@ struct entry {
 
 struct guesses {
     pthread_mutex_t lock;
+    struct service *sv; /* NULL: kept nowhere */
     uint8_t key[crypto_generichash_KEYBYTES];
     int tries;
+    int64_t saved_at;
+    bool changed, saving;
     struct entry set[SETS][WAYS];
 };
 
-int guesses_open(int tries, struct guesses **out, struct err *err)
+/* ---- kept ---- */
+
+/* A table that cannot be read is none: whoever can write it can as well delete it. */
+static void read_table(struct guesses *g, const struct buf *b)
 {
+    struct cursor c = cursor_of(b->p, b->n, "note of wrong tries");
+    if (cursor_u8(&c, "version") != 1) return;
+    while (cursor_left(&c) >= ENTRY_SIZE) {
+        struct entry e = { .used = true };
+        struct span name = cursor_bytes(&c, sizeof e.name, "name");
+        if (!name.p) return;
+        memcpy(e.name, name.p, sizeof e.name);
+        e.touched = (int64_t)cursor_u64(&c, "touched");
+        e.until = (int64_t)cursor_u64(&c, "until");
+        e.wrong = (int)(cursor_u32(&c, "wrong") & 0xFFFF);
+        struct entry *set = g->set[(e.name[0] | e.name[1] << 8) % SETS];
+        for (int i = 0; i < WAYS; i++) {
+            if (set[i].used) continue;
+            set[i] = e;
+            break;
+        }
+    }
+}
+
+static void write_table(const struct guesses *g, struct buf *b)
+{
+    buf_u8(b, 1);
+    for (int i = 0; i < SETS * WAYS; i++) {
+        const struct entry *e = &g->set[i / WAYS][i % WAYS];
+        if (!e->used) continue;
+        buf_add(b, e->name, sizeof e->name);
+        buf_u64(b, (uint64_t)e->touched);
+        buf_u64(b, (uint64_t)e->until);
+        buf_u32(b, (uint32_t)e->wrong);
+    }
+}
+
+/* If it cannot be written (a full disk) the next one tries again. */
+static void save(struct guesses *g, int64_t now, bool at_end)
+{
+    struct buf b = BUF_INIT(0);
+    pthread_mutex_lock(&g->lock);
+    int64_t since = now - g->saved_at;
+    bool due = g->sv && g->changed && !g->saving && (at_end || since >= SAVE_EVERY || since < 0);
+    if (due) {
+        write_table(g, &b);
+        g->saving = true;
+        g->changed = false;
+        g->saved_at = now;
+    }
+    pthread_mutex_unlock(&g->lock);
+    if (!due) return;
+    int rc = b.failed ? ERR_NOMEM : service_note_put(g->sv, NOTE, b.p, b.n, NULL);
+    pthread_mutex_lock(&g->lock);
+    g->saving = false;
+    g->changed |= rc != 0;
+    pthread_mutex_unlock(&g->lock);
+    buf_free(&b);
+}
+
+int guesses_open(struct service *sv, int tries, struct guesses **out, struct err *err)
+{
+    struct buf b = BUF_INIT(1 << 20);
     struct guesses *g = calloc(1, sizeof *g);
+    int rc = 0;
     *out = NULL;
     if (!g) return err_nomem(err);
     pthread_mutex_init(&g->lock, NULL);
-    crypto_generichash_keygen(g->key);
     g->tries = tries;
-    *out = g;
-    return 0;
+    if (sv) rc = service_note_key(sv, NOTE_KEY, g->key, err);
+    else crypto_generichash_keygen(g->key);
+    if (!rc && sv) rc = service_note_get(sv, NOTE, &b, err);
+    if (rc == ERR_NOTFOUND) rc = 0;
+    else if (!rc && sv) read_table(g, &b);
+    buf_free(&b);
+    g->sv = sv;
+    if (rc) guesses_close(g);
+    else *out = g;
+    return rc;
 }
 
 void guesses_close(struct guesses *g)
 {
     if (!g) return;
+    save(g, 0, true);
     pthread_mutex_destroy(&g->lock);
     sodium_memzero(g, sizeof *g);
     free(g);
@@ -156,7 +240,9 @@ void guess_wrong(struct guesses *g, const uint8_t mail[16], const char *place, i
     pthread_mutex_lock(&g->lock);
     count_wrong(g, entry_of(g, GUESS_PLACE, mail, place, now, true), now);
     count_wrong(g, entry_of(g, GUESS_MAIL, mail, place, now, true), now);
+    g->changed = true;
     pthread_mutex_unlock(&g->lock);
+    save(g, now, false);
 }
 
 /* The place's own count stays: an account of one's own must not buy new guesses. */
@@ -166,5 +252,6 @@ void guess_right(struct guesses *g, const uint8_t mail[16], const char *place, i
     struct entry *e = entry_of(g, GUESS_MAIL, mail, place, now, false);
     if (e) *e = (struct entry){ 0 };
     if ((e = entry_of(g, GUESS_KNOWN, mail, place, now, true))) e->touched = now;
+    g->changed = true;
     pthread_mutex_unlock(&g->lock);
 }

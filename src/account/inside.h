@@ -35,7 +35,8 @@ int hashers_waiting(struct hashers *h); /* how many stand in line */
 /* ---- guess.c ---- */
 struct guesses;
 enum guess_kind { GUESS_MAIL, GUESS_PLACE, GUESS_KNOWN };
-int guesses_open(int tries, struct guesses **out, struct err *err);
+/* sv: where they are kept; NULL: nowhere. */
+int guesses_open(struct service *sv, int tries, struct guesses **out, struct err *err);
 void guesses_close(struct guesses *g); /* accepts NULL */
 /* Seconds until the next try; 0: now. mail: the digest of an address; place: an IP address or NULL.
  */

@@ -113,6 +113,7 @@ enum setting_id {
     SET_REGISTRATION,
     SET_ORIGINS,
     SET_TRUST_PROXY,
+    SET_METRICS,
     SET_LOG,
     SET_WORKERS,
     SET_MEMORY,
@@ -263,10 +264,7 @@ void print_why(const struct answer *a);
 /* ---- coming.c: what a dry run tells ---- */
 struct ingest_preview;
 struct tongue_count;
-json_t *json_coming(const struct ingest_preview *v); /* its sources */
-json_t *json_joins(const struct ingest_preview *v);  /* people who would be one */
 void print_coming(const struct ingest_preview *v);
-json_t *json_tongues(const struct tongue_count *c, size_t n);
 void say_tongues(struct buf *out, const struct tongue_count *c, size_t n); /* "en 90 %, de 10 %" */
 
 /* ---- making.c: answers that a language model makes ---- */

@@ -5,6 +5,7 @@
 #include "base/io.h"
 #include "base/str.h"
 #include "persona/ingest.h"
+#include "persona/told.h"
 #include "text/format.h"
 
 #include <stdio.h>
@@ -286,8 +287,10 @@ static void on_preview(void *ud, const struct ingest_preview *v)
 {
     struct adding *a = ud;
     if (a->files) {
-        a->sources = json_coming(v);
-        a->joins = json_joins(v);
+        size_t room = SIZE_MAX;
+        uint64_t more = 0;
+        a->sources = told_sources(v, SIZE_MAX, &room, &more);
+        a->joins = told_joins(v, &room, &more);
         return;
     }
     ui_progress_clear();
@@ -495,7 +498,7 @@ static int add_beside(struct cli *c, struct adding *a, struct ingest_totals *t, 
     else unspool(c, h.files);
     json_array_foreach(json_object_get(done, "files"), i, file) { tell_file(a, file); }
     say_group(a); /* while what it borrows of `done` is there */
-    *t = (struct ingest_totals){ .files = i,
+    *t = (struct ingest_totals){ .files = i + number_of(done, "more_files"),
                                  .failed = number_of(done, "failed"),
                                  .added = number_of(done, "added"),
                                  .known = number_of(done, "known"),

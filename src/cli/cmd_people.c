@@ -3,29 +3,12 @@
 
 #include "base/clock.h"
 #include "base/str.h"
-#include "persona/people.h"
+#include "persona/told.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #define SHOWN 30
-
-static json_t *json_texts(const char *const *list, size_t n)
-{
-    json_t *out = json_array();
-    for (size_t i = 0; i < n; i++) json_array_append_new(out, json_mended(list[i]));
-    return out;
-}
-
-static json_t *json_person(const struct person *p)
-{
-    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:o, s:o, s:b}", "id", p->id,
-                     "name", json_mended(p->name), "names", json_texts(p->names, p->n_names), "ids",
-                     json_texts(p->ids, p->n_ids), "formats", json_texts(p->formats, p->n_formats),
-                     "messages", (json_int_t)p->messages, "answered", (json_int_t)p->answered,
-                     "threads", (json_int_t)p->threads, "sources", (json_int_t)p->sources, "from",
-                     json_time(p->from), "to", json_time(p->to), "likely", p->likely);
-}
 
 static void add_texts(struct buf *b, const char *const *list, size_t n, const char *but)
 {
@@ -65,7 +48,7 @@ static int list(struct cli *c, const struct people *all, struct err *err)
         unsure += p->likely;
         if (likely && !p->likely) continue;
         matching++;
-        if (out) json_array_append_new(out, json_person(p));
+        if (out) json_array_append_new(out, told_person(p));
         else if (!limit || shown < (size_t)limit) print_person(p, !shown++);
     }
     if (out) {
@@ -86,7 +69,7 @@ static int show(struct cli *c, const struct people *all, const char *who, struct
 {
     const struct person *p = people_find(all, who, err);
     if (!p) return err->code;
-    if (c->json) c->out = json_pack("{s:o}", "person", json_person(p));
+    if (c->json) c->out = json_pack("{s:o}", "person", told_person(p));
     else print_person(p, true);
     return 0;
 }

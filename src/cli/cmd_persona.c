@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "persona/ingest.h"
-#include "persona/tongues.h"
+#include "persona/told.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -370,7 +370,7 @@ int cmd_show(struct cli *c, struct err *err)
         json_object_set_new(j, "counts", json_counts(&n));
         struct tongue_count t[TONGUES_MAX];
         json_t *all = languages_of(c);
-        json_object_set_new(j, "languages", json_tongues(t, tongues_read(all, t)));
+        json_object_set_new(j, "languages", told_tongues(t, tongues_read(all, t)));
         json_decref(all);
         json_object_set_new(j, "profile", profile ? profile : json_null());
         c->out = json_pack("{s:o}", "persona", j);

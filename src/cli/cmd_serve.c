@@ -58,6 +58,7 @@ static struct serve_opts options(struct cli *c)
                     .rate_login = rate(c, SET_RATE_LOGIN),
                     .log = c->quiet ? "none" : set_str(c, SET_LOG),
                     .trust_proxy = set_yes(c, SET_TRUST_PROXY),
+                    .metrics = set_str(c, SET_METRICS),
                     .registration = set_yes(c, SET_REGISTRATION) },
         .accounts = { .access_seconds = (int)set_int(c, SET_ACCESS_SECONDS) },
         .pool = { .memory = (size_t)set_int(c, SET_MEMORY) << 20 },

@@ -5,6 +5,7 @@
 #include "base/str.h"
 #include "persona/ingest.h"
 #include "persona/source.h"
+#include "persona/told.h"
 #include "persona/topics.h"
 
 #include <ctype.h>
@@ -62,7 +63,7 @@ static int list_source(void *ud, const struct source *s)
     struct listing *l = ud;
     l->n++;
     if (l->out) {
-        json_t *languages = json_tongues(s->language, s->n_languages);
+        json_t *languages = told_tongues(s->language, s->n_languages);
         json_array_append_new(
             l->out, json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:o, s:o}", "id",
                               (json_int_t)s->id, "title", json_mended(s->title), "format",

@@ -12,67 +12,7 @@
 #define SHOWN_SPEAKERS 6
 #define SHOWN_JOINS    20
 
-/* ---- JSON ---- */
-
-static json_t *json_speaker(const struct preview_speaker *s)
-{
-    return json_pack("{s:o, s:o, s:I, s:b}", "name", json_mended(s->name), "id", json_mended(s->id),
-                     "messages", (json_int_t)s->messages, "persona", s->persona);
-}
-
-json_t *json_tongues(const struct tongue_count *c, size_t n)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < n; i++)
-        json_array_append_new(list, json_pack("{s:s, s:I}", "language", c[i].code, "pieces",
-                                              (json_int_t)c[i].pieces));
-    return list;
-}
-
-static json_t *json_source(const struct preview_source *s)
-{
-    json_t *speakers = json_array(), *languages = json_tongues(s->language, s->n_languages);
-    for (size_t i = 0; i < s->n_speakers; i++)
-        json_array_append_new(speakers, json_speaker(&s->speaker[i]));
-    return json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:o, s:o, s:o, s:I, s:o}", "title",
-                     json_mended(s->title), "format", json_mended(s->format), "path",
-                     json_mended(s->path), "pieces", (json_int_t)s->pieces, "known",
-                     (json_int_t)s->known, "voice", (json_int_t)s->voice, "from",
-                     json_time(s->from), "to", json_time(s->to), "speakers", speakers,
-                     "more_speakers", (json_int_t)s->more_speakers, "languages", languages);
-}
-
-static json_t *json_texts(const char *const *list, size_t n)
-{
-    json_t *out = json_array();
-    for (size_t i = 0; i < n; i++) json_array_append_new(out, json_mended(list[i]));
-    return out;
-}
-
-json_t *json_coming(const struct ingest_preview *v)
-{
-    json_t *sources = json_array();
-    for (size_t i = 0; i < v->n; i++) json_array_append_new(sources, json_source(&v->source[i]));
-    return sources;
-}
-
 static bool joined(const struct person *p) { return p->messages && p->n_parts > 1; }
-
-json_t *json_joins(const struct ingest_preview *v)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < v->people->n; i++) {
-        const struct person *p = &v->people->p[i];
-        if (joined(p))
-            json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:I, s:b}", "name",
-                                                  json_mended(p->name), "names",
-                                                  json_texts(p->names, p->n_names), "ids",
-                                                  json_texts(p->ids, p->n_ids), "formats",
-                                                  json_texts(p->formats, p->n_formats), "messages",
-                                                  (json_int_t)p->messages, "likely", p->likely));
-    }
-    return list;
-}
 
 /* ---- text ---- */
 

@@ -129,6 +129,7 @@ static const struct option o_serve[] = {
     { "registration", 0, "YES", "may anybody make an account?", "yes no" },
     { "origins", 0, "LIST", "web origins whose pages may use it", NULL },
     { "trust-proxy", 0, "YES", "take addresses from X-Forwarded-For", "yes no" },
+    { "metrics", 0, "WHO", "may read /metrics: open, loopback or off", "open loopback off" },
     { "log", 0, "FORM", "text, json or none", "text json none" },
     { "workers", 0, "N", "requests worked on at a time; 0: two per core", NULL },
     { "memory", 0, "MIB", "of indexes kept open; 0: a quarter of the machine's", NULL },

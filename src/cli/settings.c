@@ -101,6 +101,9 @@ const struct setting settings[SETTING_COUNT] = {
                           "take a client's address from X-Forwarded-For: only behind a proxy that "
                           "sets it",
                           "yes no", 0, 0, false, false },
+    [SET_METRICS] = { "metrics", "loopback",
+                      "who may read the server's /metrics: anybody, this machine alone, nobody",
+                      "open loopback off", 0, 0, false, false },
     [SET_LOG] = { "log", "text", "lines that the server writes to standard error", "text json none",
                   0, 0, false, false },
     [SET_WORKERS] = { "workers", "0", "requests that are worked on at a time; 0: two per core",

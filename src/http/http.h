@@ -126,6 +126,7 @@ struct call {
     struct principal who;
     uint8_t persona[VAULT_UID]; /* of {persona} */
     enum level level;           /* what `who` may do with it */
+    bool veiled;                /* other people in the reply were seen to (veil.c) */
     int64_t id;                 /* of {id} */
     const char *word;           /* of any other {name}: at most 255 bytes, decoded; NULL */
     json_t *body;               /* an object, checked; NULL: the route takes none */
@@ -210,6 +211,7 @@ struct server_opts {
         rate_login;                    /* requests a second; 0: 200, 400, 1; < 0: none */
     const char *log;                   /* "json", "text", "none"; to stderr */
     bool trust_proxy;                  /* the address is X-Forwarded-For's last one */
+    const char *metrics;               /* who may read them: "open", "off"; NULL: "loopback" */
     bool registration;                 /* may anybody make an account? */
     const struct route *const *tables; /* NULL: route_tables */
 };

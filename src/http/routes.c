@@ -3,10 +3,10 @@
 #include "http/http.h"
 
 extern const struct route routes_account[], routes_export[], routes_health[], routes_jobs[],
-    routes_legacy[], routes_openai[], routes_persona[], routes_prompt[], routes_share[],
-    routes_source[];
+    routes_legacy[], routes_openai[], routes_people[], routes_persona[], routes_prompt[],
+    routes_share[], routes_source[];
 
 const struct route *const route_tables[] = {
-    routes_account, routes_legacy, routes_persona, routes_source, routes_prompt, routes_share,
-    routes_export,  routes_jobs,   routes_openai,  routes_health, NULL,
+    routes_account, routes_legacy, routes_persona, routes_people, routes_source, routes_prompt,
+    routes_share,   routes_export, routes_jobs,    routes_openai, routes_health, NULL,
 };

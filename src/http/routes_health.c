@@ -4,6 +4,7 @@
  * like: their replies are made once, when the server starts, and sent from the network's threads
  * without making a request of them (request.c). For the rare request to them that is not plain
  * there is a handler as well. */
+#include "base/str.h"
 #include "http/inside.h"
 #include "model/engine.h"
 #include "persona/native.h"
@@ -32,10 +33,29 @@ static int ready(struct call *c, struct err *err)
     return c->out ? 0 : err_nomem(err);
 }
 
+static bool on_this_machine(const char *address)
+{
+    return str_starts(address, "127.") || !strcmp(address, "::1") ||
+           str_starts(address, "::ffff:127.");
+}
+
+static int may_measure(struct call *c, struct err *err)
+{
+    const char *who = c->server->o.metrics;
+    if (!who || !strcmp(who, "loopback")) {
+        if (on_this_machine(c->address)) return 0;
+        c->status = 403;
+        return err_set(err, ERR_INVAL,
+                       "these are for this machine alone: see the setting `metrics`");
+    }
+    return strcmp(who, "off") ? 0 : err_set(err, ERR_NOTFOUND, "there is no such page");
+}
+
 static int metrics(struct call *c, struct err *err)
 {
     struct buf b = BUF_INIT(16 << 20);
-    int rc = metrics_write(c->server, &b, err);
+    int rc = may_measure(c, err);
+    if (!rc) rc = metrics_write(c->server, &b, err);
     if (!rc) {
         c->text.p = arena_strndup(c->mem, b.p, b.n);
         c->text.n = b.n;
@@ -91,7 +111,9 @@ const struct route routes_health[] = {
       .about = "Status 503 and `stopping` when the server was told to stop." },
     { "GET", "/metrics", ACCESS_ANYONE, ROUTE_UNLIMITED, .status = 200, .run = metrics,
       .name = "server.metrics", .summary = "Counters for Prometheus",
-      .about = "Text in Prometheus's format. It names routes, but no account and no persona." },
+      .about = "Text in Prometheus's format. It names routes, but no account and no persona. The "
+               "setting `metrics` says who may read it: `open` anybody, `loopback` this machine "
+               "alone (so it is unless set otherwise), `off` nobody." },
     { "GET", "/openapi.json", ACCESS_ANYONE, 0, .status = 200, .run = openapi,
       .name = "server.openapi", .summary = "This description",
       .about = "An OpenAPI 3.1 document of all routes." },

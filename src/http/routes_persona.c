@@ -7,7 +7,6 @@
 
 #include "base/clock.h"
 #include "base/str.h"
-#include "persona/people.h"
 #include "persona/profile.h"
 #include "persona/work.h"
 
@@ -158,6 +157,8 @@ static int change(struct call *c, struct err *err)
     if (!rc && name) rc = rename_to(c, h, p, name, err);
     bool renamed = !rc && name;
     if (!rc && aliases) rc = set_aliases(h, p, aliases, err);
+    if (!rc && call_json(c, "mask_shares"))
+        rc = persona_mask_shares(h, p, call_bool(c, "mask_shares", true), err);
     if (rc && renamed) persona_rename_any(h, p, before, NULL); /* both, or none */
     if (!rc) stale = p->stale;
     writing_end(c, h, p, true);
@@ -212,46 +213,6 @@ static int consent_set(struct call *c, struct err *err)
 }
 
 /* ---- what it is about ---- */
-
-static json_t *shown_list(const char *const *s, size_t n)
-{
-    json_t *out = json_array();
-    for (size_t i = 0; i < n; i++) json_array_append_new(out, json_mended(s[i]));
-    return out;
-}
-
-static json_t *shown_person(const struct person *p)
-{
-    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:o, s:o, s:b}", "id", p->id,
-                     "name", json_mended(p->name), "names", shown_list(p->names, p->n_names), "ids",
-                     shown_list(p->ids, p->n_ids), "formats", shown_list(p->formats, p->n_formats),
-                     "messages", (json_int_t)p->messages, "answered", (json_int_t)p->answered,
-                     "threads", (json_int_t)p->threads, "sources", (json_int_t)p->sources, "from",
-                     json_time(p->from), "to", json_time(p->to), "likely", p->likely);
-}
-
-static int people(struct call *c, struct err *err)
-{
-    struct home *h;
-    struct persona *p;
-    struct people all = { 0 };
-    json_t *list = json_array();
-    int64_t more = 0;
-    int rc = reading_begin(c, &h, &p, err);
-    if (!rc) {
-        rc = people_load(h, p, &all, err);
-        for (size_t i = 0; !rc && i < all.n; i++)
-            if (json_array_append_new(list, shown_person(&all.p[i]))) rc = err_nomem(err);
-        more = (int64_t)all.more;
-        people_free(&all);
-        reading_end(c, h, p);
-    }
-    if (!rc)
-        return shown_reply(c, json_pack("{s:o, s:I}", "people", list, "more", (json_int_t)more),
-                           err);
-    json_decref(list);
-    return rc;
-}
 
 static int topics(struct call *c, struct err *err)
 {
@@ -372,6 +333,9 @@ static const struct field CHANGE[] = {
     { "aliases", FIELD_LIST, 0, 0, ALIASES,
       "all names, addresses and numbers of the person: messages by these are its voice", &ALIAS,
       NULL },
+    { "mask_shares", FIELD_BOOL, 0, 0, 0,
+      "whom it is shared with below the right to manage sees pseudonyms for other people", NULL,
+      NULL },
     FIELD_END
 };
 static const struct field EMBED[] = { { "embedder", FIELD_WORD, FIELD_REQUIRED, 0, 0,
@@ -392,15 +356,6 @@ static const struct field CONSENT_REPLY[] = {
 static const struct field TOPICS[] = {
     { "topics", FIELD_LIST, FIELD_REQUIRED, 0, 0, "by size: id, label, phrases, chunks",
       &(const struct field){ "topic", FIELD_OBJECT, 0, 0, 0, "", NULL, NULL }, NULL },
-    FIELD_END
-};
-static const struct field PEOPLE[] = {
-    { "people", FIELD_LIST, FIELD_REQUIRED, 0, 0,
-      "most messages first: id, name, names, ids, formats, messages, answered (own ones in the "
-      "same "
-      "threads), threads, sources, from, to, likely (joined by the name alone)",
-      &(const struct field){ "person", FIELD_OBJECT, 0, 0, 0, "", NULL, NULL }, NULL },
-    { "more", FIELD_INT, FIELD_REQUIRED, 0, 0, "people that are not listed", NULL, NULL },
     FIELD_END
 };
 static const struct field PROFILE[] = { { "profile", FIELD_OBJECT, FIELD_REQUIRED, 0, 0,
@@ -443,9 +398,6 @@ const struct route routes_persona[] = {
     { "GET", "/api/personas/{persona}/topics", ACCESS_READ, ROUTE_KEYS | ROUTE_AUDIT,
       .reply = TOPICS, .status = 200, .run = topics, .name = "persona.topics",
       .summary = "What it writes about" },
-    { "GET", "/api/personas/{persona}/people", ACCESS_READ, ROUTE_KEYS | ROUTE_AUDIT,
-      .reply = PEOPLE, .status = 200, .run = people, .name = "persona.people",
-      .summary = "Whom it writes with" },
     { "GET", "/api/personas/{persona}/profile", ACCESS_READ, ROUTE_KEYS | ROUTE_AUDIT,
       .reply = PROFILE, .status = 200, .run = profile, .name = "persona.profile",
       .summary = "How it writes" },

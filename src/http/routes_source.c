@@ -168,6 +168,11 @@ static json_t *ingest_args(struct call *c, int64_t tz)
         if (s && *s) json_object_set_new(args, names[i], json_mended(s));
     }
     if (args && tz) json_object_set_new(args, "tz", json_integer((json_int_t)tz));
+    if (args && call_json(c, "day_first"))
+        json_object_set_new(args, "day_first", json_integer(call_bool(c, "day_first", false)));
+    if (args && call_bool(c, "keep_secrets", false))
+        json_object_set_new(args, "keep_secrets", json_true());
+    if (args && call_bool(c, "dry_run", false)) json_object_set_new(args, "dry_run", json_true());
     return args;
 }
 
@@ -272,17 +277,26 @@ static const struct field UPLOAD[] = {
     { "me", FIELD_TEXT, 0, 0, 4000, "by what names, addresses, numbers the person writes", NULL,
       NULL },
     { "tz", FIELD_TEXT, 0, 0, 8, "the zone of times without one: +01:00", NULL, NULL },
+    { "day_first", FIELD_BOOL, 0, 0, 0, "03/04 is 3 April; told from the file", NULL, NULL },
+    { "keep_secrets", FIELD_BOOL, 0, 0, 0, "take in card numbers, passwords and keys, too; false",
+      NULL, NULL },
+    { "dry_run", FIELD_BOOL, 0, 0, 0, "look, tell what would come in, store nothing; false", NULL,
+      NULL },
     FIELD_END
 };
-static const struct field RAW[] = { { "name", FIELD_TEXT, 0, 1, 400,
-                                      "when the body is the file itself: what it is called", NULL,
-                                      NULL },
-                                    { "as", FIELD_TEXT, 0, 0, 40, "as in the form", NULL, NULL },
-                                    { "by", FIELD_TEXT, 0, 0, 400, "as in the form", NULL, NULL },
-                                    { "map", FIELD_TEXT, 0, 0, 2000, "as in the form", NULL, NULL },
-                                    { "me", FIELD_TEXT, 0, 0, 4000, "as in the form", NULL, NULL },
-                                    { "tz", FIELD_TEXT, 0, 0, 8, "as in the form", NULL, NULL },
-                                    FIELD_END };
+static const struct field RAW[] = {
+    { "name", FIELD_TEXT, 0, 1, 400, "when the body is the file itself: what it is called", NULL,
+      NULL },
+    { "as", FIELD_TEXT, 0, 0, 40, "as in the form", NULL, NULL },
+    { "by", FIELD_TEXT, 0, 0, 400, "as in the form", NULL, NULL },
+    { "map", FIELD_TEXT, 0, 0, 2000, "as in the form", NULL, NULL },
+    { "me", FIELD_TEXT, 0, 0, 4000, "as in the form", NULL, NULL },
+    { "tz", FIELD_TEXT, 0, 0, 8, "as in the form", NULL, NULL },
+    { "day_first", FIELD_BOOL, 0, 0, 0, "as in the form", NULL, NULL },
+    { "keep_secrets", FIELD_BOOL, 0, 0, 0, "as in the form", NULL, NULL },
+    { "dry_run", FIELD_BOOL, 0, 0, 0, "as in the form", NULL, NULL },
+    FIELD_END
+};
 static const struct field TEXT[] = {
     { "text", FIELD_TEXT, FIELD_REQUIRED, 1, 4194304, "by the person", NULL, NULL },
     { "title", FIELD_TEXT, 0, 0, 4000, "what to call it", NULL, NULL },
@@ -315,7 +329,11 @@ const struct route routes_source[] = {
           "in the query. The same messages twice add nothing, and "
           "a longer export of a chat extends it. If the files have several authors and none is "
           "known to be the person, nothing is taken and the job's result lists them as "
-          "`people`: send the file again with `me`." },
+          "`people`: send the file again with `me`. Card numbers, passwords and keys are left out "
+          "of the texts, and the job's result counts them as `secrets`. With `dry_run` nothing is "
+          "stored, and the result tells what would be: `sources` with their messages, speakers, "
+          "dates and languages, `files` with what is passed over and why, and `joins`, the "
+          "people who would be taken for one." },
     { "POST", "/api/personas/{persona}/texts", ACCESS_MANAGE, ROUTE_KEYS | ROUTE_AUDIT,
       .body_max = 5 << 20, .body = TEXT, .reply = SHOWN_SOURCE, .status = 201, .run = add_text,
       .name = "source.text", .summary = "Add one text" },

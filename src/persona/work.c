@@ -19,6 +19,8 @@
 #include "persona/internal.h"
 #include "persona/portable.h"
 #include "persona/source.h"
+#include "persona/told.h"
+#include "text/secrets.h"
 #include "vault/spool.h"
 
 #include <jansson.h>
@@ -27,7 +29,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TURN 0.05 /* seconds that a file is read on for while others wait to write */
+/* A result has a limit (jobs/worker.c): bytes of its lists. */
+#define FILES_ROOM   (400 << 10)
+#define SOURCES_ROOM (350 << 10)
+#define JOINS_ROOM   (100 << 10)
+#define SPEAKERS     30   /* of a source */
+#define TURN         0.05 /* seconds that a file is read on for while others wait to write */
 
 /* ---- spools ---- */
 
@@ -142,9 +149,13 @@ struct taking {
     struct work *k;
     json_t *files, *people;
     struct ingest_totals totals;
-    struct err first; /* of the files that could not be read */
+    uint64_t secrets[SECRET_KIND_COUNT]; /* left out */
+    struct err first;                    /* of the files that could not be read */
     uint64_t before, total;
-    struct home *home; /* of the file at hand */
+    size_t room; /* for what is told of files */
+    uint64_t more_files;
+    bool dry;
+    struct home *home; /* of the file at hand; in a dry run of all, to read */
     struct persona *persona;
     double since;          /* when the writer was taken */
     struct ingest_run run; /* what the files have in common */
@@ -225,42 +236,59 @@ static int let_others(void *ud, struct err *err)
     return rc;
 }
 
+static struct ingest taking_of(struct taking *t)
+{
+    struct work *k = t->k;
+    return (struct ingest){ .home = t->home,
+                            .persona = t->persona,
+                            .as = arg(k, "as"),
+                            .map = arg(k, "map"),
+                            .by = arg(k, "by"),
+                            .tz_offset = (long)json_integer_value(json_object_get(k->args, "tz")),
+                            .day_first = day_first(k),
+                            .dry_run = t->dry,
+                            .keep_secrets = json_is_true(json_object_get(k->args, "keep_secrets")),
+                            .who = list_people,
+                            .progress = k->run->progress,
+                            .ud = t,
+                            .run = &t->run };
+}
+
 /* The writer is held from here to the end of the file, but for turns of others. */
 static int take_file(struct taking *t, FILE *f, const char *name, struct ingest_file *rep,
                      struct err *why)
 {
     struct work *k = t->k;
     const char *me = arg(k, "me");
-    struct home *h;
-    struct persona *p;
-    int rc = write_begin(k, &h, &p);
+    int rc = write_begin(k, &t->home, &t->persona);
     if (rc) {
         fclose(f);
         *why = *k->err;
         return rc;
     }
-    struct ingest in = { .home = h,
-                         .persona = p,
-                         .as = arg(k, "as"),
-                         .map = arg(k, "map"),
-                         .by = arg(k, "by"),
-                         .tz_offset = (long)json_integer_value(json_object_get(k->args, "tz")),
-                         .day_first = day_first(k),
-                         .keep_secrets = json_is_true(json_object_get(k->args, "keep_secrets")),
-                         .who = list_people,
-                         .wanted = others_wait,
-                         .turn = let_others,
-                         .progress = k->run->progress,
-                         .ud = t,
-                         .run = &t->run };
-    t->home = h;
-    t->persona = p;
+    struct ingest in = taking_of(t);
+    in.wanted = others_wait;
+    in.turn = let_others;
     t->since = clock_mono();
-    if (me && *me) rc = persona_alias_add(h, p, me, why);
+    if (me && *me) rc = persona_alias_add(t->home, t->persona, me, why);
     if (rc) fclose(f);
     else rc = ingest_opened(&in, f, name, t->before, t->total, rep, why);
-    write_end(k, h, p, true);
+    write_end(k, t->home, t->persona, true);
     return rc;
+}
+
+/* Nothing is stored: it is read beside others. */
+static int foresee_file(struct taking *t, FILE *f, const char *name, struct ingest_file *rep,
+                        struct err *why)
+{
+    struct ingest in = taking_of(t);
+    return ingest_opened(&in, f, name, t->before, t->total, rep, why);
+}
+
+static void count_secret(struct taking *t, const struct ingest_note *n)
+{
+    for (int i = 0; i < SECRET_KIND_COUNT; i++)
+        if (!strcmp(n->what, secret_name((enum secret_kind)i))) t->secrets[i] += n->count;
 }
 
 static int one_file(struct taking *t, const json_t *file)
@@ -275,7 +303,7 @@ static int one_file(struct taking *t, const json_t *file)
     if (!rc && !(f = spool_fopen(path, k->world->spool_key, NULL, &why))) rc = why.code;
     if (rc == ERR_NOTFOUND)
         rc = err_set(&why, ERR_INVAL, "the file is not here any more: send it again");
-    if (f) rc = take_file(t, f, name, &rep, &why);
+    if (f) rc = (t->dry ? foresee_file : take_file)(t, f, name, &rep, &why);
     t->before += (uint64_t)json_integer_value(json_object_get(file, "bytes"));
     if (rc && ends_all(rc)) return err_set(k->err, rc, "%s", why.msg);
     if (rc && !t->first.code) t->first = why;
@@ -286,51 +314,123 @@ static int one_file(struct taking *t, const json_t *file)
     t->totals.voice += rep.voice;
     t->totals.context += rep.context;
     t->totals.chunks += rep.chunks;
-    json_t *o = file_json(&rep, name, &why);
-    return o && !json_array_append_new(t->files, o) ? 0 : err_nomem(k->err);
+    for (size_t i = 0; i < rep.n_notes; i++) count_secret(t, &rep.notes[i]);
+    if (told_add(t->files, file_json(&rep, name, &why), &t->room, &t->more_files))
+        return err_nomem(k->err);
+    return 0;
+}
+
+static json_t *secrets_json(const struct taking *t)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < SECRET_KIND_COUNT; i++)
+        if (t->secrets[i])
+            json_array_append_new(list,
+                                  json_pack("{s:s, s:I}", "what", secret_name((enum secret_kind)i),
+                                            "count", (json_int_t)t->secrets[i]));
+    return list;
+}
+
+/* In a dry run: what would come in, and who of the people would be taken for one. */
+static int foretell(struct taking *t, json_t *to)
+{
+    struct ingest_preview v;
+    size_t room = SOURCES_ROOM, join_room = JOINS_ROOM;
+    uint64_t more_sources = 0, more_joins = 0;
+    int rc = preview_end(t->run.preview, &v, t->k->err);
+    json_t *j = rc ? NULL
+                   : json_pack("{s:b, s:o, s:o}", "dry_run", true, "sources",
+                               told_sources(&v, SPEAKERS, &room, &more_sources), "joins",
+                               told_joins(&v, &join_room, &more_joins));
+    if (!rc && (!j || json_object_update(to, j) ||
+                json_object_set_new(to, "more_sources", json_integer((json_int_t)more_sources)) ||
+                json_object_set_new(to, "more_joins", json_integer((json_int_t)more_joins))))
+        rc = err_nomem(t->k->err);
+    json_decref(j);
+    return rc;
 }
 
 static int reply_taken(struct taking *t)
 {
     const struct ingest_totals *n = &t->totals;
-    json_t *j =
-        json_pack("{s:O, s:I, s:I, s:I, s:I, s:I, s:I, s:O*}", "files", t->files, "failed",
-                  (json_int_t)n->failed, "added", (json_int_t)n->added, "known",
-                  (json_int_t)n->known, "voice", (json_int_t)n->voice, "context",
-                  (json_int_t)n->context, "chunks", (json_int_t)n->chunks, "people", t->people);
-    return reply(t->k, j);
+    json_t *j = json_pack("{s:O, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:O*}", "files", t->files,
+                          "more_files", (json_int_t)t->more_files, "failed", (json_int_t)n->failed,
+                          "added", (json_int_t)n->added, "known", (json_int_t)n->known, "voice",
+                          (json_int_t)n->voice, "context", (json_int_t)n->context, "chunks",
+                          (json_int_t)n->chunks, "secrets", secrets_json(t), "people", t->people);
+    int rc = j && t->dry ? foretell(t, j) : 0;
+    if (!rc) return reply(t->k, j);
+    json_decref(j);
+    return rc;
+}
+
+static int each_file(struct taking *t, const json_t *files)
+{
+    int rc = 0;
+    for (int rest = 0; rest < 2; rest++)
+        for (size_t i = 0; !rc && i < json_array_size(files); i++) {
+            const json_t *file = json_array_get(files, i);
+            const char *name = json_string_value(json_object_get(file, "name"));
+            bool first = name && names_first(name); /* they tell names that the others need */
+            if (first == !rest) rc = one_file(t, file);
+        }
+    return rc;
+}
+
+static int take_all(struct taking *t, const json_t *files)
+{
+    struct ingest all = { .run = NULL };
+    int rc = ingest_run_begin(&all, &t->run, t->k->err);
+    if (!rc) rc = each_file(t, files);
+    ingest_run_end(&all, &t->run);
+    if (!rc && t->totals.files == t->totals.failed && !t->people)
+        return err_set(t->k->err, t->first.code ? t->first.code : ERR_INVAL, "%s",
+                       t->first.code ? t->first.msg : "there is no file to bring in");
+    if (!rc) rc = settle_now(t->k, NULL);
+    return rc ? rc : reply_taken(t);
+}
+
+/* What is told of a preview is told before the run ends. */
+static void on_preview(void *ud, const struct ingest_preview *v) {}
+
+static int foresee_all(struct taking *t, const json_t *files)
+{
+    struct work *k = t->k;
+    const char *me = arg(k, "me");
+    int rc = pool_read(k->world->pool, &t->home, k->err);
+    if (rc) return rc;
+    rc = persona_open_uid(t->home, k->uid, &t->persona, k->err);
+    if (!rc && me && *me) rc = persona_alias_parse(t->persona, me, k->err);
+    struct ingest all = {
+        .home = t->home, .persona = t->persona, .dry_run = true, .on_preview = on_preview
+    };
+    if (!rc) rc = ingest_run_begin(&all, &t->run, k->err);
+    if (!rc) rc = each_file(t, files);
+    if (!rc) rc = reply_taken(t);
+    ingest_run_end(&all, &t->run);
+    persona_close(t->persona);
+    pool_read_done(k->world->pool, t->home);
+    return rc;
 }
 
 static int run_ingest(struct job_run *r, struct err *err)
 {
     struct work k;
-    struct taking t = { .k = &k };
-    struct ingest all = { .run = NULL };
-    json_t *file, *files;
+    struct taking t = { .k = &k, .room = FILES_ROOM };
+    const json_t *file, *files;
     size_t i;
     int rc = begin(&k, r, err);
     if (rc) return rc;
-    rc = ingest_run_begin(&all, &t.run, err);
     files = json_object_get(k.args, "files");
+    t.dry = json_is_true(json_object_get(k.args, "dry_run"));
     t.files = json_array();
     json_array_foreach(files, i, file)
     {
         t.total += (uint64_t)json_integer_value(json_object_get(file, "bytes"));
     }
-    if (!t.files) rc = err_nomem(err);
-    for (int rest = 0; rest < 2; rest++)
-        for (i = 0; !rc && i < json_array_size(files); i++) {
-            const char *name = json_string_value(json_object_get(json_array_get(files, i), "name"));
-            bool first = name && names_first(name); /* they tell names that the others need */
-            if (first == !rest) rc = one_file(&t, json_array_get(files, i));
-        }
-    ingest_run_end(&all, &t.run);
-    if (!rc && t.totals.files == t.totals.failed && !t.people)
-        rc = err_set(err, t.first.code ? t.first.code : ERR_INVAL, "%s",
-                     t.first.code ? t.first.msg : "there is no file to bring in");
-    else if (!rc) rc = settle_now(&k, NULL);
-    if (!rc) rc = reply_taken(&t);
-    else if (t.totals.added) work_settle(r->world, k.uid, r->job->account, NULL); /* what came in */
+    rc = t.files ? (t.dry ? foresee_all : take_all)(&t, files) : err_nomem(err);
+    if (rc && !t.dry && t.totals.added)
+        work_settle(r->world, k.uid, r->job->account, NULL); /* what came in */
     json_decref(t.files);
     json_decref(t.people);
     json_decref(k.args);

@@ -4,16 +4,16 @@
  *     kind      args                                                   result
  *     ingest    {"files": [{"spool": NAME, "name": "chat.txt", "bytes": N}],
  *                "as"?, "by"?, "map"?, "me"?, "tz"?: seconds, "day_first"?: -1, 0, 1,
- *                "keep_secrets"?: true}
- *                                                                      {"files": [...], "added",
- * ...} settle    {}                                                     {} embed     {"embedder":
- * NAME}                                     {"embedder"} delete    {"source": N} {"pieces",
- * "chunks", ...} forget    {}                                                     {} export
- * {"spool": NAME, "passphrase": sealed with the args, "mask_others"?: true}
- *                                                                      {"spool": NAME, "bytes",
- * "masked"}
+ *                "keep_secrets"?: true, "dry_run"?: true}              {"files", "added", ...}
+ *     settle    {}                                                     {}
+ *     embed     {"embedder": NAME}                                     {"embedder"}
+ *     delete    {"source": N}                                          {"pieces", "chunks", ...}
+ *     forget    {}                                                     {}
+ *     export    {"spool": NAME, "passphrase": TEXT, "mask_others"?: true}
+ *                                                                      {"spool", "bytes", "masked"}
  *
- * NAME is a file of world.spool_dir: 32 hex digits. */
+ * NAME is a file of world.spool_dir: 32 hex digits. Arguments are sealed in the store. A dry run
+ * stores nothing; its result has "sources" and "joins" (told.h). */
 #ifndef LK_PERSONA_WORK_H
 #define LK_PERSONA_WORK_H
 

@@ -256,7 +256,7 @@ static void waits_grow(void **state)
 {
     struct guesses *g = NULL;
     int64_t now = 1000000;
-    check_ok(guesses_open(3, &g, &err), err);
+    check_ok(guesses_open(NULL, 3, &g, &err), err);
     for (int i = 0; i < 3; i++) {
         check_int(guess_wait(g, ANN, "192.0.2.1", now), 0);
         guess_wrong(g, ANN, "192.0.2.1", now);
@@ -285,7 +285,7 @@ static void waits_grow(void **state)
 static void right_ones_clear_the_address(void **state)
 {
     struct guesses *g = NULL;
-    check_ok(guesses_open(2, &g, &err), err);
+    check_ok(guesses_open(NULL, 2, &g, &err), err);
     guess_wrong(g, ANN, "192.0.2.1", 1000);
     guess_right(g, ANN, "192.0.2.1", 1000);
     guess_wrong(g, ANN, "192.0.2.1", 1000);
@@ -297,7 +297,7 @@ static void right_ones_clear_the_address(void **state)
 static void owners_are_not_locked_out(void **state)
 {
     struct guesses *g = NULL;
-    check_ok(guesses_open(2, &g, &err), err);
+    check_ok(guesses_open(NULL, 2, &g, &err), err);
     guess_right(g, ANN, "192.0.2.1", 1000);
     for (int i = 0; i < 50; i++) guess_wrong(g, ANN, "203.0.113.9", 2000);
     check_int(guess_wait(g, ANN, "203.0.113.9", 2000), 900);
@@ -310,7 +310,7 @@ static void owners_are_not_locked_out(void **state)
 static void places(void **state)
 {
     struct guesses *g = NULL;
-    check_ok(guesses_open(2, &g, &err), err);
+    check_ok(guesses_open(NULL, 2, &g, &err), err);
     guess_wrong(g, ANN, "2001:db8:1:2::1", 1000);
     guess_wrong(g, BEN, "2001:db8:1:2:ffff::9", 1000);
     check_int(guess_wait(g, (const uint8_t[16]){ 3 }, "2001:db8:1:2:3:4:5:6", 1000), 1);
@@ -326,7 +326,7 @@ static void table_is_bounded(void **state)
 {
     struct guesses *g = NULL;
     char place[32];
-    check_ok(guesses_open(2, &g, &err), err);
+    check_ok(guesses_open(NULL, 2, &g, &err), err);
     for (uint32_t i = 0; i < 100000; i++) {
         uint8_t mail[16] = { 7 };
         memcpy(mail + 1, &i, sizeof i);

@@ -117,6 +117,58 @@ static void guessing_is_slowed(void **state)
     check_int(account_check(as, t.account, "a long secret", &retry, &err), ERR_LIMIT);
 }
 
+/* Neither the count of wrong tries nor the places that were right are forgotten by a restart. */
+static void guesses_outlive_a_restart(void **state)
+{
+    struct account_opts o = { .tries = 3 };
+    struct account_tokens t;
+    int retry = 0;
+    shut();
+    open_with(&o);
+    make("ann@example.org");
+    check_ok(account_login(as, "ann@example.org", "a long secret", NULL, "203.0.113.9", &t, &retry,
+                           &err),
+             err);
+    for (int i = 0; i < 3; i++) check_int(login_as("ann@example.org", "wrong guess", &t), ERR_KEY);
+    shut();
+    open_with(&o);
+    check_int(account_login(as, "ann@example.org", "a long secret", NULL, PLACE, &t, &retry, &err),
+              ERR_LIMIT);
+    check_int(retry, 1);
+    check_int(account_login(as, "ann@example.org", "x", NULL, "198.51.100.7", &t, &retry, &err),
+              ERR_LIMIT);
+    check_ok(account_login(as, "ann@example.org", "a long secret", NULL, "203.0.113.9", &t, &retry,
+                           &err),
+             err);
+    check_int(login_as("ann@example.org", "wrong guess", &t), ERR_LIMIT);
+    shift += 3700;
+    check_int(login_as("ann@example.org", "wrong guess", &t), ERR_KEY); /* an hour forgets */
+}
+
+/* A process that dies has kept all but the last seconds; a table that is no table is none. */
+static void guesses_outlive_a_crash(void **state)
+{
+    struct account_opts o = { .tries = 2 };
+    struct account_tokens t;
+    struct guesses *other = NULL;
+    uint8_t digest[16];
+    shut();
+    open_with(&o);
+    make("ann@example.org");
+    for (int i = 0; i < 7; i++) { /* the waits are 1, 2, 4, 8, 16 and 32 seconds */
+        check_int(login_as("ann@example.org", "wrong guess", &t), ERR_KEY);
+        if (i < 6) shift += 20;
+    }
+    account_digest(as, "ann@example.org", digest);
+    check_ok(guesses_open(sv, 2, &other, &err), err); /* as a new process would */
+    check_int(guess_wait(other, digest, PLACE, account_now(as)) > 0, 1);
+    guesses_close(other);
+    check_ok(service_note_put(sv, "guesses", "\1half an entry", 14, &err), err);
+    check_ok(guesses_open(sv, 2, &other, &err), err);
+    check_int(guess_wait(other, digest, PLACE, account_now(as)), 0);
+    guesses_close(other);
+}
+
 /* Those who stand in line with a guess do not come through when the count is full. */
 static void *guess(void *ud)
 {
@@ -392,6 +444,8 @@ int main(void)
         CASE(sessions_end_before_tokens),
         CASE(strangers_learn_nothing),
         CASE(guessing_is_slowed),
+        CASE(guesses_outlive_a_restart),
+        CASE(guesses_outlive_a_crash),
         CASE(many_guess_at_once),
         CASE(reuse_ends_the_session),
         CASE(bad_refresh_tokens),

@@ -87,6 +87,15 @@ def _():
             check(f"# TYPE likeness_{name} " in r.text, f"{name} is missing")
 
 
+@test("who may read the metrics is a setting")
+def _():
+    from_afar = {"X-Forwarded-For": "203.0.113.7"}
+    for word, here, afar in ((None, 200, 403), ("open", 200, 200), ("off", 404, 404)):
+        with Server(trust_proxy="yes", **({"metrics": word} if word else {})) as s:
+            s.nobody.get("/metrics").is_(here)
+            s.nobody.get("/metrics", headers=from_afar).is_(afar)
+
+
 @test("a client that half closes still gets its reply")
 def _():
     with Server() as s:
