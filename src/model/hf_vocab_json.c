@@ -155,6 +155,7 @@ static const char *pre_name(const json_t *pre)
         /* Letters of any case run together and digits come in threes: LLaMA 3. */
         { "[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}|", "llama-bpe" },
         { "[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}|", "qwen2" },
+        { "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*", "tekken" },
         { "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+", "gpt-2" },
     };
     const json_t *digits = first(pre, "Digits"), *bytes = first(pre, "ByteLevel"), *split;

@@ -81,6 +81,20 @@ int tok_utf8(const unsigned char *s, size_t n, uint32_t *c)
     return len;
 }
 
+int tok_case_at(const char *s, size_t n, int *len)
+{
+    uint32_t c, bit;
+    *len = tok_utf8((const unsigned char *)s, n, &c);
+    if (!*len) {
+        *len = 1;
+        return 0;
+    }
+    bit = U_MASK(u_charType((UChar32)c));
+    if (bit & (U_GC_LM_MASK | U_GC_LO_MASK | U_GC_M_MASK)) return TOK_UPPER | TOK_LOWER;
+    if (bit & (U_GC_LU_MASK | U_GC_LT_MASK)) return TOK_UPPER;
+    return bit & U_GC_LL_MASK ? TOK_LOWER : 0;
+}
+
 int tok_class_wide(const unsigned char *s, size_t n, int *len)
 {
     uint32_t c;

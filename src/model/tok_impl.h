@@ -42,12 +42,22 @@ static inline int tok_class_at(const char *s, size_t n, int *len)
     return c < 0x80 ? tok_classes.of[(size_t)tok_classes.page[0] * 256 + c]
                     : tok_class_wide((const unsigned char *)s, n, len);
 }
+/* Its case, of ICU: a modifier, a letter without case and a mark are both. */
+enum { TOK_UPPER = 1, TOK_LOWER = 2 };
+int tok_case_at(const char *s, size_t n, int *len);
 /* Bytes of the well-formed character at s (n > 0); 0 when broken. *c may be NULL. */
 int tok_utf8(const unsigned char *s, size_t n, uint32_t *c);
 
 /* ---- pre-tokenisers (tok_pre.c) ---- */
 
-enum tok_pre { TOK_PRE_GPT2, TOK_PRE_LLAMA3, TOK_PRE_QWEN2, TOK_PRE_DIGITS, TOK_PRE_DEFAULT };
+enum tok_pre {
+    TOK_PRE_GPT2,
+    TOK_PRE_LLAMA3,
+    TOK_PRE_QWEN2,
+    TOK_PRE_TEKKEN,
+    TOK_PRE_DIGITS,
+    TOK_PRE_DEFAULT
+};
 struct tok_pre_facts {
     const char *name;
     enum tok_pre pre;

@@ -9,6 +9,9 @@
  *   llama3   (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|
  *            ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
  *   qwen2    as llama3 with single numerals, \p{N}
+ *   tekken   [^\r\n\p{L}\p{N}]?U*L+|[^\r\n\p{L}\p{N}]?U+L*|\p{N}|
+ *            ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+  where U is upper and title case,
+ *            L lower case, and both are modifiers, letters without case and marks
  *   digits   (smollm, starcoder) each numeral alone, then gpt-2 on what lies between
  *   default  runs of punctuation, then gpt-2, then numerals in threes
  *
@@ -31,6 +34,7 @@ static const struct tok_pre_facts known[] = {
     { "qwen2", TOK_PRE_QWEN2, false, true, false },
     { "deepseek-r1-qwen", TOK_PRE_QWEN2, false, true, false },
     { "stablelm2", TOK_PRE_QWEN2, false, false, false },
+    { "tekken", TOK_PRE_TEKKEN, true, false, true },
     { "smollm", TOK_PRE_DIGITS, false, false, false },
     { "starcoder", TOK_PRE_DIGITS, false, false, false },
     { "refact", TOK_PRE_DIGITS, false, false, false },
@@ -73,6 +77,18 @@ static size_t space_run(const char *s, size_t n, size_t at)
     while (end < n && tok_class_at(s + end, n - end, &len) & TC_SPACE)
         last = end, end += (size_t)len;
     return end < n && last > at ? last : end;
+}
+
+/* Whitespace from `at`: through its last line end, if it has one. */
+static size_t line_run(const char *s, size_t n, size_t at)
+{
+    size_t end = at, newline = 0;
+    int len, c;
+    while (end < n && (c = tok_class_at(s + end, n - end, &len)) & TC_SPACE) {
+        end += (size_t)len;
+        if (c & TC_NL) newline = end;
+    }
+    return newline ? newline : space_run(s, n, at);
 }
 
 /* Bytes of 's 't 're 've 'm 'll 'd at s, 0 if none. `fold`: in any case; U+017F is an s then. */
@@ -120,12 +136,46 @@ static size_t next_llama3(const char *s, size_t n, size_t at, int digits)
     }
     if (!(c & TC_SPACE) || (s[at] == ' ' && !(c2 & SOME)))
         return run_of(s, n, run_of_none(s, n, to, SOME), TC_NL);
-    size_t end = at, newline = 0; /* whitespace: through its last line end, if it has one */
-    while (end < n && (c = tok_class_at(s + end, n - end, &len)) & TC_SPACE) {
-        end += (size_t)len;
-        if (c & TC_NL) newline = end;
+    return line_run(s, n, at);
+}
+
+static size_t run_of_case(const char *s, size_t n, size_t at, int any)
+{
+    int len;
+    while (at < n && tok_case_at(s + at, n - at, &len) & any) at += (size_t)len;
+    return at;
+}
+
+/* U*L+ at `at`: its end, or `at` where it does not match. What is both gives way from the end. */
+static size_t mixed_case(const char *s, size_t n, size_t at)
+{
+    size_t both = at;
+    int len, c;
+    while (at < n && (c = tok_case_at(s + at, n - at, &len)) & TOK_UPPER) {
+        at += (size_t)len;
+        if (c & TOK_LOWER) both = at;
     }
-    return newline ? newline : space_run(s, n, at);
+    size_t end = run_of_case(s, n, at, TOK_LOWER);
+    return end > at ? end : both;
+}
+
+static size_t next_tekken(const char *s, size_t n, size_t at)
+{
+    int len, len2;
+    int c = tok_class_at(s + at, n - at, &len);
+    size_t after = c & (TC_NL | WORD) ? at : at + (size_t)len, end;
+    for (int i = 0; i < 4; i++) { /* mixed, then upper case; each behind a character and without */
+        size_t from = i % 2 ? at : after;
+        end = i < 2 ? mixed_case(s, n, from) : run_of_case(s, n, from, TOK_UPPER);
+        if (end > from) return end;
+    }
+    end = at + (size_t)len;
+    if (c & TC_NUMBER) return end;
+    int c2 = end < n ? tok_class_at(s + end, n - end, &len2) : TC_SPACE;
+    if (c & TC_SPACE && !(s[at] == ' ' && !(c2 & SOME))) return line_run(s, n, at);
+    end = run_of_none(s, n, end, SOME);
+    while (end < n && (s[end] == '\r' || s[end] == '\n' || s[end] == '/')) end++;
+    return end;
 }
 
 static bool is_default_punct(const char *s, size_t n, int *len)
@@ -169,6 +219,7 @@ size_t tok_pre_next(struct tok_cut *cut, const char *s, size_t n, size_t at)
     switch (cut->pre) {
     case TOK_PRE_LLAMA3: return next_llama3(s, n, at, 3);
     case TOK_PRE_QWEN2: return next_llama3(s, n, at, 1);
+    case TOK_PRE_TEKKEN: return next_tekken(s, n, at);
     case TOK_PRE_DEFAULT: return next_default(cut, s, n, at);
     case TOK_PRE_DIGITS: return next_digits(cut, s, n, at);
     case TOK_PRE_GPT2: break;

@@ -8,10 +8,10 @@
  *     tokenizer_text(t, id, &hold, &buf);                  streaming: whole characters only
  *     tokenizer_close(t);
  *
- * Kinds: byte-level BPE (gpt2, with the pre-tokenisers llama-bpe, gpt-2, qwen2, smollm, default),
- * SentencePiece BPE (llama, gemma), WordPiece (bert), SentencePiece unigram (t5: XLM-R). User text
- * never yields a special token, whatever it contains; only TOKENIZE_SPECIAL, for text of our own
- * making (templates), turns "<|eot_id|>" into its id. Thread-safe once open. */
+ * Kinds: byte-level BPE (gpt2, with the pre-tokenisers llama-bpe, gpt-2, qwen2, smollm, tekken,
+ * default), SentencePiece BPE (llama, gemma), WordPiece (bert), SentencePiece unigram (t5: XLM-R).
+ * User text never yields a special token, whatever it contains; only TOKENIZE_SPECIAL, for text of
+ * our own making (templates), turns "<|eot_id|>" into its id. Thread-safe once open. */
 #ifndef LK_MODEL_TOKENIZER_H
 #define LK_MODEL_TOKENIZER_H
 

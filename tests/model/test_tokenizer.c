@@ -1,5 +1,6 @@
 /* What holds for any vocabulary: bytes come back, special tokens stay out of users' hands,
  * streams hold whole characters, hostile files are refused by the name of the field. */
+#include "model/tok_impl.h"
 #include "tok_fixture.h"
 
 static struct tokenizer *small(const char *pre)
@@ -31,7 +32,9 @@ static void check_back(const struct tokenizer *t, const char *s, size_t n)
 
 static void bytes_come_back(void **state)
 {
-    static const char *const pres[] = { "gpt-2", "llama-bpe", "qwen2", "smollm", "default" };
+    static const char *const pres[] = {
+        "gpt-2", "llama-bpe", "qwen2", "smollm", "tekken", "default"
+    };
     static const char *const texts[] = { "",
                                          "abc abab cab",
                                          "h\xC3\xA9llo \xF0\x9F\xA6\x99\r\n\t x1234 5",
@@ -44,6 +47,42 @@ static void bytes_come_back(void **state)
         for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
             check_back(t, texts[i], strlen(texts[i]));
         tokenizer_close(t);
+    }
+}
+
+/* Lengths of pieces as the Python package regex cuts by Mistral's expression. */
+static void tekken_cuts_by_case(void **state)
+{
+    static const struct {
+        const char *text;
+        int n, len[16];
+    } all[] = {
+        { "Hello World, HELLOworld iPhone XMLHttp", 7, { 5, 6, 1, 11, 2, 5, 8 } },
+        { "\xC3\x89"
+          "COLE \xC3\xA9"
+          "cole \xC7\x85ungla \xCA\xB0"
+          "a \xE4\xBD\xA0\xE5\xA5\xBDWorld",
+          5,
+          { 6, 7, 8, 4, 12 } },
+        { "a\xCC\x81"
+          "B \xCC\x81 1\xCC\x81"
+          "A 123 4",
+          13,
+          { 3, 1, 3, 1, 1, 2, 1, 1, 1, 1, 1, 1, 1 } },
+        { "path/to//\n\n  x ...\r\n/ end  ", 8, { 4, 3, 4, 1, 2, 7, 4, 2 } },
+        { "'s I'LL don't  \n \n", 6, { 2, 2, 3, 4, 2, 5 } },
+        { "\xCC\x80\xFFx\xE4", 3, { 2, 2, 1 } }, /* broken bytes are of no class */
+    };
+    check_int(tok_classes_ready(), 0);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct tok_cut cut = { .pre = TOK_PRE_TEKKEN };
+        size_t n = strlen(all[i].text), at = 0;
+        for (int k = 0; k < all[i].n; k++) {
+            size_t to = tok_pre_next(&cut, all[i].text, n, at);
+            check_int(to - at, all[i].len[k]);
+            at = to;
+        }
+        check_int(at, n);
     }
 }
 
@@ -321,6 +360,7 @@ int main(void)
         cmocka_unit_test(control_by_name),
         cmocka_unit_test(streams_whole_characters),
         cmocka_unit_test(nfc_keeps_positions),
+        cmocka_unit_test(tekken_cuts_by_case),
         cmocka_unit_test(unknown_pre_tokeniser),
         cmocka_unit_test(unused_are_taken_apart),
         cmocka_unit_test(cased_vocabularies_keep_case),
