@@ -110,7 +110,7 @@ static int keep_member(struct export *x, const char *key, struct err *err)
     struct buf b = BUF_INIT(HEAD_MAX);
     int rc = jscan_value(&x->scan, &b, err);
     json_t *v = rc || x->scan.cut ? NULL : json_of(buf_str(&b), b.n);
-    if (v && json_object_set_new(x->head, key, v)) rc = err_nomem(err);
+    if (v && json_object_set_new_nocheck(x->head, key, v)) rc = err_nomem(err);
     buf_free(&b);
     return rc;
 }

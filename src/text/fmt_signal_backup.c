@@ -1,6 +1,6 @@
-/* Signal's own export of all chats as JSON (Settings > Chats > Export, Android since 2026): a folder
- * with main.jsonl, metadata.json and files/. main.jsonl is a backup, frame by frame a line, as
- * protobuf's JSON mapping writes rust/message-backup/src/proto/backup.proto of
+/* Signal's own export of all chats as JSON (Settings > Chats > Export, Android since 2026): a
+ * folder with main.jsonl, metadata.json and files/. main.jsonl is a backup, frame by frame a line,
+ * as protobuf's JSON mapping writes rust/message-backup/src/proto/backup.proto of
  * github.com/signalapp/libsignal: numbers of 64 bits as strings, bytes as base64.
  *
  *     {"version":"1","backupTimeMs":"...","currentAppVersion":...}

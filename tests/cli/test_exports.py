@@ -226,7 +226,7 @@ def _():
     for name, v in x().items():
         other.file("x/" + name, v)
     r = other.run("add", "x").ok()
-    r.has("x/data: 5 files (aside): nothing to take in", "style or script")
+    r.has("x/data: 6 files", "data in which nobody speaks", "style or script (4)", "picture")
     check(len(r.out.splitlines()) < 20, r.tell())
 
 

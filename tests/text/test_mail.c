@@ -201,7 +201,7 @@ static void hostile(void **state)
         buf_clear(&b);
         buf_adds(&b, HEAD(ANNA, "Content-Type: multipart/mixed; boundary=b\n") "\n");
         buf_adds(&b, "--b\nContent-Type: text/plain\n\nGood.\n");
-        for (int i = 0; shape == 0 && i < 100000; i++) buf_adds(&b, "--b\n\nx\n");
+        for (int i = 0; shape == 0 && i < 1000000; i++) buf_adds(&b, "--b\n\nx\n");
         for (int i = 0; shape == 1 && i < 2000; i++)
             buf_printf(&b, "--%s%d\nContent-Type: multipart/alternative; boundary=c%d\n\n",
                        i ? "c" : "b", i ? i - 1 : 0, i);
