@@ -99,6 +99,7 @@ enum setting_id {
     SET_MODEL,
     SET_CHAT_TEMPLATE,
     SET_CONTEXT,
+    SET_CACHE,
     SET_MAX_TOKENS,
     SET_TEMPERATURE,
     SET_TOP_P,
@@ -281,6 +282,7 @@ void cli_find_models(struct cli *c);
 /* The model that the setting names. native_close. */
 int cli_open_model(struct cli *c, struct native **out, struct err *err);
 int cli_sampling(const struct cli *c, struct sampler_opts *o); /* returns max_tokens */
+enum quant cli_cache(const struct cli *c);                     /* by the setting */
 /* Opens the model when the voice is native; making_close in any case. */
 int making_open(struct cli *c, struct making *m, struct err *err);
 void making_close(struct making *m);

@@ -201,25 +201,29 @@ static void show_tensors(const struct gguf *g, json_t *list)
 static void show_model(struct cli *c, const struct gguf *g, const char *path)
 {
     struct facts f;
-    char size[32], params[32], mem[32];
-    size_t bytes = 0;
-    int ctx = (int)set_int(c, SET_CONTEXT);
+    char size[32], params[32], mem[32], part[3][32];
+    struct decoder_need need = { 0 };
     struct err why = { 0 };
     const struct template *t = template_of(g);
     facts_of(g, &f);
-    bool runs = !f.embeds && !decoder_plan(g, ctx, QUANT_F16, &bytes, &why);
+    bool runs =
+        !f.embeds && !decoder_plan(g, (int)set_int(c, SET_CONTEXT), cli_cache(c), &need, &why);
     if (c->json) {
         json_t *keys = arg_flag(c, "keys") ? json_object() : NULL;
         json_t *tensors = arg_flag(c, "tensors") ? json_array() : NULL;
         if (keys) show_keys(g, keys);
         if (tensors) show_tensors(g, tensors);
         c->out = json_pack(
-            "{s:o, s:s, s:o, s:s, s:I, s:I, s:o, s:o, s:o, s:o*, s:o*}", "path", json_mended(path),
-            "architecture", f.arch, "title", json_mended(f.title), "type", f.type, "parameters",
-            (json_int_t)f.params, "bytes", (json_int_t)gguf_size(g), "template",
-            json_mended(t ? template_name(t) : NULL), "memory_bytes",
-            runs ? json_integer((json_int_t)bytes) : json_null(), "problem",
-            json_mended(why.msg[0] ? why.msg : NULL), "keys", keys, "tensors", tensors);
+            "{s:o, s:s, s:o, s:s, s:I, s:I, s:o, s:o, s:o*, s:o, s:o*, s:o*}", "path",
+            json_mended(path), "architecture", f.arch, "title", json_mended(f.title), "type",
+            f.type, "parameters", (json_int_t)f.params, "bytes", (json_int_t)gguf_size(g),
+            "template", json_mended(t ? template_name(t) : NULL), "memory_bytes",
+            runs ? json_integer((json_int_t)need.all) : json_null(), "memory",
+            runs ? json_pack("{s:I, s:I, s:I, s:i}", "weights", (json_int_t)need.weights, "cache",
+                             (json_int_t)need.cache, "other", (json_int_t)need.rest, "context",
+                             need.ctx)
+                 : NULL,
+            "problem", json_mended(why.msg[0] ? why.msg : NULL), "keys", keys, "tensors", tensors);
         return;
     }
     ui_printf("%s\n", path);
@@ -229,7 +233,11 @@ static void show_model(struct cli *c, const struct gguf *g, const char *path)
     if (!f.embeds)
         ui_printf("  chat template %s\n", t ? template_name(t) : "not known: set chat_template");
     if (runs)
-        ui_printf("  memory        %s with %d tokens of context\n", size_text(bytes, mem), ctx);
+        ui_printf("  memory        %s: %s of weights, %s of %s cache for %d tokens of context, %s "
+                  "for the rest\n",
+                  size_text(need.all, mem), size_text(need.weights, part[0]),
+                  size_text(need.cache, part[1]), quant_name(cli_cache(c)), need.ctx,
+                  size_text(need.rest, part[2]));
     if (why.msg[0]) ui_line(UI_WARN, 16, "  does not run  %s", why.msg);
     if (arg_flag(c, "keys")) show_keys(g, NULL);
     if (arg_flag(c, "tensors")) show_tensors(g, NULL);
@@ -281,8 +289,8 @@ static int use_model(struct cli *c, const char *what, struct err *err)
     struct buf path = BUF_INIT(0);
     struct gguf *g = NULL;
     struct facts f = { 0 };
-    size_t bytes = 0;
-    char mem[32];
+    struct decoder_need need = { 0 };
+    char mem[32], have[32];
     int rc = open_named(c, what, &path, &g, err);
     if (!rc) facts_of(g, &f);
     if (!rc && f.embeds)
@@ -290,14 +298,18 @@ static int use_model(struct cli *c, const char *what, struct err *err)
                      "%s embeds texts and cannot answer; `likeness doctor --reembed %s` searches "
                      "with it",
                      what, what);
-    if (!rc) rc = decoder_plan(g, (int)set_int(c, SET_CONTEXT), QUANT_F16, &bytes, err);
+    if (!rc) rc = decoder_plan(g, (int)set_int(c, SET_CONTEXT), cli_cache(c), &need, err);
     if (!rc) rc = remember(c, what, path.p, err);
     if (!rc && c->json)
         c->out = json_pack("{s:s, s:s, s:I}", "model", what, "voice", "native", "memory_bytes",
-                           (json_int_t)bytes);
+                           (json_int_t)need.all);
     else if (!rc) {
         ui_printf("%s answers from now on; it takes about %s of memory.\n", what,
-                  size_text(bytes, mem));
+                  size_text(need.all, mem));
+        if (need.all > decoder_memory_free())
+            ui_note("There are %s free now: it will not open until other programs are closed, or "
+                    "the context is made shorter (likeness config context 2048).",
+                    size_text(decoder_memory_free(), have));
         if (!template_of(g))
             ui_note("Its chat template is not known here; plain turns are used. The setting "
                     "chat_template names another.");

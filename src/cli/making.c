@@ -32,6 +32,11 @@ int cli_sampling(const struct cli *c, struct sampler_opts *o)
     return (int)set_int(c, SET_MAX_TOKENS);
 }
 
+enum quant cli_cache(const struct cli *c)
+{
+    return strcmp(set_str(c, SET_CACHE), "q8_0") ? QUANT_F16 : QUANT_Q8_0;
+}
+
 int cli_open_model(struct cli *c, struct native **out, struct err *err)
 {
     struct buf path = BUF_INIT(0);
@@ -46,7 +51,8 @@ int cli_open_model(struct cli *c, struct native **out, struct err *err)
     if (!rc) {
         struct native_opts o = { .path = path.p,
                                  .chat_template = set_str(c, SET_CHAT_TEMPLATE),
-                                 .context = (int)set_int(c, SET_CONTEXT) };
+                                 .context = (int)set_int(c, SET_CONTEXT),
+                                 .cache = cli_cache(c) };
         bool show = io_on_terminal(stderr) && !c->quiet && !c->json;
         if (show) fprintf(stderr, "opening the model...");
         rc = native_open(&o, out, err);
@@ -89,6 +95,7 @@ struct voice_making making_of(struct making *m)
                                   .mask = arg_flag(m->c, "mask-others")      ? 1
                                           : arg_flag(m->c, "no-mask-others") ? -1
                                                                              : 0,
+                                  .veil = arg_flag(m->c, "mask-others"),
                                   .said = on_text,
                                   .ud = m };
 }

@@ -64,6 +64,10 @@ const struct setting settings[SETTING_COUNT] = {
                             NULL, 0, 0, false, false },
     [SET_CONTEXT] = { "context", "8192", "tokens that the native voice keeps in view", NULL, 512,
                       1048576, false, false },
+    [SET_CACHE] = { "cache", "f16",
+                    "numbers that the native voice keeps of a conversation; q8_0 takes half the "
+                    "memory",
+                    "f16 q8_0", 0, 0, false, false },
     [SET_MAX_TOKENS] = { "max_tokens", "512", "tokens in an answer of the native voice", NULL, 1,
                          32768, false, false },
     [SET_TEMPERATURE] = { "temperature", "0.7",

@@ -53,9 +53,16 @@ const struct decoder_facts *decoder_facts(const struct decoder *d);
 size_t decoder_cache_bytes(const struct decoder *d, int ctx, enum quant kv);
 /* NULL if the file has none. */
 const struct tokenizer *decoder_tokenizer(const struct decoder *d);
-/* Bytes that opening g and one timeline of ctx tokens (0: the trained length) would take; reads the
+struct decoder_need {
+    int ctx;                          /* tokens: as asked, at most the trained length */
+    size_t weights, cache, rest, all; /* bytes; all is their sum */
+};
+/* What opening g and one timeline of ctx tokens (0: the trained length) would take; reads the
  * header only, allocates nothing. */
-int decoder_plan(const struct gguf *g, int ctx, enum quant kv, size_t *bytes, struct err *err);
+int decoder_plan(const struct gguf *g, int ctx, enum quant kv, struct decoder_need *out,
+                 struct err *err);
+/* Bytes that the machine, or the group of processes we are in, can still give. */
+size_t decoder_memory_free(void);
 
 struct timeline;
 /* cap: positions; kv: QUANT_F16 or QUANT_Q8_0 (or QUANT_F32 for tests). Memory is taken as

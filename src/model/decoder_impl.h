@@ -85,6 +85,7 @@ struct attn_shape decoder_attn_shape(const struct decoder *d, int layer, enum qu
 #define DECODER_BATCH_MAX 4096
 size_t decoder_weight_bytes(const struct gguf *g); /* of weights that stay in memory */
 size_t decoder_token_bytes(const struct hparams *h, enum quant kv); /* of cache, all layers */
+int decoder_check_cache(const struct hparams *h, enum quant kv, struct err *err);
 int decoder_window_slots(const struct hparams *h, int batch, int cap);
 /* ERR_LIMIT, saying how much is needed and how much there is. */
 int decoder_must_fit(const struct decoder *d, const struct decoder_opts *o, struct err *err);
@@ -92,7 +93,4 @@ int decoder_make_slice(struct decoder *d, struct err *err);
 /* Room for positions below cap: the rotations and attention's scratch. Called when a timeline is
  * made, and by decoder_step only after threads_set raised their number. */
 int decoder_room(struct decoder *d, int cap, struct err *err);
-/* Bytes that the machine, or the group of processes we are in, can still give. */
-size_t decoder_memory_free(void);
-
 #endif

@@ -59,6 +59,16 @@ static size_t cache_bytes(const struct hparams *h, int batch, int ctx, enum quan
     return token * (((size_t)h->layers - n) * (size_t)ctx + n * slots);
 }
 
+int decoder_check_cache(const struct hparams *h, enum quant kv, struct err *err)
+{
+    if (kv != QUANT_F16 && kv != QUANT_Q8_0 && kv != QUANT_F32)
+        return err_set(err, ERR_INVAL, "a cache is of type f16, q8_0 or f32");
+    if (kv == QUANT_Q8_0 && h->head_dim % 32)
+        return err_set(err, ERR_INVAL, "heads of %d numbers do not fit a cache of type q8_0",
+                       h->head_dim);
+    return 0;
+}
+
 size_t decoder_cache_bytes(const struct decoder *d, int ctx, enum quant kv)
 {
     return cache_bytes(&d->h, d->batch, ctx, kv);
@@ -91,15 +101,20 @@ static size_t rope_bytes(const struct hparams *h, int cap)
     return (size_t)cap * (size_t)h->n_rot * sizeof(float);
 }
 
-int decoder_plan(const struct gguf *g, int ctx, enum quant kv, size_t *bytes, struct err *err)
+int decoder_plan(const struct gguf *g, int ctx, enum quant kv, struct decoder_need *out,
+                 struct err *err)
 {
     struct hparams h;
     int rc = arch_read(g, &h, err);
+    *out = (struct decoder_need){ 0 };
+    if (!rc) rc = decoder_check_cache(&h, kv, err);
     if (rc) return rc;
-    if (ctx < 1) ctx = h.context;
-    *bytes = decoder_weight_bytes(g) + slice_bytes(&h, DECODER_BATCH) + OVERHEAD +
-             2 * rope_bytes(&h, ctx) + cache_bytes(&h, DECODER_BATCH, ctx, kv) +
-             (size_t)ctx * sizeof(int32_t);
+    out->ctx = ctx < 1 || ctx > h.context ? h.context : ctx;
+    out->weights = decoder_weight_bytes(g);
+    out->cache = cache_bytes(&h, DECODER_BATCH, out->ctx, kv);
+    out->rest = slice_bytes(&h, DECODER_BATCH) + OVERHEAD + 2 * rope_bytes(&h, out->ctx) +
+                (size_t)out->ctx * sizeof(int32_t);
+    out->all = out->weights + out->cache + out->rest;
     return 0;
 }
 

@@ -72,11 +72,8 @@ int timeline_new(struct decoder *d, int cap, enum quant kv, struct timeline **ou
     *out = NULL;
     if (cap < 1 || cap > CAP_MAX)
         return err_set(err, ERR_INVAL, "a context of %d tokens is not from 1 to %d", cap, CAP_MAX);
-    if (kv != QUANT_F16 && kv != QUANT_Q8_0 && kv != QUANT_F32)
-        return err_set(err, ERR_INVAL, "a cache is of type f16, q8_0 or f32");
-    if (kv == QUANT_Q8_0 && d->h.head_dim % 32)
-        return err_set(err, ERR_INVAL, "heads of %d numbers do not fit a cache of type q8_0",
-                       d->h.head_dim);
+    int rc = decoder_check_cache(&d->h, kv, err);
+    if (rc) return rc;
     struct attn_shape s = decoder_attn_shape(d, 0, kv);
     int slots = decoder_window_slots(&d->h, d->batch, cap);
     size_t ids = ((size_t)cap * sizeof(int32_t) + 63) / 64 * 64,
@@ -93,8 +90,7 @@ int timeline_new(struct decoder *d, int cap, enum quant kv, struct timeline **ou
             "for a shorter one, or for a cache of type q8_0",
             cap, (double)full * (double)n_full / 1e9 + (double)window * (double)n_windows / 1e9,
             (double)decoder_memory_free() / 1e9);
-    int rc = decoder_room(d, cap, err);
-    if (rc) return rc;
+    if ((rc = decoder_room(d, cap, err))) return rc;
     struct timeline *t = calloc(1, sizeof *t);
     void *block = mmap(NULL, all, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (!t || block == MAP_FAILED) {

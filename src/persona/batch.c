@@ -1,8 +1,11 @@
 /* One transaction for several files.
  *
- * The first file of a transaction needs no savepoint: when it fails, the transaction is undone. The
- * others have one, which costs memory for each page they change, so large files come alone. After a
- * commit in the midst of a file (give_way in ingest.c) that file is the first again.
+ * SQLite's savepoints would let one file be undone alone, at the price of a copy of every page that
+ * changes, in a list that each statement walks. So a file that joins others is parsed whole first
+ * (tape.c): what fails for what is in it has stored nothing. What can fail after that, the disk,
+ * takes the others along. The first file of a transaction needs none of this, large files come
+ * alone, and after a commit in the midst of a file (give_way in ingest.c) that file is the first
+ * again.
  *
  * Where a commit fails, the ids that were given in it are given again: what the run remembers of
  * sources is forgotten. */
@@ -52,7 +55,7 @@ static void lose(struct ingest *in, const struct err *why)
 {
     struct ingest_batch *b = &in->run->batch;
     store_rollback(in->home->store);
-    b->open = b->marked = false;
+    b->open = b->joined = false;
     again_free(&in->run->again);
     map_free(&in->run->parts);
     if (ingest_ends_all(why->code)) clear_told(b);
@@ -64,7 +67,7 @@ int batch_commit(struct ingest *in, struct err *err)
     struct ingest_batch *b = &in->run->batch;
     struct err why = { 0 };
     int rc = b->open ? store_commit(in->home->store, &why) : 0;
-    b->open = b->marked = false;
+    b->open = b->joined = false;
     if (rc) lose(in, &why);
     else tell_all(b, NULL);
     return rc ? err_set(err, rc, "%s", why.msg) : 0;
@@ -84,9 +87,9 @@ int batch_begin(struct ingest *in, uint64_t bytes, struct err *err)
     struct store *st = in->home->store;
     int rc = b->open && bytes >= BYTES_MOST ? batch_commit(in, err) : 0;
     if (rc) return rc;
-    if ((rc = b->open ? store_mark(st, err) : store_begin(st, err))) return rc;
-    b->marked = b->open;
+    b->joined = b->open;
     if (!b->open) {
+        if ((rc = store_begin(st, err))) return rc;
         b->since = clock_mono();
         b->bytes = b->pieces = 0;
     }
@@ -95,24 +98,17 @@ int batch_begin(struct ingest *in, uint64_t bytes, struct err *err)
     return 0;
 }
 
-int batch_end(struct ingest *in, bool stored, uint64_t pieces, int rc, struct err *err)
+void batch_end(struct ingest *in, bool begun, uint64_t pieces, int rc, const struct err *why)
 {
     struct ingest_batch *b = &in->run->batch;
-    struct err why = { 0 };
-    bool keep = stored && !rc;
     b->pieces += pieces;
-    if (!b->marked && !keep) {
+    if (b->open && !b->joined && (rc || !begun)) {
         store_rollback(in->home->store);
         b->open = false;
+    } else if (b->open && rc && begun) {
+        lose(in, why);
     }
-    if (!b->marked || !store_unmark(in->home->store, keep, &why)) {
-        b->marked = false;
-        return rc;
-    }
-    if (!rc) rc = err_set(err, why.code, "%s", why.msg);
-    else err_set(&why, rc, "%s", err ? err->msg : err_text(rc));
-    lose(in, &why);
-    return rc;
+    b->joined = false;
 }
 
 int batch_tell(struct ingest *in, struct ingest_file *f, const struct err *e, struct err *err)

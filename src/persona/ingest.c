@@ -15,6 +15,8 @@
 #include <string.h>
 #include <time.h>
 
+#define TAPE_MOST ((size_t)96 << 20) /* of a file that is looked at, and then stored */
+
 static void note(struct ingest_file *f, const char *what, uint64_t where)
 {
     struct ingest_note n = { .count = 1, .first = where };
@@ -28,12 +30,14 @@ static void on_skipped(void *ud, const char *what, uint64_t where)
     if (j->storing) note(&j->rep, what, where);
 }
 
+/* What has joined others' transaction is stored to its end: it does not take long. */
 static int on_consumed(void *ud, uint64_t bytes)
 {
     struct job *j = ud;
     j->consumed = bytes;
-    return progress_tick(j->in->progress, j->storing ? "read" : "look", j->bytes_before + bytes,
-                         j->bytes_total, "bytes");
+    int rc = progress_tick(j->in->progress, j->storing ? "read" : "look", j->bytes_before + bytes,
+                           j->bytes_total, "bytes");
+    return j->storing && j->in->run->batch.joined ? 0 : rc;
 }
 
 /* ---- others ---- */
@@ -46,8 +50,7 @@ int ingest_give_way(struct job *j)
     struct store *st = in->home->store;
     const struct sealed *ps = &in->persona->seal;
     int rc = 0;
-    if (!in->wanted || in->dry_run || !in->run || ++in->run->pieces % 64 || !in->wanted(in->ud))
-        return 0;
+    if (!in->wanted || in->dry_run || ++in->run->pieces % 64 || !in->wanted(in->ud)) return 0;
     for (size_t i = 0; !rc && (i = map_iter(&j->sources, i));) {
         struct map_entry *e = &j->sources.e[i - 1];
         if (e->value != 2) continue;
@@ -67,17 +70,35 @@ int ingest_give_way(struct job *j)
 
 /* ---- one file ---- */
 
-static int parse(struct job *j)
+static const struct tape_user reader = {
+    .ready = ingest_ready, .piece = ingest_piece, .skipped = on_skipped, .consumed = on_consumed
+};
+
+/* keep: a tape of at most so many bytes, in *tape. */
+static int parse(struct job *j, size_t most, struct tape **keep)
 {
+    struct tape_user u = reader;
     struct format_opts o = { .now = clock_now(),
                              .map = j->in->map,
                              .default_author = j->in->by,
                              .day_first = j->in->day_first,
                              .tz_offset = j->in->tz_offset,
-                             .names = j->in->run ? j->in->run->names : NULL };
-    struct piece_sink sink = { ingest_piece, on_skipped, on_consumed, j };
+                             .names = j->in->run->names };
+    u.ud = j;
     map_free(&j->seen);
-    return format_parse(j->format, &j->file, &o, &sink, j->err);
+    j->thorough = j->storing || most;
+    return tape_parse(j->format, &j->file, &o, &u, most, keep, j->err);
+}
+
+/* Who is known, and to which source does what is new belong? */
+static int look(struct job *j, struct tape **tape)
+{
+    bool joined = j->in->run->batch.joined;
+    int rc = parse(j, joined ? SIZE_MAX : TAPE_MOST, tape);
+    if (!rc) rc = ingest_confirm(j);
+    if (!rc && !*tape && joined) rc = err_nomem(j->err);
+    rewind(j->file.f);
+    return rc;
 }
 
 /* Later additions to a source come after earlier ones: 2^24 numbers for each second, which is more
@@ -89,29 +110,36 @@ static int64_t seq_now(void)
     return (int64_t)t.tv_sec * (1 << 24) + (int64_t)t.tv_nsec / 1000 * (1 << 24) / 1000000;
 }
 
+/* The pieces that are new. */
+static int take(struct job *j, struct tape *tape)
+{
+    struct tape_user u = reader;
+    u.ud = j;
+    j->storing = true;
+    j->seq = seq_now();
+    int rc = tape ? tape_play(tape, &u, j->err) : parse(j, 0, NULL);
+    map_free(&j->seen);
+    return rc;
+}
+
 static int store_file(struct job *j)
 {
     struct home *h = j->in->home;
     const struct sealed *ps = &j->in->persona->seal;
+    struct tape *tape = NULL;
     bool had = false;
     int rc = ingest_has_source(j, 0, &had);
     if (rc) return rc;
-    if (j->in->run && !j->in->run->again.loaded && j->format->has_authors &&
+    if (!j->in->run->again.loaded && j->format->has_authors &&
         (rc = again_load(&j->in->run->again, h, j->in->persona, j->err)))
         return rc;
-    if (had) {
-        if ((rc = parse(j))) return rc;
-        rewind(j->file.f);
-        if ((rc = ingest_confirm(j))) return rc;
-    }
-    j->storing = true;
-    j->seq = seq_now();
-    if ((rc = parse(j)) || (rc = ingest_retitle(j))) return rc;
-    if ((rc = tongues_save(&j->tongues, h, j->in->persona, j->err))) return rc;
-    map_free(&j->seen);
+    if ((had || j->in->run->batch.joined) && (rc = look(j, &tape))) goto out;
+    j->begun = true;
+    if ((rc = take(j, tape)) || (rc = ingest_retitle(j))) goto out;
+    if ((rc = tongues_save(&j->tongues, h, j->in->persona, j->err))) goto out;
     for (size_t i = 0; (i = map_iter(&j->sources, i)) && !rc;) {
         uint64_t n = 0;
-        if (j->format->parts && j->in->run) { /* more of it may come: cut when it settles */
+        if (j->format->parts) { /* more of it may come: cut when it settles */
             rc = store_chunks_clear(h->store, ps, (int64_t)j->sources.e[i - 1].key, j->err);
             continue;
         }
@@ -119,6 +147,8 @@ static int store_file(struct job *j)
         j->rep.chunks += n;
     }
     if (!rc && j->sources.n) rc = store_persona_stale(h->store, ps, true, j->err);
+out:
+    tape_free(tape);
     return rc;
 }
 
@@ -165,9 +195,9 @@ static int ingest_open(struct job *j)
     if (rc || in->dry_run) return rc ? rc : store_file(j);
     if ((rc = batch_begin(in, j->file.size, j->err))) return rc;
     rc = store_file(j);
-    bool stored = !rc && j->sources.n;
-    if (stored || j->in_parts) in->persona->stale = true;
-    rc = batch_end(in, stored, j->rep.added, rc, j->err);
+    bool stored = j->sources.n > 0;
+    if ((!rc && stored) || j->in_parts) in->persona->stale = true;
+    batch_end(in, j->begun && stored, j->rep.added, rc, j->err);
     return rc ? take_back(j, rc) : 0;
 }
 
@@ -217,7 +247,11 @@ static int text_piece(struct job *j, const struct buf *title, const struct buf *
     struct persona *p = j->in->persona;
     int rc = store_begin(h->store, j->err);
     if (rc) return rc;
-    rc = ingest_piece(j, &pc, j->err);
+    struct tape_piece t = { .p = pc };
+    struct arena *mem = arena_new(0);
+    rc = mem ? ingest_ready(j, &t, mem, j->err) : err_nomem(j->err);
+    if (!rc) rc = ingest_piece(j, &t, j->err);
+    arena_free(mem);
     if (!rc) rc = tongues_save(&j->tongues, h, p, j->err);
     for (size_t i = 0; !rc && (i = map_iter(&j->sources, i));) {
         uint64_t chunks;
@@ -242,7 +276,9 @@ int ingest_text_at(struct home *h, struct persona *p, const char *title, const c
     static const struct format given = { .name = "text" };
     struct err local = { 0 };
     struct ingest in = { .home = h, .persona = p };
-    struct job j = { .in = &in, .format = &given, .storing = true, .err = err ? err : &local };
+    struct job j = {
+        .in = &in, .format = &given, .storing = true, .thorough = true, .err = err ? err : &local
+    };
     struct buf name = BUF_INIT(65536), clean = BUF_INIT(FORMAT_PIECE_MAX);
     int rc;
     snprintf(j.file.name, sizeof j.file.name, "text");

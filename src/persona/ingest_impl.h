@@ -5,6 +5,7 @@
 
 #include "base/map.h"
 #include "persona/internal.h"
+#include "persona/tape.h"
 #include "persona/tongues.h"
 
 struct job {
@@ -14,6 +15,8 @@ struct job {
     struct ingest_file rep;
     bool survey;      /* nobody looked yet who writes in it */
     bool storing;     /* second pass (or the only one): store what is new */
+    bool begun;       /* to be stored */
+    bool thorough;    /* what is read in this pass may be stored */
     struct map seen;  /* digest of a piece -> how many of it so far in this pass */
     struct map votes; /* hash(thread, source) -> known pieces there */
     struct map best;  /* thread -> source with most votes, then the one in use */
@@ -47,7 +50,10 @@ static inline uint64_t ingest_value(const struct map *m, uint64_t key)
 int ingest_give_way(struct job *j);
 
 /* ---- ingest_piece.c ---- */
-int ingest_piece(void *ud, const struct piece *p, struct err *err); /* ud: the job */
+/* ud: the job. Before a piece is handed over, perhaps in another thread: what it is known by, and
+ * what does not depend on what is stored. Touches nothing of the job but `seen`. */
+int ingest_ready(void *ud, struct tape_piece *t, struct arena *mem, struct err *err);
+int ingest_piece(void *ud, const struct tape_piece *t, struct err *err);
 
 /* ---- ingest_source.c ---- */
 uint64_t ingest_thread_key(const struct job *j, const struct piece *p);

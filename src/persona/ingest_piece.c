@@ -34,7 +34,7 @@ static void identity(const struct job *j, const struct piece *p, struct buf *b)
     buf_lstr(b, t.p, t.n);
 }
 
-static int digest_of(struct job *j, const struct piece *p, uint8_t out[16])
+static int digest_of(struct job *j, const struct piece *p, uint8_t out[16], struct err *err)
 {
     struct buf b = BUF_INIT(4 * FORMAT_PIECE_MAX);
     const uint8_t *key = j->in->persona->seal.key;
@@ -49,7 +49,7 @@ static int digest_of(struct job *j, const struct piece *p, uint8_t out[16])
         vault_digest(key, "piece", buf_str(&b), b.n, out);
     }
     if (n) ++*n;
-    int rc = b.failed || (!n && !by_id) ? err_nomem(j->err) : 0;
+    int rc = b.failed || (!n && !by_id) ? err_nomem(err) : 0;
     buf_free(&b);
     return rc;
 }
@@ -170,40 +170,53 @@ static int find_alike(struct job *j, const struct piece *p, bool voice, int64_t 
     return 0;
 }
 
-int ingest_piece(void *ud, const struct piece *p, struct err *err)
+/* The piece with an author, where the file names none and the caller does. */
+static struct piece named(const struct job *j, const struct piece *p)
+{
+    struct piece n = *p;
+    if (j->in->by && *j->in->by && !*p->author && !*p->author_id) n.author = j->in->by;
+    return n;
+}
+
+int ingest_ready(void *ud, struct tape_piece *t, struct arena *mem, struct err *err)
 {
     struct job *j = ud;
-    uint8_t digest[16];
+    struct piece n = named(j, &t->p);
+    if (!span_trim(span_of(n.text)).n && !span_trim(span_of(n.quoted)).n) return 0;
+    int rc = digest_of(j, &n, t->digest, err);
+    if (j->in->run) t->known = names_author(j->in->run->names, &n);
+    if (rc || !j->thorough) return rc;
+    t->p.lang = lang_of(t->p.text, strlen(t->p.text));
+    return j->in->keep_secrets || !leave_out_find(t, mem) ? 0 : err_nomem(err);
+}
+
+int ingest_piece(void *ud, const struct tape_piece *t, struct err *err)
+{
+    struct job *j = ud;
+    const struct piece *p = &t->p;
     int64_t id = 0, source = 0;
     if (!span_trim(span_of(p->text)).n && !span_trim(span_of(p->quoted)).n) return 0;
-    struct piece named = *p;
-    if (j->in->by && *j->in->by && !*p->author && !*p->author_id) named.author = j->in->by;
-    int rc = digest_of(j, &named, digest);
-    if (!rc)
-        rc = store_piece_find(j->in->home->store, &j->in->persona->seal, digest, &id, &source, err);
+    struct piece n = named(j, p);
+    int rc =
+        store_piece_find(j->in->home->store, &j->in->persona->seal, t->digest, &id, &source, err);
     if (rc) return rc;
-    const char *known = j->in->run ? names_author(j->in->run->names, &named) : NULL;
-    if (known && !*named.author_id) named.author_id = named.author;
-    if (known) named.author = known;
-    bool voice = is_voice(j, &named);
+    if (t->known && !*n.author_id) n.author_id = n.author;
+    if (t->known) n.author = t->known;
+    bool voice = is_voice(j, &n);
     if (id && !j->storing) rc = take_alike(j, p, voice, source);
     else if (!id) rc = find_alike(j, p, voice, &source);
     if (rc) return rc;
     if (!j->storing) return (rc = ingest_vote(j, p, source)) ? rc : ingest_give_way(j);
     if (voice) j->rep.nobody = false;
     bool there = id || source;
-    if (!there) named.lang = lang_of(p->text, strlen(p->text));
-    if ((rc = seen_dry(j, digest, &there)) || (rc = foretell(j, &named, voice, there))) return rc;
+    if ((rc = seen_dry(j, t->digest, &there)) || (rc = foretell(j, &n, voice, there))) return rc;
     if (there) {
         j->rep.known++;
         if (source) j->rep.source = source;
         return 0;
     }
-    struct left_out l = { 0 };
-    if (!j->in->keep_secrets && leave_out_secrets(&named, &l, &j->rep, j->consumed))
-        rc = err_nomem(j->err);
-    if (!rc) count_piece(&j->rep, p, voice);
-    if (!rc && !j->in->dry_run) rc = store_piece(j, &named, digest, voice);
-    left_out_free(&l);
+    leave_out_secrets(t, &n, &j->rep, j->consumed);
+    count_piece(&j->rep, p, voice);
+    if (!j->in->dry_run) rc = store_piece(j, &n, t->digest, voice);
     return rc ? rc : ingest_give_way(j);
 }

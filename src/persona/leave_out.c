@@ -3,6 +3,8 @@
  * with its secrets or without, is known again. */
 #include "persona/leave_out.h"
 
+#include "persona/internal.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -16,20 +18,29 @@ static void tell(struct ingest_file *rep, const struct secrets *s, uint64_t wher
     }
 }
 
-int leave_out_secrets(struct piece *p, struct left_out *l, struct ingest_file *rep, uint64_t where)
+int leave_out_find(struct tape_piece *t, struct arena *mem)
 {
-    const char **from[LEFT_OUT_TEXTS] = { &p->text, &p->quoted, &p->title };
-    struct secrets found = { 0 };
-    for (int i = 0; i < LEFT_OUT_TEXTS; i++) {
-        const char *s = *from[i];
-        if (secrets_leave_out(s, strlen(s), &l->text[i], &found)) *from[i] = buf_str(&l->text[i]);
-        if (l->text[i].failed) return ERR_NOMEM;
+    const char *from[TAPE_TEXTS] = { t->p.text, t->p.quoted, t->p.title };
+    struct secrets found = { 0 }, *kept = NULL;
+    for (int i = 0; i < TAPE_TEXTS; i++) {
+        struct buf b = BUF_INIT(0);
+        bool any = secrets_leave_out(from[i], strlen(from[i]), &b, &found);
+        if (any) t->cut[i] = arena_strndup(mem, buf_str(&b), b.n);
+        if (any && !kept) kept = arena_alloc(mem, sizeof *kept);
+        bool bad = b.failed || (any && (!t->cut[i] || !kept));
+        buf_free(&b);
+        if (bad) return ERR_NOMEM;
     }
-    tell(rep, &found, where);
+    if (kept) *kept = found;
+    t->secrets = kept;
     return 0;
 }
 
-void left_out_free(struct left_out *l)
+void leave_out_secrets(const struct tape_piece *t, struct piece *p, struct ingest_file *rep,
+                       uint64_t where)
 {
-    for (int i = 0; i < LEFT_OUT_TEXTS; i++) buf_free(&l->text[i]);
+    const char **to[TAPE_TEXTS] = { &p->text, &p->quoted, &p->title };
+    for (int i = 0; i < TAPE_TEXTS; i++)
+        if (t->cut[i]) *to[i] = t->cut[i];
+    if (t->secrets) tell(rep, t->secrets, where);
 }

@@ -1,22 +1,17 @@
-/* Leaves secrets out of a piece; for ingest.c.
+/* Leaves secrets out of a piece; for ingest.
  *
- *     struct left_out l = { 0 };
- *     if ((rc = leave_out_secrets(&piece, &l, &report, where))) ...    ERR_NOMEM
- *     store(&piece);                                                    its strings may lie in l
- *     left_out_free(&l);                                                also after an error */
+ *     if (leave_out_find(&taped, mem)) ...                       ERR_NOMEM; in any thread
+ *     leave_out_secrets(&taped, &piece, &report, where);          piece: what is stored of it */
 #ifndef LK_PERSONA_LEAVE_OUT_H
 #define LK_PERSONA_LEAVE_OUT_H
 
-#include "persona/internal.h"
-#include "text/secrets.h"
+#include "persona/ingest.h"
+#include "persona/tape.h"
 
-#define LEFT_OUT_TEXTS 3
-
-struct left_out {
-    struct buf text[LEFT_OUT_TEXTS];
-};
-/* Text, quotation and title; what was found is noted in rep, as at `where`. 0 or ERR_NOMEM. */
-int leave_out_secrets(struct piece *p, struct left_out *l, struct ingest_file *rep, uint64_t where);
-void left_out_free(struct left_out *l);
+/* Text, quotation and title: t->cut and t->secrets, in mem. 0 or ERR_NOMEM. */
+int leave_out_find(struct tape_piece *t, struct arena *mem);
+/* What was found is put in the place of p's texts, and noted in rep, as at `where`. */
+void leave_out_secrets(const struct tape_piece *t, struct piece *p, struct ingest_file *rep,
+                       uint64_t where);
 
 #endif

@@ -14,7 +14,8 @@
 #include <string.h>
 
 #define CONTEXT 8192
-#define SPARE   ((size_t)256 << 20) /* for one user at a terminal: caches beside the first */
+#define MOST    8                   /* conversations at once, where memory allows */
+#define SPARE   ((size_t)256 << 20) /* beside the first two, whatever is free */
 
 struct native {
     struct gguf *file;
@@ -75,9 +76,14 @@ int native_open(const struct native_opts *o, struct native **out, struct err *er
         rc = decoder_open(n->file, &(struct decoder_opts){ .memory = o->memory }, &n->decoder, err);
     if (!rc) {
         const struct decoder_facts *f = decoder_facts(n->decoder);
-        struct engine_opts e = { .ctx = o->context ? o->context : CONTEXT };
+        struct engine_opts e = { .ctx = o->context ? o->context : CONTEXT,
+                                 .kv = o->cache ? o->cache : QUANT_F16 };
         if (f->context && e.ctx > f->context) e.ctx = f->context;
-        e.memory = decoder_cache_bytes(n->decoder, e.ctx, QUANT_F16) * 2 + SPARE;
+        size_t one = decoder_cache_bytes(n->decoder, e.ctx, e.kv),
+               free_now = decoder_memory_free() / 2;
+        /* Caches are taken as they fill; the engine has as many as would all fit. */
+        e.memory = free_now < MOST * one ? free_now : MOST * one;
+        if (e.memory < 2 * one + SPARE) e.memory = 2 * one + SPARE;
         rc = engine_new(n->decoder, n->chat, &e, &n->engine, err);
     }
     if (rc) native_close(n);

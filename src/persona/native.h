@@ -18,6 +18,7 @@ struct native_opts {
     const char *name;          /* what answers call it; NULL: made from the path */
     const char *chat_template; /* by name; NULL or "auto": as the file says */
     int context;               /* tokens; 0: 8192, at most what the model was trained for */
+    enum quant cache;          /* QUANT_Q8_0: half the memory of a conversation; 0: QUANT_F16 */
     size_t memory;             /* bytes for weights and caches; 0: what is free */
 };
 

@@ -54,15 +54,10 @@ size_t tongues_read(const json_t *body, struct tongue_count *out)
 
 /* ---- into the bodies of sources ---- */
 
-struct body {
-    int64_t source, from, to;
-    char *text;
-};
-
-struct saving {
+struct saving { /* of one source */
     const struct tongues *t;
-    struct body *b;
-    size_t n, cap;
+    struct row_source row;
+    char *body; /* with the counts; NULL: nothing to add */
     struct err *err;
 };
 
@@ -85,34 +80,36 @@ static int note_body(void *ud, const struct row_source *r)
 {
     struct saving *s = ud;
     struct tongue_count c[TONGUES_MAX];
-    size_t n = tongues_of(s->t, r->id, c);
-    if (!n) return 0;
-    if (s->n == s->cap) {
-        size_t cap = s->cap ? s->cap * 2 : 16;
-        struct body *grown = realloc(s->b, cap * sizeof *grown);
-        if (!grown) return err_nomem(s->err);
-        s->b = grown;
-        s->cap = cap;
+    s->row = *r;
+    s->body = with_counts(r, c, tongues_of(s->t, r->id, c));
+    return s->body ? 0 : err_nomem(s->err);
+}
+
+static int save_one(const struct tongues *t, int64_t source, struct home *h,
+                    const struct persona *p, struct err *err)
+{
+    struct saving s = { .t = t, .err = err };
+    int rc = store_source_each(h->store, &p->seal, source, note_body, &s, err);
+    if (!rc && s.body) {
+        s.row.body = s.body;
+        s.row.body_n = strlen(s.body);
+        rc = store_source_put(h->store, &p->seal, &s.row, err);
     }
-    char *text = with_counts(r, c, n);
-    if (!text) return err_nomem(s->err);
-    s->b[s->n++] = (struct body){ r->id, r->from, r->to, text };
-    return 0;
+    free(s.body);
+    return rc;
 }
 
 int tongues_save(const struct tongues *t, struct home *h, const struct persona *p, struct err *err)
 {
-    struct saving s = { .t = t, .err = err };
-    int rc = t->n.n ? store_source_each(h->store, &p->seal, 0, note_body, &s, err) : 0;
-    for (size_t i = 0; i < s.n; i++) {
-        struct row_source r = { .id = s.b[i].source,
-                                .from = s.b[i].from,
-                                .to = s.b[i].to,
-                                .body = s.b[i].text,
-                                .body_n = strlen(s.b[i].text) };
-        if (!rc) rc = store_source_put(h->store, &p->seal, &r, err);
-        free(s.b[i].text);
+    struct map done = { 0 };
+    int rc = 0;
+    for (size_t i = 0; !rc && (i = map_iter(&t->n, i));) {
+        uint64_t source = t->n.e[i - 1].key >> 8, *slot = map_slot(&done, source);
+        if (!slot) rc = err_nomem(err);
+        if (!slot || *slot) continue;
+        *slot = 1;
+        rc = save_one(t, (int64_t)source, h, p, err);
     }
-    free(s.b);
+    map_free(&done);
     return rc;
 }

@@ -178,6 +178,10 @@ static int configure(struct store *st, struct err *err)
                       "PRAGMA synchronous=FULL; PRAGMA journal_size_limit=8388608;"
                       "PRAGMA cache_size=-16384;",
                       err);
+    /* A writer that takes in a million pieces touches the whole index of digests again and again,
+     * and would copy its log into the file, and wait for the disk, every four megabytes. */
+    if (!rc && st->mode == STORE_WRITE)
+        rc = sql_exec(st, "PRAGMA cache_size=-32768; PRAGMA wal_autocheckpoint=8192;", err);
     if (!rc && !st->immutable && !db_read_only(st->home))
         rc = sql_exec(st, "PRAGMA journal_mode=WAL;", err);
     if (rc && st->mode == STORE_READ && db_read_only(st->home) && !st->immutable)
@@ -404,9 +408,15 @@ int store_commit(struct store *st, struct err *err)
 {
     int rc = write_ready(st, err);
     if (!rc && !st->in_tx) return err_set(err, ERR_INVAL, "no transaction is open");
+    for (int i = 0; !rc && i < st->n_ids; i++)
+        rc = sql_do(st, err,
+                    "INSERT INTO serial(name, last) VALUES(?, ?)"
+                    " ON CONFLICT(name) DO UPDATE SET last=excluded.last",
+                    "ti", st->ids[i].table, st->ids[i].last);
     if (!rc) rc = sql_do(st, err, "COMMIT", "");
     if (rc) store_rollback(st);
     st->in_tx = false;
+    st->n_ids = 0;
     return rc;
 }
 
@@ -414,21 +424,7 @@ void store_rollback(struct store *st)
 {
     if (st->in_tx && !sqlite3_get_autocommit(st->db)) sql_do(st, NULL, "ROLLBACK", "");
     st->in_tx = false;
-}
-
-int store_mark(struct store *st, struct err *err)
-{
-    int rc = write_ready(st, err);
-    if (rc) return rc;
-    if (!st->in_tx) return err_set(err, ERR_INVAL, "no transaction is open");
-    return sql_do(st, err, "SAVEPOINT part", "");
-}
-
-int store_unmark(struct store *st, bool keep, struct err *err)
-{
-    int rc = write_ready(st, err);
-    if (!rc && !keep) rc = sql_do(st, err, "ROLLBACK TO part", "");
-    return rc ? rc : sql_do(st, err, "RELEASE part", "");
+    st->n_ids = 0;
 }
 
 int scope_begin(struct store *st, struct scope *sc, struct err *err)
@@ -471,10 +467,22 @@ int must_change(struct store *st, const char *what, int64_t id, struct err *err)
 
 int next_id(struct store *st, const char *table, int64_t *id, struct err *err)
 {
-    return sql_int(st, id, err,
-                   "INSERT INTO serial(name, last) VALUES(?, 1)"
-                   " ON CONFLICT(name) DO UPDATE SET last=last+1 RETURNING last",
-                   "t", table);
+    int i = 0;
+    if (!st->in_tx)
+        return sql_int(st, id, err,
+                       "INSERT INTO serial(name, last) VALUES(?, 1)"
+                       " ON CONFLICT(name) DO UPDATE SET last=last+1 RETURNING last",
+                       "t", table);
+    while (i < st->n_ids && strcmp(st->ids[i].table, table) != 0) i++;
+    if (i == st->n_ids) {
+        int64_t last = 0;
+        if (i == IDS_MAX) return err_set(err, ERR_INTERNAL, "too many tables give ids");
+        int rc = sql_int(st, &last, err, "SELECT last FROM serial WHERE name=?", "t", table);
+        if (rc) return rc;
+        st->ids[st->n_ids++] = (struct ids){ table, last };
+    }
+    *id = ++st->ids[i].last;
+    return 0;
 }
 
 int store_compact(struct store *st, struct err *err)

@@ -17,6 +17,7 @@
 
 #define APPLICATION_ID 0x4c6b6e73 /* "Lkns" */
 #define STMT_MAX       96
+#define IDS_MAX        16
 
 struct stmt_slot {
     const char *sql;
@@ -43,6 +44,11 @@ struct store {
     int lock_fd;    /* HOME/lock, or -1 */
     bool in_tx;     /* between store_begin and store_commit */
     int reading;    /* row callbacks under way */
+    struct ids {    /* last ids given in this transaction, of tables that get many */
+        const char *table;
+        int64_t last;
+    } ids[IDS_MAX];
+    int n_ids;
     struct stmt_slot cache[STMT_MAX];
     int n_cached;
     struct map deletions; /* row id of a persona -> sources of it that were deleted */
@@ -80,7 +86,8 @@ int scope_begin_one(struct store *st, struct scope *sc, struct err *err); /* no 
                   operations whose last statement is the only change */
 int scope_begin(struct store *st, struct scope *sc, struct err *err);
 int scope_end(struct store *st, const struct scope *sc, int rc, struct err *err);
-/* The next id of a table; never given twice. Inside a transaction or scope, or it is lost. */
+/* The next id of a table (a literal); never given twice. Inside a transaction or scope, or it is
+ * lost. In a transaction they are counted in memory, and the last is stored by the commit. */
 int next_id(struct store *st, const char *table, int64_t *id, struct err *err);
 
 /* ---- opening, for each kind of database (open.c) ---- */

@@ -46,10 +46,6 @@ void store_close(struct store *st);
 int store_begin(struct store *st, struct err *err);
 int store_commit(struct store *st, struct err *err);
 void store_rollback(struct store *st); /* no-op outside one */
-/* A part of a transaction that can be undone alone; one at a time. After an error of store_unmark
- * the transaction is to be rolled back. */
-int store_mark(struct store *st, struct err *err);
-int store_unmark(struct store *st, bool keep, struct err *err);
 /* Truncate the log and give free pages back: after deletions. */
 int store_compact(struct store *st, struct err *err);
 /* A store that is open to read: everything is as it was at the first look until store_moves,

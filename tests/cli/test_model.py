@@ -143,7 +143,13 @@ def _():
     r = box.run("model", "show", "tiny-q8_0", "--keys", "--tensors", "--json").ok().json()
     same((r["architecture"], r["type"]), ("llama", "q8_0"))
     check(r["memory_bytes"] > 0 and r["keys"]["llama.context_length"] and len(r["tensors"]) > 10, "facts are missing")
-    box.run("model", "show", "tiny").ok().has("memory")
+    box.run("model", "show", "tiny").ok().has("memory", "f16 cache")
+    plan = r["memory"]
+    same(plan["weights"] + plan["cache"] + plan["other"], r["memory_bytes"])
+    check(plan["context"] <= int(r["keys"]["llama.context_length"]), "more context than the model was trained for")
+    box.env["LIKENESS_CACHE"] = "q8_0"
+    box.run("model", "show", "tiny").ok().has("do not fit a cache of type q8_0")
+    del box.env["LIKENESS_CACHE"]
     r = box.run("model", "bench", "tiny", "--prompt", "64", "--generate", "8", "--json").ok().json()["models"][0]
     check(r["prompt_tokens_per_second"] > 0 and r["output_tokens_per_second"] > 0, "no rates")
     box.run("model", "bench", "nonesuch").exits(3)

@@ -242,12 +242,18 @@ static void large_shapes(void **state)
     for (int i = 0; i < 2; i++) {
         const struct shape *s = &all[i].s;
         struct gguf *g;
-        size_t less, more;
+        struct decoder_need less, more;
         open_sparse(s, dir, path, &g);
         check_ok(decoder_plan(g, 1000, QUANT_F16, &less, &err), err);
         check_ok(decoder_plan(g, 9000, QUANT_F16, &more, &err), err);
-        double per = (double)(more - less) / 8000, rest = (double)less - 1000 * per;
+        double per = (double)(more.all - less.all) / 8000, rest = (double)less.all - 1000 * per;
         check_near(per, (double)all[i].token, 0.01 * (double)all[i].token);
+        check_int(more.all, more.weights + more.cache + more.rest);
+        check_int(more.cache, 9 * (less.cache / 1000) * 1000);
+        check_int(more.ctx, 9000);
+        check_ok(decoder_plan(g, 1000, QUANT_Q8_0, &less, &err), err);
+        check_int(less.cache, more.cache / 9 / 32 * 17);
+        check_ok(decoder_plan(g, 1000, QUANT_F16, &less, &err), err);
         check_near(rest, (double)all[i].weights, 0.03 * (double)all[i].weights);
         struct decoder *d = NULL;
         struct decoder_opts o = { .memory = (size_t)2 << 30 };
