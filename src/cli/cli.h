@@ -343,6 +343,7 @@ int cmd_prompt(struct cli *c, struct err *err);
 int cmd_personas(struct cli *c, struct err *err);
 int cmd_show(struct cli *c, struct err *err);
 int cmd_rename(struct cli *c, struct err *err);
+int cmd_set(struct cli *c, struct err *err);
 int cmd_conversations(struct cli *c, struct err *err);
 int cmd_export(struct cli *c, struct err *err);
 int cmd_import(struct cli *c, struct err *err);

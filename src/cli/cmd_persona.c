@@ -112,13 +112,14 @@ static json_t *json_persona(const struct persona *p)
     json_t *aliases = json_array();
     for (size_t i = 0; i < p->n_aliases; i++)
         json_array_append_new(aliases, json_mended(p->aliases[i]));
-    return json_pack("{s:s, s:o, s:s, s:{s:o, s:o, s:o}, s:o, s:o, s:i, s:i, s:s, s:s, s:b}", "id",
-                     p->id, "name", json_mended(p->name), "kind", persona_kind_word(p->kind),
+    return json_pack("{s:s, s:o, s:s, s:{s:o, s:o, s:o}, s:o, s:o, s:i, s:i, s:s, s:s, s:b, s:b}",
+                     "id", p->id, "name", json_mended(p->name), "kind", persona_kind_word(p->kind),
                      "consent", "by", json_mended(p->consent_by), "to", json_mended(p->consent_to),
                      "at", json_time(p->consent_at), "created_at", json_time(p->created_at),
                      "aliases", aliases, "chunk_tokens", p->chunk_tokens, "chunk_overlap",
                      p->chunk_overlap, "embedder", p->embedder, "tokenizer",
-                     *p->tokenizer ? p->tokenizer : "words", "stale", p->stale);
+                     *p->tokenizer ? p->tokenizer : "words", "stale", p->stale, "mask_shares",
+                     p->mask_shares);
 }
 
 int cmd_new(struct cli *c, struct err *err)

@@ -94,7 +94,10 @@ static const struct option o_add[] = {
         { "max-tokens", 0, "N", "tokens in its answer", NULL },                                    \
         { "seed", 0, "N", "makes its answer repeatable", NULL },                                   \
         { "strict", 0, NULL, "leave out its sentences that no source supports", NULL },            \
-        { "mask-others", 0, NULL, "give other people pseudonyms in what a server is sent", NULL }, \
+        { "mask-others", 0, NULL,                                                                  \
+          "give other people pseudonyms: in the answer and its sources, and in what a server is "  \
+          "sent",                                                                                  \
+          NULL },                                                                                  \
     {                                                                                              \
         "no-mask-others", 0, NULL, "do not, even where the server is another machine", NULL        \
     }
@@ -374,6 +377,11 @@ const struct command commands[] = {
       "likeness show Ann" },
     { "rename", "give a persona another name", "PERSONA NAME", "", o_none, 2, 2, NEEDS_WRITE,
       cmd_rename, "likeness rename Ann \"Ann Lee\"" },
+    { "set", "change a setting of a persona", "PERSONA SETTING VALUE",
+      "There is one: mask_shares, on unless it is set off. Then those whom the persona is shared "
+      "with on a server, by a key too, get pseudonyms for other people in answers, sources and "
+      "lists; its owner and who may manage it see the names.",
+      o_none, 3, 3, NEEDS_WRITE, cmd_set, "likeness set Ann mask_shares off" },
     { "conversations", "list, show or delete kept conversations", "[N]", "", o_conversations, 0, 1,
       NEEDS_NOTHING, cmd_conversations, "likeness conversations\nlikeness conversations 2" },
     { "export", "write a persona into one sealed file", "PERSONA FILE",

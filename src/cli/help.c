@@ -9,7 +9,7 @@ static const struct {
 } groups[] = {
     { "Begin", "init,new,add,me" },
     { "Use", "ask,chat,search,topics,sources,people,prompt,conversations" },
-    { "Keep", "personas,show,rename,export,import,forget" },
+    { "Keep", "personas,show,rename,set,export,import,forget" },
     { "Models", "model catalogue,model pull,model use,model ls,model show,model rm,model import,"
                 "model quantize,model bench,"
                 "model distill" },

@@ -7,6 +7,9 @@
  * sentences: who shares a persona for chatting lets them be quoted, a sentence at a time and as an
  * answer, and that is what such a share says. It cannot list, search or page through them.
  *
+ * Below the right to manage, other people's names and addresses are pseudonyms in all of it, streamed
+ * or not, unless the persona is set otherwise (persona_mask_shares); veil.c sees to other replies.
+ *
  * A conversation belongs to the account that began it; others who share the persona, its owner too,
  * do not read it (converse.h). A request's filters that name a source or a topic need the right to
  * read, as they would tell what there is.
@@ -132,6 +135,7 @@ static int answer_at(struct speaking *s, const struct asking *a, const char *voi
                               .max_tokens = w->max_tokens,
                               .strict = a->strict,
                               .account = (uint64_t)c->who.account,
+                              .veil = c->level < LEVEL_MANAGE && d->persona->mask_shares,
                               .said = said,
                               .ud = s };
     int rc = conversation_open_as(d->retriever, voice, a->conversation, a->save, c->who.account,
@@ -178,6 +182,9 @@ int asking_run(struct call *c, const struct asking *a,
     if (a->stream) rc = call_events(c, &s.stream, err);
     if (!rc) rc = answer_at(&s, a, voice, d, show, &out, err);
     pool_give(c->world->pool, d);
+    c->veiled = true; /* the answer is; what was retrieved beside it is not yet */
+    if (!rc && a->passages) rc = veil_json(c, &out, err);
+    if (rc) json_decref(out), out = NULL;
     if (!rc && (s.stream || c->socket)) json_object_set_new(out, "done", json_true());
     if (!rc && s.stream) {
         if (send_json(&s, out)) rc = err_set(err, ERR_CANCEL, "the client has left");

@@ -281,6 +281,7 @@ int call_perform(struct call *c, struct err *err)
     struct err second = { 0 };
     int rc = check_body(c, err);
     if (!rc) rc = c->route->run(c, err);
+    if (!rc) rc = veil_reply(c, err);
     int status = rc ? (c->status >= 400 ? c->status : status_of(rc))
                     : (c->status ? c->status : c->route->status);
     c->status = status;

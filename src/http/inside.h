@@ -32,6 +32,9 @@ enum {
     HTTP_DEPTH = 64        /* of JSON */
 };
 
+/* veil.c: the same for c->out, unless it was seen to. */
+int veil_reply(struct call *c, struct err *err);
+
 /* ---- where a body goes as it comes ---- */
 struct request;
 struct sink {

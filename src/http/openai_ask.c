@@ -88,16 +88,19 @@ static int ask_desk(struct openai_chat *q, struct desk *d)
     if (w->k) query.k = w->k;
     query.adaptive = w->adaptive;
     query.floor = w->floor;
-    conversation_making(v, &(struct voice_making){ .model = w->model,
-                                                   .remote = w->remote,
-                                                   .sampling = &q->sampling,
-                                                   .stop = q->stop,
-                                                   .n_stop = q->n_stop,
-                                                   .wish = wish.n ? buf_str(&wish) : NULL,
-                                                   .max_tokens = q->max_tokens,
-                                                   .account = (uint64_t)q->c->who.account,
-                                                   .said = openai_say,
-                                                   .ud = q });
+    conversation_making(
+        v, &(struct voice_making){ .model = w->model,
+                                   .remote = w->remote,
+                                   .sampling = &q->sampling,
+                                   .stop = q->stop,
+                                   .n_stop = q->n_stop,
+                                   .wish = wish.n ? buf_str(&wish) : NULL,
+                                   .max_tokens = q->max_tokens,
+                                   .account = (uint64_t)q->c->who.account,
+                                   .veil = q->c->level < LEVEL_MANAGE && d->persona->mask_shares,
+                                   .said = openai_say,
+                                   .ud = q });
+    q->c->veiled = true;
     rc = conversation_ask(v, buf_str(&question), &query, &a, NULL, q->err);
     if (!rc && q->rc) rc = q->rc;
     if (rc == ERR_LIMIT) q->c->status = 400; /* too long, not too often */

@@ -157,6 +157,8 @@ static int change(struct call *c, struct err *err)
     if (!rc && name) rc = rename_to(c, h, p, name, err);
     bool renamed = !rc && name;
     if (!rc && aliases) rc = set_aliases(h, p, aliases, err);
+    if (!rc && call_json(c, "mask_shares"))
+        rc = persona_mask_shares(h, p, call_bool(c, "mask_shares", true), err);
     if (rc && renamed) persona_rename_any(h, p, before, NULL); /* both, or none */
     if (!rc) stale = p->stale;
     writing_end(c, h, p, true);
@@ -330,6 +332,9 @@ static const struct field CHANGE[] = {
     { "name", FIELD_TEXT, 0, 1, 800, "its new name", NULL, NULL },
     { "aliases", FIELD_LIST, 0, 0, ALIASES,
       "all names, addresses and numbers of the person: messages by these are its voice", &ALIAS,
+      NULL },
+    { "mask_shares", FIELD_BOOL, 0, 0, 0,
+      "whom it is shared with below the right to manage sees pseudonyms for other people", NULL,
       NULL },
     FIELD_END
 };

@@ -25,6 +25,9 @@ const struct field SHOWN_PERSONA[] = {
     { "consent", FIELD_OBJECT, 0, 0, 0, "by whom, to what, at", NULL, NULL },
     { "counts", FIELD_OBJECT, 0, 0, 0, "sources, pieces, voice, chunks, from, to", NULL, NULL },
     { "embedder", FIELD_TEXT, 0, 0, 0, "", NULL, NULL },
+    { "mask_shares", FIELD_BOOL, 0, 0, 0,
+      "whom it is shared with below the right to manage sees pseudonyms for other people", NULL,
+      NULL },
     { "stale", FIELD_BOOL, 0, 0, 0, "topics and profile are behind the texts", NULL, NULL },
     FIELD_END
 };
@@ -101,6 +104,7 @@ json_t *shown_persona(const struct persona *p, enum level level, const struct pe
                         json_pack("{s:o, s:o, s:o}", "by", json_mended(p->consent_by), "to",
                                   json_mended(p->consent_to), "at", json_time(p->consent_at)));
     json_object_set_new(j, "embedder", json_mended(p->embedder));
+    json_object_set_new(j, "mask_shares", json_boolean(p->mask_shares));
     json_object_set_new(j, "stale", json_boolean(p->stale));
     if (n) json_object_set_new(j, "counts", shown_counts(n));
     return j;

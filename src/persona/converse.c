@@ -7,6 +7,7 @@
 #include "persona/converse.h"
 
 #include "base/str.h"
+#include "persona/mask.h"
 #include "persona/native.h"
 #include "persona/prompt.h"
 #include "persona/question.h"
@@ -378,6 +379,49 @@ static struct voice_turn *turns_before(const struct conversation *c)
     return v;
 }
 
+/* What is said goes through the mask on its way out. */
+struct veil {
+    struct mask *mask; /* NULL: there is none */
+    struct mask_flow flow;
+    struct buf out;
+    const struct voice_making *to;
+};
+
+static int say_veiled(struct veil *v, const char *s, size_t n, bool end)
+{
+    buf_clear(&v->out);
+    int rc = mask_flow(v->mask, &v->flow, s, n, end, &v->out);
+    if (rc || !v->to->said || (end && !v->out.n)) return rc;
+    return v->to->said(v->to->ud, buf_str(&v->out), v->out.n);
+}
+
+static int on_said(void *ud, const char *s, size_t n) { return say_veiled(ud, s, n, false); }
+
+static int veil_open(struct conversation *c, struct veil *v, struct voice_making *m,
+                     struct err *err)
+{
+    *v = (struct veil){ .to = &c->making };
+    if (!c->making.veil) return 0;
+    m->said = on_said;
+    m->ud = v;
+    return mask_open(retriever_home(c->r), retriever_persona(c->r), &v->mask, err);
+}
+
+static void veil_close(struct veil *v)
+{
+    mask_flow_free(&v->flow);
+    buf_free(&v->out);
+    mask_close(v->mask);
+}
+
+static int remember_answer(struct conversation *c, const char *question, const struct answer *a)
+{
+    int rc = remember(c, question, a->text) || remember_given(c, a) ? ERR_NOMEM : 0;
+    for (size_t i = 0; i < a->n_cites; i++) remember_said(c, a->cite[i].piece, a->cite[i].sentence);
+    if (!rc && a->n_cites) rc = remember_subject(c, question, a->cite[0].sentence);
+    return rc;
+}
+
 int conversation_ask(struct conversation *c, const char *question, const struct query *q,
                      struct answer *a, bool *unsaved, struct err *err)
 {
@@ -394,6 +438,7 @@ int conversation_ask(struct conversation *c, const char *question, const struct 
                            .now = clock_now() };
     struct voice_turn *turns = NULL;
     struct err quiet = { 0 };
+    struct veil veil;
     if (unsaved) *unsaved = false;
     *a = (struct answer){ 0 };
     if (!s.n) return err_set(err, ERR_INVAL, "the question is empty");
@@ -404,15 +449,19 @@ int conversation_ask(struct conversation *c, const char *question, const struct 
     if ((c->making.model || c->making.remote) && !(turns = turns_before(c))) return err_nomem(err);
     in.turns = turns;
     in.n_turns = turns ? c->n_turns : 0;
-    int rc = c->voice->answer(&in, a, err);
+    int rc = veil_open(c, &veil, &in.making, err);
+    if (!rc) rc = c->voice->answer(&in, a, err);
     free(turns);
-    if (rc) return rc;
-    if (remember(c, question, a->text) || remember_given(c, a)) rc = err_nomem(err);
-    for (size_t i = 0; i < a->n_cites; i++) remember_said(c, a->cite[i].piece, a->cite[i].sentence);
-    if (!rc && a->n_cites && remember_subject(c, question, a->cite[0].sentence))
+    if (rc) goto out;
+    if (remember_answer(c, question, a)) rc = err_nomem(err);
+    /* Whoever it was kept from does not read it in the conversation later, either. */
+    if (!rc && veil.mask &&
+        (say_veiled(&veil, "", 0, true) == ERR_NOMEM || mask_answer(veil.mask, a)))
         rc = err_nomem(err);
     if (!rc && c->save && save_turn(c, question, a, &quiet) && unsaved) *unsaved = true;
     if (rc) answer_clear(a);
+out:
+    veil_close(&veil);
     return rc;
 }
 

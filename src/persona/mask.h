@@ -34,6 +34,8 @@ int mask_of(const struct persona *p, const struct person *list, size_t n, struct
 
 /* Appends to out; 0 or ERR_NOMEM. s is valid UTF-8, and so is out. */
 int mask_text(struct mask *m, const char *s, size_t n, struct buf *out);
+/* The same for labels and phrases, where names may have small letters. */
+int mask_label(struct mask *m, const char *s, size_t n, struct buf *out);
 /* The same for text that comes bit by bit: what was settled is appended to out, the rest with `end`.
  * Zeroed before the first. A little that a whole text would tell is not known yet: what language it
  * is in, who is named in full further down. */

@@ -198,6 +198,29 @@ int mask_text(struct mask *m, const char *s, size_t n, struct buf *out)
     return n ? run(m, s, n, 0, n, &end, out) : 0;
 }
 
+/* With a capital at each word all names are seen; who is not there leaves the label as it was. */
+int mask_label(struct mask *m, const char *s, size_t n, struct buf *out)
+{
+    struct buf large = BUF_INIT(0), masked = BUF_INIT(0);
+    struct tokens t = tokens_of(s, n);
+    size_t done = 0;
+    while (tokens_next(&t)) {
+        const char *p = s + t.start;
+        char c[4];
+        int width = utf8_put(c, (uint32_t)u_toupper((UChar32)utf8_next(&p, s + n)));
+        buf_add(&large, s + done, t.start - done);
+        buf_add(&large, c, (size_t)width);
+        done = (size_t)(p - s);
+    }
+    buf_add(&large, s + done, n - done);
+    int rc = large.failed ? ERR_NOMEM : mask_text(m, buf_str(&large), large.n, &masked);
+    bool same = large.n == masked.n && (!large.n || !memcmp(large.p, masked.p, large.n));
+    if (!rc) rc = same ? mask_text(m, s, n, out) : buf_add(out, masked.p, masked.n);
+    buf_free(&large);
+    buf_free(&masked);
+    return rc ? ERR_NOMEM : 0;
+}
+
 /* ---- masking what comes bit by bit ---- */
 
 #define FLOW_STEP   32   /* new bytes for which it is looked at again */

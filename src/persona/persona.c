@@ -53,11 +53,12 @@ static int body_write(const struct persona *p, char **out, struct err *err)
 {
     json_t *al = json_array(), *j;
     for (size_t i = 0; i < p->n_aliases; i++) json_array_append_new(al, json_string(p->aliases[i]));
-    j = json_pack("{s:i, s:s, s:s, s:{s:s, s:s, s:I}, s:o, s:i, s:i, s:s, s:s*}", "v", 1, "name",
-                  p->name, "kind", persona_kind_word(p->kind), "consent", "by", p->consent_by, "to",
-                  p->consent_to, "at", (json_int_t)p->consent_at, "aliases", al, "chunk_tokens",
-                  p->chunk_tokens, "chunk_overlap", p->chunk_overlap, "embedder", p->embedder,
-                  "tokenizer", *p->tokenizer ? p->tokenizer : NULL);
+    j = json_pack("{s:i, s:s, s:s, s:{s:s, s:s, s:I}, s:o, s:i, s:i, s:s, s:s*, s:b}", "v", 1,
+                  "name", p->name, "kind", persona_kind_word(p->kind), "consent", "by",
+                  p->consent_by, "to", p->consent_to, "at", (json_int_t)p->consent_at, "aliases",
+                  al, "chunk_tokens", p->chunk_tokens, "chunk_overlap", p->chunk_overlap,
+                  "embedder", p->embedder, "tokenizer", *p->tokenizer ? p->tokenizer : NULL,
+                  "mask_shares", p->mask_shares);
     *out = j ? json_dumps(j, JSON_COMPACT) : NULL;
     json_decref(j);
     return *out ? 0 : err_nomem(err);
@@ -95,6 +96,7 @@ static int body_read(const char *s, size_t n, struct persona *p, struct err *err
     p->chunk_overlap = int_of(j, "chunk_overlap", p->chunk_tokens / 8, 0, p->chunk_tokens / 2);
     p->embedder = str_dup(json_string_value(json_object_get(j, "embedder")) ?: "hash");
     p->tokenizer = text_of(j, "tokenizer");
+    p->mask_shares = !json_is_false(json_object_get(j, "mask_shares"));
     p->aliases = calloc(json_array_size(al) + 1, sizeof *p->aliases);
     if (!p->name || !p->consent_by || !p->consent_to || !p->embedder || !p->tokenizer ||
         !p->aliases)
@@ -351,6 +353,7 @@ int persona_create(struct home *h, const struct persona_new *n, struct persona *
         return err_set(err, ERR_INVAL, "the kind is one of self, consented, legacy, fictional");
     int rc = consent_check(n->consent_by, n->consent_to, err);
     if (rc) return rc;
+    p.mask_shares = true;
     p.chunk_tokens = n->chunk_tokens ? n->chunk_tokens : 512;
     p.chunk_overlap = n->chunk_overlap >= 0 ? n->chunk_overlap : p.chunk_tokens / 8;
     if (p.chunk_tokens < 16 || p.chunk_tokens > 8192 || p.chunk_overlap > p.chunk_tokens / 2)
@@ -428,6 +431,15 @@ int persona_rename(struct home *h, struct persona *p, const char *name, struct e
 int persona_rename_any(struct home *h, struct persona *p, const char *name, struct err *err)
 {
     return rename_to(h, p, name, true, err);
+}
+
+int persona_mask_shares(struct home *h, struct persona *p, bool on, struct err *err)
+{
+    bool before = p->mask_shares;
+    p->mask_shares = on;
+    int rc = persona_save(h, p, err);
+    if (rc) p->mask_shares = before;
+    return rc;
 }
 
 int persona_consent(struct home *h, struct persona *p, const char *by, const char *to, int64_t at,

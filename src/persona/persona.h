@@ -38,6 +38,7 @@ struct persona {
     char *tokenizer; /* of the model that counts a chunk's tokens, as embed_find takes it; "": words
                       * and marks are counted */
     struct tokenizer *counter; /* the same, once it was needed */
+    bool mask_shares;          /* those it is shared with see pseudonyms of other people (mask.h) */
     bool stale;                /* derived things are behind the pieces; persona_settle mends */
 };
 
@@ -70,6 +71,8 @@ int persona_rename(struct home *h, struct persona *p, const char *name, struct e
 /* The same, where the caller has seen to it that the name is free. */
 int persona_rename_any(struct home *h, struct persona *p, const char *name, struct err *err);
 int persona_forget_uid(struct home *h, const uint8_t uid[VAULT_UID], struct err *err);
+/* What shares below the right to manage get to see of other people; true for new personas. */
+int persona_mask_shares(struct home *h, struct persona *p, bool on, struct err *err);
 int persona_consent(struct home *h, struct persona *p, const char *by, const char *to, int64_t at,
                     struct err *err);
 /* Comma-separated names, addresses, numbers; "Ann Lee <ann@example.org>" is two; those already

@@ -83,6 +83,8 @@ struct voice_making {
     bool strict;      /* leave out sentences that no passage supports */
     int mask;         /* other people are pseudonyms to the server (mask.h): 1 yes, -1 no, 0: as
                        * remote_masks says */
+    bool veil;        /* who asks sees pseudonyms for other people, in all of the answer and in what
+                       * is said (mask_answer); done by conversation_ask */
     uint64_t account; /* whose turn it costs */
     /* Text as it comes (whole sentences when strict), and now and then nothing, n 0; to return
      * anything but 0 stops the answer. */

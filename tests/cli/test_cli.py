@@ -9,7 +9,7 @@ from harness import BIN, ME, PERSON, ROOT, Sandbox, Skip, check, main, marit, sa
 MODEL = [f"model {verb}" for verb in "catalogue pull use ls show rm import quantize bench distill".split()]
 REMOTE = [f"remote {verb}" for verb in "use show set-key forget-key".split()]
 ACCOUNT = [f"account {verb}" for verb in "ls new passwd disable enable rm import give take".split()]
-COMMANDS = ("init new add ask chat search sources people topics prompt personas show rename me conversations export "
+COMMANDS = ("init new add ask chat search sources people topics prompt personas show rename set me conversations export "
             "import forget passphrase config doctor version help serve jobs").split() + MODEL + ACCOUNT + REMOTE
 
 

@@ -1,15 +1,13 @@
 #!/usr/bin/env python3
 """Personas over HTTP: the routes of earlier systems, files and texts, search, questions, chat, shares,
 exports; and what people see who may only chat, may read, or may nothing."""
-import base64
 import json
 import os
 import signal
-import struct
 import threading
 import time
 
-from serving import PERSON, SLOW, Client, Sandbox, Server, check, endless_model, main, same, test
+from serving import PERSON, SLOW, Client, Sandbox, Server, Socket, check, endless_model, main, same, test
 
 ME = ("Marit Penhallow,marit@penhallow.example.org,m.penhallow@tollickferries.example.com,"
       "shop@secondwind.example.org,Marit at Second Wind,Marit P,Marit")
@@ -38,62 +36,6 @@ def no_uploads(s):
             return
         time.sleep(0.05)
     same(left, [], "no upload is left")
-
-
-class Socket:
-    """A WebSocket, as small as it can be."""
-
-    def __init__(self, server, path, token):
-        self.s = server.socket()
-        key = base64.b64encode(os.urandom(16)).decode()
-        self.s.sendall((f"GET {path} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                        f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
-                        f"Authorization: Bearer {token}\r\n\r\n").encode())
-        self.buf = b""
-        while b"\r\n\r\n" not in self.buf:
-            part = self.s.recv(4096)
-            if not part:
-                break
-            self.buf += part
-        head, _, self.buf = self.buf.partition(b"\r\n\r\n")
-        self.status = int(head.split()[1])
-
-    def send(self, obj):
-        data = json.dumps(obj).encode()
-        mask = os.urandom(4)
-        size = bytes([0x80 | len(data)]) if len(data) < 126 else b"\xfe" + struct.pack(">H", len(data))
-        self.s.sendall(b"\x81" + size + mask + bytes(b ^ mask[i % 4] for i, b in enumerate(data)))
-
-    def take(self, n):
-        while len(self.buf) < n:
-            part = self.s.recv(65536)
-            check(part, "the socket was closed")
-            self.buf += part
-        out, self.buf = self.buf[:n], self.buf[n:]
-        return out
-
-    def message(self):
-        while True:
-            a, b = self.take(2)
-            n = b & 127
-            if n == 126:
-                n = struct.unpack(">H", self.take(2))[0]
-            elif n == 127:
-                n = struct.unpack(">Q", self.take(8))[0]
-            data = self.take(n)
-            if a & 15 == 1:
-                return json.loads(data)
-
-    def answer(self):
-        deltas = []
-        while True:
-            m = self.message()
-            if "delta" not in m:
-                return "".join(deltas), m
-            deltas.append(m["delta"])
-
-    def close(self):
-        self.s.close()
 
 
 # ---- the routes of earlier systems ----
