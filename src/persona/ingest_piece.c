@@ -21,8 +21,8 @@ static void identity(const struct job *j, const struct piece *p, struct buf *b)
 {
     int64_t when = p->written_at;
     buf_u8(b, (uint8_t)p->kind);
-    if (p->kind == PIECE_MAIL && *p->id) {
-        buf_adds(b, p->id);
+    if ((p->same && *p->same) || (p->kind == PIECE_MAIL && *p->id)) {
+        buf_adds(b, p->same && *p->same ? p->same : p->id);
         return;
     }
     if (p->kind == PIECE_DOC && when == j->file.mtime) when = CLOCK_NONE;

@@ -7,7 +7,8 @@
  * <@U024BE7LH> is a person, <#C024BE91L|general> a channel, <!here> a call to all, <url|label> a
  * link, and & < > are escaped; a line that begins with > is a quotation. Edits are in the text.
  *
- * The other files tell names alone; names.h keeps them for the days of the same run. */
+ * The other files tell names alone; names.h keeps them for the days of the same run. A message is
+ * known again by what the day says of it, so a day that came in without the names is the same. */
 #include "text/fmt_export.h"
 #include "text/names.h"
 
@@ -249,7 +250,8 @@ static void author(struct export *x, const json_t *m)
 static int message(struct export *x, const json_t *m, uint64_t where, struct err *err)
 {
     struct piece p;
-    struct buf id = BUF_INIT(256), thread = BUF_INIT(256), raw = BUF_INIT(FORMAT_PIECE_MAX);
+    struct buf id = BUF_INIT(256), thread = BUF_INIT(256), raw = BUF_INIT(FORMAT_PIECE_MAX),
+               same = BUF_INIT(FORMAT_PIECE_MAX + 1024);
     const char *why = no_message(m);
     int rc = 0;
     buf_clear(&x->text);
@@ -274,11 +276,15 @@ static int message(struct export *x, const json_t *m, uint64_t where, struct err
     p.written_at = export_time(x, json_object_get(m, "ts"));
     p.id = buf_str(&id);
     p.reply_to = strcmp(buf_str(&thread), p.id) != 0 ? buf_str(&thread) : "";
+    buf_printf(&same, "slack %s %s ", p.author_id, p.id);
+    buf_adds(&same, text);
+    if (*p.author_id && *p.id) p.same = buf_str(&same);
     rc = fmt_emit(x->o, x->sink, &p, where, err);
 out:
     buf_free(&id);
     buf_free(&thread);
     buf_free(&raw);
+    buf_free(&same);
     return rc;
 }
 

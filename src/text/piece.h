@@ -30,6 +30,8 @@ struct piece {
     const char *id;       /* the format's own id (Message-ID, message number); "" if none */
     const char *reply_to; /* id of what this answers; "" if none */
     const char *quoted;   /* what was quoted or forwarded in it: other people's words; "" if none */
+    const char *same;     /* what it is known again by, when names in author and text may differ
+                             from file to file; "" or NULL: by author, time and text */
     const char *lang;     /* ISO 639-1 code of the text's language; "" or NULL: not told */
     bool sent_by_owner;   /* the format itself says so (label Sent, own user id of the export) */
 };

@@ -67,6 +67,19 @@ def _():
         same({t: s["pieces"] for t, s in sources(box).items()}, {"Ann Lee, Bo Berg": 1, "general": 8}, "sources")
 
 
+@test("a day of Slack that came in without the names is known when it comes with them")
+def _():
+    box = Sandbox().persona("Ann Lee")
+    day = "general/2021-01-01.json"
+    box.file("alone/" + day, slack()[day])
+    same(box.run("add", "alone", "--me", "U1", "--json").ok().json()["totals"]["added"], 2, "pieces")
+    for name, data in slack().items():
+        box.file("export/" + name, data)
+    r = box.run("add", "export", "--json").ok().json()
+    same((r["totals"]["added"], r["totals"]["known"]), (5, 2), "added and known")
+    same(sources(box)["general"]["pieces"], 6, "pieces of the channel")
+
+
 def imessage(path, wal=True):
     """chat.db as a Mac keeps it: text plain, and in an attributed string alone."""
     said = "Rowing again?"
@@ -196,6 +209,7 @@ def mixed(box):
         "reddit/comments.csv": ("reddit", 1, 1, "id,permalink,date,ip,subreddit,gildings,link,parent,body,media\n"
                                 "c1,u,2020-01-02 03:04:05 UTC,,boats,0,u,,Caulk it first,\n"),
         "contacts.vcf": ("vcard", 0, 0, VCARD),
+        "twitter/Your archive.html": ("aside", 0, 0, "<html><body>Not mine</body></html>"),
         "calendar.ics": ("ics", 1, 1, "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nDTSTART:20210105T151512Z\r\n"
                          "SUMMARY:Mend the jib\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"),
         "notion/Harbour 0123456789abcdef0123456789abcdef.md": ("notion", 1, 1, "# Harbour\n\nCreated: January 5, 2021\n\n"
