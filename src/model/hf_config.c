@@ -193,6 +193,7 @@ static void read_bert(struct reading *r, struct hf_config *c)
     c->ff = integer(r, "intermediate_size", -1, 1 << 20);
     c->context = integer(r, "max_position_embeddings", 512, 1 << 24);
     c->vocab = integer(r, "vocab_size", -1, 1 << 22);
+    c->token_types = integer(r, "type_vocab_size", 2, 1024);
     c->eps = real(r, r->root, "layer_norm_eps", 1e-12);
     if (*positions && strcmp(positions, "absolute"))
         fail(r, "position_embedding_type", "is not \"absolute\"");
@@ -214,6 +215,7 @@ static void read_nomic(struct reading *r, struct hf_config *c)
     c->ff = integer(r, "n_inner", -1, 1 << 20);
     c->context = integer(r, "n_positions", 2048, 1 << 24);
     c->vocab = integer(r, "vocab_size", -1, 1 << 22);
+    c->token_types = integer(r, "type_vocab_size", 2, 1024);
     c->eps = real(r, r->root, "layer_norm_epsilon", 1e-12);
     c->rope_base = real(r, r->root, "rotary_emb_base", 10000);
     c->rope_type = "";
@@ -285,6 +287,8 @@ static void put_encoder(const struct putting *p, const struct hf_config *c)
     gguf_put_bool(p->w, key, false);
     put_f32(p, "attention.layer_norm_epsilon", c->eps);
     if (c->pooling) put_u32(p, "pooling_type", c->pooling);
+    /* Not read here, but llama.cpp opens no encoder without it. */
+    gguf_put_u32(p->w, "tokenizer.ggml.token_type_count", (uint32_t)c->token_types);
     if (c->family->form == HF_NOMIC) put_f32(p, "rope.freq_base", c->rope_base);
 }
 

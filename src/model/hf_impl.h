@@ -37,6 +37,7 @@ struct hf_config {
     char name[96]; /* "_name_or_path", its last part; "" if none */
     int layers, dim, heads, heads_kv, head_dim, ff, vocab, context;
     int position_offset; /* rows of the position table before position 0 */
+    int token_types;     /* of encoders: rows of token_types */
     double eps, rope_base, rope_base_local;
     bool tied;
     int window, window_every; /* 0: none */

@@ -299,6 +299,7 @@ static void xlm_roberta(void **state)
     save(&m, "model.safetensors");
     struct gguf *g = imported(NULL);
     check_int(gguf_u32_or(g, "bert.pooling_type", 0), 2);
+    check_int(gguf_u32_or(g, "tokenizer.ggml.token_type_count", 0), 2);
     check_int(gguf_u32_or(g, "bert.context_length", 0), 10);
     check_int(gguf_tensor(g, "position_embd.weight")->dim[1], 10);
     check_near(at(g, "position_embd.weight", 0), 16, 0); /* two rows are passed over */
