@@ -109,6 +109,32 @@ def _():
     box.run(*ASK, "--mask-others", "--no-mask-others").exits(2).says("--mask-others")
 
 
+@test("with --mask-others the answer and what it rests on have pseudonyms, whatever the voice")
+def _():
+    box = persona(HERE)
+    for voice in ("remote", "quote"):
+        for more in (["--why"], ["--json"]):
+            out = box.run(*ASK, "--voice", voice, "--mask-others", *more).ok().out
+            check("harbour" in out and "Person " in out, f"{voice}: {out}")
+            if "--json" in more:
+                out = json.dumps({k: v for k, v in json.loads(out).items() if k != "question"})
+            for word in OTHERS:
+                check(word not in out.lower(), f"{voice}: {word} is in {out}")
+    check("Zelda" in box.run(*ASK, "--voice", "quote", "--why").ok().out, "masked unasked")
+    out = box.run("chat", "--voice", "quote", "--mask-others", input=ASK[1] + "\n").ok().out
+    check("Person " in out and "Quimby's boats" not in out, out)
+
+
+@test("what shares see is a setting of the persona")
+def _():
+    box = persona(HERE)
+    box.run("set", "Marit", "mask_shares", "off").ok().has("names")
+    same(box.run("show", "Marit", "--json").ok().json()["persona"]["mask_shares"], False)
+    box.run("set", "Marit", "mask_shares", "on").ok().has("pseudonyms")
+    box.run("set", "Marit", "mask_shares", "maybe").exits(2).says("on or off")
+    box.run("set", "Marit", "colour", "on").exits(2).says("mask_shares")
+
+
 @test("vectors of another machine are made of masked texts and masked questions")
 def _():
     box = persona(AWAY)
