@@ -10,11 +10,10 @@
  * scores have n = positions (keys are interleaved by 16 for that), outputs have n = dimensions. B
  * is widened to floats on the fly; for more than DIRECT rows once, into a panel. */
 #include "kernels/attn_impl.h"
+#include "kernels/inline.h"
 #include "kernels/vec.h"
 
 enum { DIRECT = 12 };
-
-#define INLINE static inline __attribute__((always_inline))
 
 /* What is read from memory, not from a panel, is fetched ahead of its use. */
 INLINE void ahead(enum quant type, const void *b, size_t i)
@@ -217,46 +216,63 @@ static void widen(const struct attn_kv *kv, int dim, int dim_v, int n, float *k,
     }
 }
 
-/* Scores of one row against one block become weights. Returns what the output so far is to be
- * multiplied by. n: scores there are, a multiple of 16 (what others see adds nothing to the sums);
- * lo, hi: the positions seen, relative to the block. */
-static float soften(float *s, int n, int lo, int hi, float softcap, float *most, float *total)
+/* s[from..n) = -infinity where a lane's place is below `low` or not below `high`. */
+INLINE void hide(float *s, int from, int n, int low, int high)
 {
-    lo = lo < 0 ? 0 : lo > n ? n : lo;
-    hi = hi > n ? n : hi < lo ? lo : hi;
-    if (softcap > 0) {
-        vf cap = vf_set1(softcap), by = vf_set1(1 / softcap);
-        for (int j = 0; j < hi; j += VN)
-            vf_store(s + j, vf_mul(cap, vf_tanh(vf_mul(vf_load(s + j), by))));
+    static const float places[] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
+    vf none = vf_set1(-INFINITY), lo = vf_set1((float)low), hi = vf_set1((float)high);
+    for (int j = from & -VN; j < n; j += VN) {
+        vf at = vf_add(vf_load(places), vf_set1((float)j));
+        vf v = vf_if_less(at, hi, vf_load(s + j), none);
+        vf_store(s + j, vf_if_less(at, lo, none, v));
     }
-    for (int j = 0; j < lo; j++) s[j] = -INFINITY;
-    for (int j = hi; j < n; j++) s[j] = -INFINITY;
-    vf m = vf_load(s);
-    for (int j = VN; j < n; j += VN) m = vf_max(m, vf_load(s + j));
-    float now = vf_most(m), was = *most;
-    if (!(now > was)) now = was;
-    vf ref = vf_set1(now == -INFINITY ? 0 : now), sum = vf_set1(0);
-    for (int j = 0; j < n; j += VN) {
-        vf e = vf_exp(vf_sub(vf_load(s + j), ref));
-        vf_store(s + j, e);
-        sum = vf_add(sum, e);
+}
+
+/* Scores of rows row .. row + m - 1 against the block at pos become weights. alpha: what the
+ * outputs so far are to be multiplied by. n: scores there are, a multiple of 16 (what others see
+ * adds nothing to the sums). Row after row in three passes, so that what waits for one row's
+ * largest score or sum need not hold up the next. */
+static void soften(const struct attn_work *w, int row, int m, int pos, int n, float *alpha)
+{
+    float refs[ATTN_SUB], was[ATTN_SUB] = { 0 };
+    for (int i = 0; i < m; i++) {
+        float *s = w->s + i * ATTN_BLOCK;
+        int lo = w->lo[row + i] - pos, hi = w->hi[row + i] - pos;
+        if (w->softcap > 0) {
+            vf cap = vf_set1(w->softcap), by = vf_set1(1 / w->softcap);
+            for (int j = 0; j < n && j < hi; j += VN)
+                vf_store(s + j, vf_mul(cap, vf_tanh(vf_mul(vf_load(s + j), by))));
+        }
+        if (lo > 0) hide(s, 0, n, lo, hi);
+        else if (hi < n) hide(s, hi < 0 ? 0 : hi, n, 0, hi);
+        vf most = vf_load(s);
+        for (int j = VN; j < n; j += VN) most = vf_max(most, vf_load(s + j));
+        float now = vf_most(most);
+        was[i] = w->most[row + i];
+        if (!(now > was[i])) now = was[i];
+        w->most[row + i] = now;
+        refs[i] = now == -INFINITY ? 0 : now;
     }
-    float alpha = 1;
-    if (now > was) {
-        float lanes[VN];
-        vf_store(lanes, vf_exp(vf_sub(vf_set1(was), ref)));
-        alpha = lanes[0];
+    for (int i = m; i < ATTN_SUB; i++) refs[i] = 0;
+    for (int i = 0; i < m; i += VN)
+        vf_store(alpha + i, vf_exp(vf_sub(vf_load(was + i), vf_load(refs + i))));
+    for (int i = 0; i < m; i++) {
+        float *s = w->s + i * ATTN_BLOCK;
+        vf ref = vf_set1(refs[i]), sum = vf_set1(0);
+        for (int j = 0; j < n; j += VN) {
+            vf e = vf_exp(vf_sub(vf_load(s + j), ref));
+            vf_store(s + j, e);
+            sum = vf_add(sum, e);
+        }
+        w->total[row + i] = w->total[row + i] * alpha[i] + vf_sum(sum);
     }
-    *most = now;
-    *total = *total * alpha + vf_sum(sum);
-    return alpha;
 }
 
 /* m <= TILE_M rows against the block at `pos`, of which the cache holds n positions. */
 static void tile_block(const struct attn_work *w, const struct attn_kv *kv, int row, int m, int pos)
 {
     int n = 0;
-    float alpha[TILE_M];
+    float alpha[ATTN_SUB];
     for (int i = row; i < row + m; i++) {
         int seen = w->lo[i] < pos + ATTN_BLOCK ? w->hi[i] - pos : 0;
         n = seen > n ? seen : n;
@@ -269,9 +285,7 @@ static void tile_block(const struct attn_work *w, const struct attn_kv *kv, int 
     if (kv->type == QUANT_F32) scores_f32(m, kv, q, w->dim, up, w->s);
     else if (kv->type == QUANT_F16) scores_f16(m, kv, q, w->dim, up, w->s);
     else scores_q8(m, kv, q, w->dim, up, w->s);
-    for (int i = 0; i < m; i++)
-        alpha[i] = soften(w->s + i * ATTN_BLOCK, up, w->lo[row + i] - pos, w->hi[row + i] - pos,
-                          w->softcap, &w->most[row + i], &w->total[row + i]);
+    soften(w, row, m, pos, up, alpha);
     if (kv->type == QUANT_F32) values_f32(m, kv, w->s, n, w->dim_v, alpha, o);
     else if (kv->type == QUANT_F16) values_f16(m, kv, w->s, n, w->dim_v, alpha, o);
     else values_q8(m, kv, w->s, n, w->dim_v, alpha, o);

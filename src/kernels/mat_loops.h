@@ -11,12 +11,12 @@
  * weights by T rows of activations, T known when it is compiled, so that its sums stay in registers
  * over all columns; weights are unpacked once for the T. The sums are exact and the float
  * operations those of mat_impl.h, in that order, whatever T is. */
+#include "kernels/inline.h"
 #include "kernels/mat_impl.h"
 
 /* Bytes that prefetching runs ahead of the weights, into the second-level cache: the first has too
  * few fill buffers to hide the latency of memory. */
 enum { AHEAD = 32768 };
-#define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 16")
 
 /* Scales of 16 rows for one block of 32. */

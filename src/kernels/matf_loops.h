@@ -11,6 +11,7 @@
  * which it is read (Goto and van de Geijn, 2008). Activations are copied into tiles beforehand,
  * once for all threads; STEP columns of CHUNK outputs are widened into a panel that stays in the
  * second-level cache, while the numbers of the next panel are fetched. */
+#include "kernels/inline.h"
 #include "kernels/matf.h"
 #include "kernels/vec.h"
 
@@ -23,8 +24,6 @@ enum {
     UP = (TILE_M + VN - 1) / VN * VN,                              /* floats a column of a tile */
     WIDTH = TILE_N * VN > MAT_GROUP ? TILE_N *VN : (int)MAT_GROUP, /* outputs side by side */
 };
-
-#define INLINE static inline __attribute__((always_inline))
 
 struct out {
     float *y; /* of the first row and the tile's first output */
