@@ -234,6 +234,14 @@ def end_all():
             p.wait()
 
 
+def no_uploads(s, why="no upload is left"):
+    """What was uploaded goes just after the end of its job, or of its request, is told."""
+    folder, end = os.path.join(s.box.home, "incoming"), time.monotonic() + 120 * SLOW
+    while left := os.listdir(folder):
+        check(time.monotonic() < end, f"{why}: {left}")
+        time.sleep(0.05)  # between two looks
+
+
 class Server:
     def __init__(self, box=None, env=None, **settings):
         self.box = box or Sandbox()

@@ -4,7 +4,7 @@ import os
 import shutil
 import signal
 
-from serving import BIN, PERSON, Sandbox, Server, check, main, same, test
+from serving import BIN, PERSON, Sandbox, Server, check, main, no_uploads, same, test
 
 MAIL = os.path.join(PERSON, "mail.mbox")
 ME = "Marit Penhallow,marit@penhallow.example.org"
@@ -25,7 +25,7 @@ def _():
         same(box.run("sources", "--json").ok().json()["sources"], [], "sources")
         box.run("forget", "Marit", "--yes").ok().has("Forgotten")
         same(box.run("personas", "--json").ok().json()["personas"], [], "personas")
-        same(os.listdir(os.path.join(box.home, "incoming")), [], "files left in the spool")
+        no_uploads(s, "files left in the spool")
         jobs = box.run("jobs", "--json").ok().json()["jobs"]
         check({"ingest", "delete", "forget"} <= {j["kind"] for j in jobs}, jobs)
         s.stop(signal.SIGTERM)

@@ -189,7 +189,7 @@ def _():
             if chunk.choices[0].delta.content:
                 break
         stream.close()
-        end = time.monotonic() + 120
+        end = time.monotonic() + 1200
         while "likeness_workers_running 1\n" not in s.nobody.get("/metrics").is_(200).text:  # the one that says so
             check(time.monotonic() < end, "the model goes on for nobody: " + s.nobody.get("/metrics").text[-1500:])
             time.sleep(0.05)  # between two looks

@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 
-from serving import PERSON, SLOW, Client, Sandbox, Server, Socket, check, endless_model, main, same, test
+from serving import PERSON, SLOW, Client, Sandbox, Server, Socket, check, endless_model, main, no_uploads, same, test
 
 ME = ("Marit Penhallow,marit@penhallow.example.org,m.penhallow@tollickferries.example.com,"
       "shop@secondwind.example.org,Marit at Second Wind,Marit P,Marit")
@@ -26,16 +26,6 @@ def sample(who, persona=None):
 def new(who, name="Ann", **more):
     body = {"name": name, "kind": "fictional", "consent": {"by": "the authors", "to": "tests"}}
     return who.post("/api/personas", dict(body, **more)).is_(201).json["id"]
-
-
-def no_uploads(s):
-    """What a job kept goes just after its end is told."""
-    for _ in range(200):
-        left = os.listdir(os.path.join(s.box.home, "incoming"))
-        if not left:
-            return
-        time.sleep(0.05)
-    same(left, [], "no upload is left")
 
 
 # ---- the routes of earlier systems ----

@@ -13,7 +13,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from serving import PASSWORD, SLOW, Client, Server, check, main, same, test  # noqa: E402
+from serving import PASSWORD, SLOW, Client, Server, check, main, no_uploads, same, test  # noqa: E402
 
 LEVELS = ["chat", "read", "manage", "owner"]
 _server = None
@@ -476,7 +476,7 @@ def _():
                 pass
             check(all(x in (400, 408) for x in statuses(got)), f"{data[:60]!r}: {got[:200]!r}")
             c.close()
-        same(os.listdir(os.path.join(s.box.home, "incoming")), [], "left of a broken upload")
+        no_uploads(s, "left of a broken upload")
         ann.get("/api/me").is_(200)
 
 
