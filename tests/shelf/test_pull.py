@@ -16,7 +16,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "cli"))
-from harness import Sandbox, check, main, same, test  # noqa: E402
+from harness import SLOW, Sandbox, check, main, same, test  # noqa: E402
 
 
 def gguf(payload):
@@ -40,7 +40,7 @@ class Hub:
     def __init__(self):
         self.files, self.requests, self.drop_after, self.drops = {}, [], None, 0
         self.ranges, self.etag, self.linked, self.status, self.redirect = True, '"one"', None, {}, False
-        self.slow = 0
+        self.hold, self.go = None, threading.Event()  # so many bytes of an answer, then nothing until `go`
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -103,8 +103,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
             return
         for i in range(0, len(rest), 65536):
-            if hub.slow:
-                time.sleep(hub.slow)
+            if hub.hold is not None and i >= hub.hold:
+                hub.go.wait()
             try:
                 self.wfile.write(rest[i:i + 65536])
             except OSError:
@@ -139,6 +139,14 @@ def serve():
 def stored(box, name="m"):
     with open(os.path.join(box.shelf, name + ".gguf"), "rb") as f:
         return f.read()
+
+
+def begun(path, more_than):
+    """Waits until so much of a file is there."""
+    end = time.monotonic() + 60 * SLOW
+    while not (os.path.exists(path) and os.path.getsize(path) > more_than):
+        check(time.monotonic() < end, f"{path} does not grow")
+        time.sleep(0.02)  # between two looks
 
 
 def only(box, *names):
@@ -177,18 +185,16 @@ def _():
 def _():
     hub, box = serve()
     hub.files["/m.gguf"] = MODEL
-    hub.slow = 0.05
+    hub.hold = 500_000
     p = box.start("model", "pull", f"{box.url}/m.gguf")
     part = os.path.join(box.shelf, "m.gguf.part")
-    end = time.monotonic() + 30
-    while not (os.path.exists(part) and os.path.getsize(part) > 300_000) and time.monotonic() < end:
-        time.sleep(0.02)
+    begun(part, 300_000)
     p.send_signal(signal.SIGINT)
-    same(p.wait(30), 130, "status after Ctrl-C")
+    same(p.wait(60 * SLOW), 130, "status after Ctrl-C")
     had = os.path.getsize(part)
     check(had > 300_000, "nothing was kept")
     same(box.run("model", "ls", "--json").ok().json()["models"][0].get("unfinished"), True)
-    hub.slow = 0
+    hub.hold = None
     r = box.run("model", "pull", f"{box.url}/m.gguf", "--sha256", SUM, "--json").ok().json()
     same(r["resumed"], had, "bytes gone on from")
     check(stored(box) == MODEL, "the file is another")
@@ -199,16 +205,14 @@ def _():
 def _():
     hub, box = serve()
     hub.files["/m.gguf"] = MODEL
-    hub.slow = 0.05
+    hub.hold = 500_000
     p = box.start("model", "pull", f"{box.url}/m.gguf")
     part = os.path.join(box.shelf, "m.gguf.part")
-    end = time.monotonic() + 30
-    while not (os.path.exists(part) and os.path.getsize(part) > 200_000) and time.monotonic() < end:
-        time.sleep(0.02)
+    begun(part, 200_000)
     p.kill()
     p.wait()
     check(not os.path.exists(os.path.join(box.shelf, "m.gguf")), "half a model stands there")
-    hub.slow = 0
+    hub.hold = None
     box.run("model", "pull", f"{box.url}/m.gguf", "--sha256", SUM).ok()
     check(stored(box) == MODEL, "the file is another")
 
@@ -222,9 +226,7 @@ def _():
     hub.status["/m.gguf"] = [None]
     first = box.start("model", "pull", f"{box.url}/m.gguf")
     part = os.path.join(box.shelf, "m.gguf.part")
-    end = time.monotonic() + 30
-    while not (os.path.exists(part) and os.path.getsize(part) >= 500_000) and time.monotonic() < end:
-        time.sleep(0.02)
+    begun(part, 499_999)
     first.kill()
     first.wait()
     hub.drops, hub.etag, hub.files["/m.gguf"] = 0, '"two"', MODEL
@@ -306,15 +308,12 @@ def _():
 def _():
     hub, box = serve()
     hub.files["/m.gguf"] = MODEL
-    hub.slow = 0.05
+    hub.hold = 200_000
     p = box.start("model", "pull", f"{box.url}/m.gguf")
-    part = os.path.join(box.shelf, "m.gguf.part")
-    end = time.monotonic() + 30
-    while not (os.path.exists(part) and os.path.getsize(part) > 0) and time.monotonic() < end:
-        time.sleep(0.02)
+    begun(os.path.join(box.shelf, "m.gguf.part"), 0)
     box.run("model", "pull", f"{box.url}/m.gguf").exits(7).says("another process")
-    hub.slow = 0
-    same(p.wait(60), 0, "status of the first")
+    hub.go.set()
+    same(p.wait(60 * SLOW), 0, "status of the first")
     check(stored(box) == MODEL, "the file is another")
 
 
