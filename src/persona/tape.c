@@ -207,8 +207,8 @@ static int said(struct reel *r, const struct word *w, struct err *err)
 
 static const char **strings_of(struct piece *p, size_t i)
 {
-    const char **all[] = { &p->text,   &p->author, &p->author_id, &p->title,
-                           &p->thread, &p->id,     &p->reply_to,  &p->quoted };
+    const char **all[] = { &p->text, &p->author,   &p->author_id, &p->title, &p->thread,
+                           &p->id,   &p->reply_to, &p->quoted,    &p->same };
     return i < sizeof all / sizeof *all ? all[i] : NULL;
 }
 
@@ -221,7 +221,7 @@ static int on_piece(void *ud, const struct piece *p, struct err *err)
     if (!t) return err_nomem(err);
     t->p = *p;
     for (size_t i = 0; (s = strings_of(&t->p, i)); i++)
-        if (!(*s = arena_strndup(r->filling->mem, *s, strlen(*s)))) return err_nomem(err);
+        if (!(*s = arena_strndup(r->filling->mem, *s, *s ? strlen(*s) : 0))) return err_nomem(err);
     int rc = r->u->ready ? r->u->ready(r->u->ud, t, r->filling->mem, err) : 0;
     w->piece = t;
     return rc ? rc : said(r, w, err);
