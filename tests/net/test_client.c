@@ -200,12 +200,12 @@ static void whoever_waits_can_stop(void **state)
 
 static void a_silent_server_is_given_up(void **state)
 {
-    ONE_SERVER({ "", true });
+    ONE_SERVER({ "", true }, { "", true });
     struct client_call c = { .url = s.url, .quiet_seconds = 1 };
     check_int(client_post(&c, &reply, &err), ERR_IO);
     stop(&s);
     check_has(err.msg, "1 seconds");
-    check_int(s.served, 1);
+    assert_true(s.served < 2); /* 0 where this came to no turn in that second */
     buf_free(&reply);
 }
 
