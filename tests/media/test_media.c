@@ -313,6 +313,109 @@ static void large_entries(void **state)
     buf_free(&text);
 }
 
+/* Zips in zips in zips, of which each level holds eight: what comes out is counted over all. */
+static void bombs_in_bombs(void **state)
+{
+    struct media_limits lim = media_limits_default;
+    size_t n = 4 << 20;
+    char *zeros = calloc(1, n);
+    assert_non_null(zeros);
+    memset(zeros, 'a', n);
+    struct made_entry leaf = { .name = "0.txt", .text = zeros, .n = n };
+    struct buf b = made_archive("zip", &leaf, 1);
+    for (int level = 0; level < 2; level++) {
+        struct made_entry e[8];
+        for (int i = 0; i < 8; i++)
+            e[i] = (struct made_entry){ .name = "lib.zip", .text = buf_str(&b), .n = b.n };
+        struct buf out = made_archive("zip", e, 8);
+        buf_free(&b);
+        b = out;
+    }
+    lim.free_bytes = 16 << 20;
+    check_ok(visit_as(&s, "42.zip", NULL, b, &lim), s.err); /* 256 MiB in all */
+    assert_true(s.bytes <= lim.free_bytes + n);
+    assert_true(s.n_bad >= 1);
+    check_int(s.code[0], ERR_LIMIT);
+    check_has(s.why[0], "200 times its size");
+    free(zeros);
+}
+
+static void tar_sum(char h[512])
+{
+    unsigned sum = 0;
+    memset(h + 148, ' ', 8);
+    for (int i = 0; i < 512; i++) sum += (uint8_t)h[i];
+    snprintf(h + 148, 8, "%06o", sum);
+}
+
+/* A header of tar by hand: what libarchive's writer would not make. */
+static void tar_entry(struct buf *b, const char *name, size_t name_n, char type, const char *text)
+{
+    char h[512] = { 0 };
+    memcpy(h, name, name_n < 100 ? name_n : 100);
+    snprintf(h + 100, 8, "0000644");
+    snprintf(h + 124, 12, "%011o", (unsigned)strlen(text));
+    snprintf(h + 136, 12, "%011o", (unsigned)MADE_TIME);
+    h[156] = type;
+    snprintf(h + 157, 100, "/etc/passwd");
+    memcpy(h + 257,
+           "ustar\0"
+           "00",
+           8);
+    tar_sum(h);
+    buf_add(b, h, 512);
+    if (*text) {
+        memset(h, 0, sizeof h);
+        memcpy(h, text, strlen(text));
+        buf_add(b, h, 512);
+    }
+}
+
+/* Devices, pipes and links are told and never opened; names of all kinds are only names. */
+static void devices_and_names(void **state)
+{
+    struct buf b = BUF_INIT(1 << 20);
+    char end[1024] = { 0 };
+    static const char types[] = "1234567";
+    for (const char *t = types; *t; t++) {
+        if (*t == '5') continue; /* a folder */
+        tar_entry(&b, "dev/x", 5, *t, *t == '7' ? "Contiguous." : "");
+    }
+    tar_entry(&b, "a\0b.txt", 7, '0', "Up to the zero.");
+    tar_entry(&b, "././././x/.././y.txt", 20, '0', "Dots.");
+    tar_entry(&b, "\xFF\xFE\x80.txt", 7, '0', "Not UTF-8.");
+    tar_entry(&b, "CON\nAUX\t.txt", 12, '0', "Control.");
+    buf_add(&b, end, sizeof end);
+    check_ok(visit(&s, "x.tar", b), s.err);
+    b = BUF_INIT(1 << 20);
+    check_int(s.n_bad, 0);
+    check_int(s.n_skipped, 5);
+    for (int i = 0; i < 5; i++) check_str(s.skipped[i], "link or device");
+    check_int(s.n, 5);
+    check_str(s.path[1], "x.tar/a");
+    check_str(s.path[2], "x.tar/x/y.txt");
+    check_str(s.path[4], "x.tar/CON AUX .txt");
+    for (int i = 0; i < s.n; i++) assert_true(utf8_valid(s.path[i], strlen(s.path[i])));
+    char *name = malloc(70001);
+    assert_non_null(name);
+    for (int i = 0; i < 70000; i++) name[i] = i % 50 == 49 ? '/' : 'n';
+    for (int i = 0; i < 3; i++) { /* GNU's long name: an entry that holds it */
+        size_t k = i == 0 ? 310 : i == 1 ? 5010 : 69990;
+        tar_entry(&b, "././@LongLink", 13, 'L', "");
+        snprintf(b.p + b.n - 512 + 124, 12, "%011o", (unsigned)k);
+        tar_sum(b.p + b.n - 512);
+        buf_add(&b, name, k);
+        while (b.n % 512) buf_addc(&b, 0);
+        tar_entry(&b, "short.txt", 9, '0', "A long way.");
+    }
+    buf_add(&b, end, sizeof end);
+    check_ok(visit(&s, "long.tar", b), s.err);
+    if (!(s.n == 3 || (s.n >= 1 && s.n_bad)))
+        fail_msg("%d files, %d bad", s.n, s.n_bad);
+    check_str(s.text[0], "A long way.");
+    free(name);
+}
+
 static void many_entries(void **state)
 {
     struct media_limits lim = media_limits_default;
@@ -506,6 +609,8 @@ int main(void)
         cmocka_unit_test(as_a_format),
         cmocka_unit_test(bombs),
         cmocka_unit_test(large_entries),
+        cmocka_unit_test(bombs_in_bombs),
+        cmocka_unit_test(devices_and_names),
         cmocka_unit_test(many_entries),
         cmocka_unit_test(overlapping_entries),
         cmocka_unit_test(stops_when_told),
