@@ -112,7 +112,7 @@ static int measure(const struct place *at, int threads, struct taken *out, doubl
 {
     struct taken *t =
         mmap(NULL, sizeof *t, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    struct rusage use;
+    struct rusage use = { 0 };
     int status = 1;
     if (t == MAP_FAILED) return err_nomem(err);
     fflush(NULL);
