@@ -85,6 +85,13 @@ static bool card_groups(const int *g, int n_g)
     return n_g == 4 || g[4] <= 3;
 }
 
+/* Two spaces between the groups, too. */
+static size_t card_gap(const struct scan *x, size_t i)
+{
+    size_t gap = secret_gap(x, i);
+    return gap == 1 && at(x, i + 1) == ' ' ? 2 : gap;
+}
+
 static bool is_card(const struct scan *x, size_t i, struct secret_hit *h)
 {
     char d[20], before = i ? x->s[i - 1] : 0;
@@ -101,7 +108,7 @@ static bool is_card(const struct scan *x, size_t i, struct secret_hit *h)
             *h = (struct secret_hit){ SECRET_CARD, from, i };
             found = true;
         }
-        size_t gap = secret_gap(x, i);
+        size_t gap = card_gap(x, i);
         if (!gap || !is_digit(at(x, i + gap)) || ++g == 5) break;
         i += gap;
     }
@@ -137,6 +144,21 @@ static bool is_bot_key(const struct scan *x, size_t i, struct secret_hit *h)
         return false;
     for (from = ++k; k - from < 36 && in_class(at(x, k), "_-");) k++;
     if (k - from != 35) return false;
+    *h = (struct secret_hit){ SECRET_TOKEN, i, k };
+    return true;
+}
+
+/* Discord's: 24 characters, of which the first tells an account's number in base64, 6 and 27. */
+static bool is_discord(const struct scan *x, size_t i, struct secret_hit *h)
+{
+    size_t k = i;
+    char c = x->s[i];
+    if ((c != 'M' && c != 'N' && c != 'O') || at(x, i + 24) != '.' || at(x, i + 31) != '.')
+        return false;
+    for (; k < i + 24; k++)
+        if (!is_alnum(at(x, k))) return false;
+    for (k = i + 32; in_class(at(x, k), "_-") && k - i < 80;) k++;
+    if (k - i < 32 + 27) return false;
     *h = (struct secret_hit){ SECRET_TOKEN, i, k };
     return true;
 }
@@ -264,6 +286,13 @@ static const struct service {
     { "pypi-AgEI", 20, TAIL_MAX, "_-", false },
     { "SG.", 40, 255, "._-", true },
     { "AGE-SECRET-KEY-1", 50, 60, "", false },
+    { "GOCSPX-", 20, 40, "_-", false },
+    { "dop_v1_", 64, 64, "", false },
+    { "shpat_", 32, 32, "", false },
+    { "shpss_", 32, 32, "", false },
+    { "dckr_pat_", 20, 60, "_-", false },
+    { "hvs.", 24, 255, "_-", true },
+    { "hooks.slack.com/services/", 30, 80, "/", false },
 };
 
 static bool mixed(const char *s, size_t n)
@@ -313,9 +342,10 @@ static bool is_service(const struct scan *x, size_t i, struct secret_hit *h)
 /* Does a name of the tables begin with these two letters? Most words are let go here. */
 static bool may_begin(char a, char b)
 {
-    static const char seconds[26][10] = {
-        "pwcunksig", "e",  "lov",  "", "y", "",     "hli-", "f", "",  "",   "e",  "ok", "o",
-        "p",         "tn", "awiy", "", "k", "eikg", "a",    "",  "e", "ah", "oa", "a",  "",
+    static const char seconds[26][12] = {
+        "pwcunksigl", "e",        "lov",    "oce", "yn",    "",   "hli-ao", "faeov", "h",
+        "",           "e",        "ok\xc3", "otn", "pe",    "tn", "awiyu",  "",      "ke",
+        "eikghmauq",  "auow\xc3", "s",      "eo",  "ahilp", "oa", "ao",     "",
     };
     const char *list = seconds[(a | 32) - 'a'];
     return b && strchr(list, is_letter(b) ? b | 32 : b);
@@ -324,10 +354,14 @@ static bool may_begin(char a, char b)
 static bool look(struct scan *x, size_t i, struct secret_hit *h)
 {
     char c = x->s[i];
+    if (c & 0x80) return secret_said(x, i, h);
+    if (is_digit(c) && (!i || x->s[i - 1] == '\n') && secret_wallet(x, i, h)) return true;
     if (is_digit(c))
-        return is_card(x, i, h) || is_ssn(x, i, h) || is_bot_key(x, i, h) || secret_said(x, i, h);
+        return secret_in_address(x, i, h) || is_card(x, i, h) || is_ssn(x, i, h) ||
+               is_bot_key(x, i, h) || secret_said(x, i, h);
     if (c == '-') return is_key(x, i, h);
-    if (is_iban(x, i, h)) return true;
+    if (is_iban(x, i, h) || is_discord(x, i, h) || secret_in_address(x, i, h)) return true;
+    if ((!i || x->s[i - 1] == '\n') && secret_wallet(x, i, h)) return true;
     return may_begin(c, at(x, i + 1)) && (is_service(x, i, h) || secret_said(x, i, h));
 }
 
@@ -341,7 +375,8 @@ bool secrets_leave_out(const char *s, size_t n, struct buf *out, struct secrets 
     for (size_t i = 0; i < n; before = s[i++]) {
         char c = s[i];
         bool word = !(before & 0x80) && !is_alnum(before) && before != '_';
-        if (!(is_alnum(c) && word) && !(c == '-' && before != '-')) continue;
+        bool begins = is_alnum(c) || c == '\xc5'; /* \u015fifre */
+        if (!(begins && word) && !(c == '-' && before != '-')) continue;
         if (!look(&x, i, &h)) continue;
         buf_add(out, s + done, h.from - done);
         buf_printf(out, "[%s left out]", names[h.kind]);

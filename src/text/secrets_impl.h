@@ -25,5 +25,11 @@ size_t secret_gap(const struct scan *x, size_t i);
 /* Something that is called a password, PIN or code by the word that begins at i, or, of a code, by
  * the words after it. */
 bool secret_said(const struct scan *x, size_t i, struct secret_hit *h);
+/* A line that is a wallet's words; four words and more to the end of the line, none of which is of
+ * a sentence; a password in the address whose user begins at i. */
+bool secret_wallet(const struct scan *x, size_t i, struct secret_hit *h);
+bool secret_pass_phrase(const struct scan *x, size_t i, enum secret_kind kind,
+                        struct secret_hit *h);
+bool secret_in_address(const struct scan *x, size_t i, struct secret_hit *h);
 
 #endif

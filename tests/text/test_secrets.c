@@ -204,6 +204,60 @@ static void codes(void **state)
     stays("Tan lines, 2019; the security code of 1987-06-05");
 }
 
+/* As people and programs write them; what is not found of such is in docs/SECURITY.md. */
+static void many_ways(void **state)
+{
+    static const struct {
+        enum secret_kind kind;
+        const char *text;
+    } all[] = {
+        { SECRET_CARD, "4111  1111  1111  1111" },
+        { SECRET_TOKEN, "Authorization: Bearer abcdefghijklmnopqrstuvwxyz0123456789" },
+        { SECRET_TOKEN, "NDc0MzY3NzM5NjA0NjA0OTMx"
+                        ".DnHkzg.abcdefghijklmnopqrstuvwxyz0" },
+        { SECRET_TOKEN, "GOCSPX-"
+                        "abcdefghijklmnopqrstuvwxyz12" },
+        { SECRET_TOKEN, "shpat_"
+                        "0123456789abcdef0123456789abcdef" },
+        { SECRET_PASSWORD, "la password \xc3\xa8 micio2020" },
+        { SECRET_PASSWORD, "has\xc5\x82o: kotek77" },
+        { SECRET_PASSWORD, "l\xc3\xb6senord: katt2020" },
+        { SECRET_PASSWORD, "\xc5\x9fifre: kedi1234" },
+        { SECRET_PASSWORD, "login: marit / pass: xK9#mQ2" },
+        { SECRET_PASSWORD, "wifi key: 8274-1029-3847" },
+        { SECRET_PASSWORD, "WLAN-Schl\xc3\xbcssel: 83749201837465920184" },
+        { SECRET_PASSWORD, "the wifi password at home is harbour-boats-77" },
+        { SECRET_PASSWORD, "WiFi: HarbourNet / boats4ever" },
+        { SECRET_PASSWORD, "WIFI:T:WPA;S:HarbourNet;P:boats4ever;;" },
+        { SECRET_PASSWORD, "postgres://app:Pa55w0rd@db.example.org:5432/app" },
+        { SECRET_PASSWORD, "passphrase: correct horse battery staple" },
+        { SECRET_CODE, "il pin \xc3\xa8 4821" },
+        { SECRET_CODE, "Ihre mTAN lautet 123456" },
+        { SECRET_CODE, "your code is 123456" },
+        { SECRET_CODE, "Use code 482913 to sign in" },
+        { SECRET_CODE, "Tw\xc3\xb3j kod to 482913" },
+        { SECRET_CODE, "the alarm code is 4821" },
+        { SECRET_PHRASE,
+          "legal winner thank year wave sausage worth useful legal winner thank yellow" },
+        { SECRET_PHRASE, "1. legal 2. winner 3. thank 4. year 5. wave 6. sausage 7. worth "
+                         "8. useful 9. legal 10. winner 11. thank 12. yellow" },
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct secrets n = { 0 };
+        struct buf out = BUF_INIT(0);
+        secrets_leave_out(all[i].text, strlen(all[i].text), &out, &n);
+        if (n.count[all[i].kind] != 1) fail_msg("\"%s\": not found", all[i].text);
+        buf_free(&out);
+    }
+    stays("struct pass = open(path, \"passphrase\");");
+    stays("I pass: it is late. My pw: none. The wifi: slow as ever, 5 stars / none.");
+    stays("the bearer of this letter, and bearer bonds");
+    stays("see https://example.org:8080/a@b and mailto:marit@example.org");
+    stays("milk bread eggs butter the usual cheese apples pears grapes beans rice and tea");
+    stays("we walked along the harbour until night fell over all boats there");
+    stays("use code review before you enter code");
+}
+
 static void nothing_is_lost(void **state)
 {
     struct buf out = BUF_INIT(0);
@@ -235,11 +289,12 @@ static void unended_keys(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(cards),           cmocka_unit_test(numbers_of_life),
-        cmocka_unit_test(ibans),           cmocka_unit_test(social),
-        cmocka_unit_test(private_keys),    cmocka_unit_test(services),
-        cmocka_unit_test(passwords),       cmocka_unit_test(codes),
-        cmocka_unit_test(nothing_is_lost), cmocka_unit_test(unended_keys),
+        cmocka_unit_test(cards),        cmocka_unit_test(numbers_of_life),
+        cmocka_unit_test(ibans),        cmocka_unit_test(social),
+        cmocka_unit_test(private_keys), cmocka_unit_test(services),
+        cmocka_unit_test(passwords),    cmocka_unit_test(codes),
+        cmocka_unit_test(many_ways),    cmocka_unit_test(nothing_is_lost),
+        cmocka_unit_test(unended_keys),
     };
     return check_run("text/secrets", tests);
 }
