@@ -1,10 +1,10 @@
 /* The sampler against a plain one that sorts, against counts over many seeds, and against choices
  * written down once, which every machine must make. */
-#include "base/clock.h"
 #include "check.h"
 #include "model/sampler.h"
 
 #include <math.h>
+#include <time.h>
 
 enum { V = 1000 };
 

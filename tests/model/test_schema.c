@@ -6,6 +6,7 @@
 #include "tiny_tok.h"
 
 #include <jansson.h>
+#include <time.h>
 
 static uint64_t rnd_state = 1;
 static uint32_t rnd(uint32_t n)
