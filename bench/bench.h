@@ -37,6 +37,7 @@ void bench_note(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* 
 /* Call fn at least `least` times and for at least `seconds` (at most 10,000 times). Returns
  * seconds a call: the median; *best the shortest. */
 double bench_time(void (*fn)(void *ud), void *ud, int least, double seconds, double *best);
+double bench_median(double *v, int n); /* sorts v */
 
 /* Bytes a second that `threads` threads read together from a buffer of this size, over and over:
  * what a scan of that many bytes cannot beat. A median, as bench_time's; 0 when there is no

@@ -51,7 +51,7 @@ WIDE static void read_share(void *ud, int part)
     atomic_fetch_xor(&sink, a[0] ^ a[1] ^ a[2] ^ a[3]);
 }
 
-static double median(double *v, int n)
+double bench_median(double *v, int n)
 {
     for (int i = 1; i < n; i++)
         for (int j = i; j && v[j] < v[j - 1]; j--) {
@@ -79,7 +79,7 @@ double bench_read_rate(size_t bytes, int threads)
         rates[i & 1][i / 2] = (double)all * r.times / (clock_mono() - from);
     }
     grow_free(&g);
-    return fmax(median(rates[0], TIMES), median(rates[1], TIMES));
+    return fmax(bench_median(rates[0], TIMES), bench_median(rates[1], TIMES));
 }
 
 size_t bench_memory_free(void)
