@@ -69,7 +69,7 @@ static inline void local_close(struct local *l)
 static inline int local_connect(const struct local *l)
 {
     struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)l->port) };
-    struct timeval patience = { .tv_sec = 60 };
+    struct timeval patience = { .tv_sec = 600 };
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
