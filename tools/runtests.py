@@ -2,8 +2,10 @@
 """Runs every test of a build folder and counts their cases.
 
 Each test is a program that prints TAP (unit tests in C, end-to-end tests in Python under
-tests/*/test_*.py). As many run at a time as there are cores. Output of a test is shown only when it
-fails or skips a case; then come the slowest, and the last line is "N passed, N failed, N skipped".
+tests/*/test_*.py). Twice as many run at a time as there are cores: most wait for the disk or for a
+server half of their time. Output of a test is shown only when it fails or skips a case; then what
+failed is run once more, alone, to tell whether it fails each time (it counts as failed either way),
+then come the slowest, and the last line is "N passed, N failed, N skipped".
 
 usage: runtests.py BUILD [substring of test names ...]
        runtests.py BUILD --targets      what ninja has to build for them
@@ -69,13 +71,13 @@ def run(test, build, tmp, slow):
     minilm = os.path.join(cache, "likeness-test", "minilm")  # tools/fetch-minilm.sh
     if os.path.exists(os.path.join(minilm, "model.safetensors")) and not slow:
         env.setdefault("LIKENESS_TEST_MINILM", minilm)
-    mine = os.path.join(tmp, re.sub(r"\W", "_", name))
-    os.makedirs(mine)
+    mine = tempfile.mkdtemp(prefix=re.sub(r"\W", "_", name) + "-", dir=tmp)
+    os.chmod(mine, 0o755)
     env.update(TMPDIR=mine, LIKENESS_KDF="fast", LIKENESS_BUILD=os.path.abspath(build),
                LIKENESS_BIN=os.path.join(os.path.abspath(build), "src", "cli", "likeness"),
                LIKENESS_ROOT=ROOT, NO_COLOR="1", LC_ALL="C.UTF-8",
                UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1",
-               ASAN_OPTIONS=f"detect_leaks=1:suppressions={ROOT}/tools/asan.supp",
+               ASAN_OPTIONS=f"detect_leaks=1:malloc_context_size=12:suppressions={ROOT}/tools/asan.supp",
                LSAN_OPTIONS=f"suppressions={ROOT}/tools/lsan.supp:print_suppressions=0",
                # a child after fork starts threads of its own (base/threads.c), which TSan calls untried
                TSAN_OPTIONS=f"suppressions={ROOT}/tools/tsan.supp:halt_on_error=1:die_after_fork=0",
@@ -87,6 +89,17 @@ def run(test, build, tmp, slow):
     except subprocess.TimeoutExpired as e:
         out, err, rc = (e.stdout or b"").decode(errors="replace"), f"no end after {LIMIT} s\n", -1
     return name, out, err, rc, time.monotonic() - began
+
+
+def tell(name, out, err, rc):
+    """All of a failed program's words, for whoever looks for the cause from the log alone."""
+    print(f"---- {name}: what it said" + (f" (the last of {len(out)} bytes)" if len(out) > 20000 else ""))
+    print(out[-20000:].rstrip("\n"))
+    if err:
+        print(f"---- {name}: errors" + (f" (the last of {len(err)} bytes)" if len(err) > 20000 else ""))
+        print(err[-20000:].rstrip("\n"))
+    print(f"---- {name}: " + (f"killed by signal {-rc}" if rc < 0 else f"exit {rc}")
+          + f"; again: python3 tools/runtests.py BUILD {name}", flush=True)
 
 
 def count(out, rc):
@@ -117,12 +130,12 @@ def main():
         return 0
     tests = find(build, only, kind)
     total = [0, 0, 0]
-    took = []
+    took, failed = [], []
     slow = kind != "none"
     tmp = tempfile.mkdtemp(prefix="likeness-tests-")
     os.chmod(tmp, 0o711)  # some tests give up their rights and look again
     try:
-        with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 2) as pool:
+        with concurrent.futures.ThreadPoolExecutor(2 * len(os.sched_getaffinity(0))) as pool:
             for done in concurrent.futures.as_completed(pool.submit(run, t, build, tmp, slow) for t in tests):
                 name, out, err, rc, seconds = done.result()
                 counts = count(out, rc)
@@ -135,7 +148,11 @@ def main():
                     if counts[2] and re.search(r"#\s*skip", line, re.I):
                         print(f"     {line}", flush=True)
                 if counts[1]:
-                    print(out[-8000:] + err[-8000:] + f"(exit {rc})", flush=True)
+                    tell(name, out, err, rc)
+                    failed.append(name)
+        for t in [t for t in tests if t[0] in failed][:5]:
+            name, out, err, rc, _seconds = run(t, build, tmp, slow)
+            print(f"again alone: {name} {'failed' if count(out, rc)[1] else 'passed'}", flush=True)
     finally:
         shutil.rmtree(tmp, ignore_errors=True)
     print("slowest: " + ", ".join(f"{n} {s:.1f} s" for s, n in sorted(took, reverse=True)[:6]))
