@@ -1,6 +1,7 @@
 /* The engine on a tiny random model: the same text alone and in company, with and without guesses;
  * what is reused, cancelled, refused, dropped; and that a heavy account does not starve a light
  * one. Run under TSan too. */
+#include "counted.h"
 #include "model/engine.h"
 #include "tiny.h"
 
@@ -180,6 +181,55 @@ static void prefixes_are_reused(void **state)
     free(first);
     free(again);
     free(from_saved);
+}
+
+/* From the first token of three answers on, sampled in all ways, until the last has ended. */
+static void answering_allocates_nothing(void **state)
+{
+    if (!allocations_are_counted()) skip();
+    struct err err;
+    struct bed b;
+    struct template_part p[3];
+    struct engine_job *j[3];
+    struct buf text[3];
+    const char *const stop[] = { "never said", "nor this" };
+    bed_make(&b, &(struct engine_opts){ .slots = 3 });
+    const struct sampler_bias bias[] = { { 70, 3 },
+                                         { tokenizer_eos(decoder_tokenizer(b.m.d)), -INFINITY } };
+    not_counted = true;
+    for (int round = 0; round < 2; round++) { /* the first makes timelines and starts threads */
+        for (int i = 0; i < 3; i++) {
+            struct engine_ask a =
+                ask_of("one two three four one two three four one two", &p[i], (uint64_t)i);
+            text[i] = (struct buf)BUF_INIT(1 << 16);
+            a.max_tokens = 200;
+            a.stop = stop;
+            a.n_stop = 2;
+            a.sampling.bias = bias;
+            a.sampling.n_bias = 2;
+            a.sampling.temperature = i ? 0.8f : 0;
+            a.sampling.top_k = 20;
+            a.sampling.min_p = 0.01f;
+            a.sampling.repeat = 1.1f;
+            check_ok(engine_submit(b.e, &a, &j[i], &err), err);
+        }
+        for (int i = 0; i < 3; i++)
+            while (!text[i].n && engine_read(j[i], &text[i], -1)) {}
+        long before = allocations;
+        int made = 0;
+        for (int i = 0; i < 3; i++) {
+            while (engine_read(j[i], &text[i], -1)) {}
+            made += engine_result(j[i])->output_tokens;
+        }
+        assert_in_range(made, 300, 600);
+        if (round) check_int(allocations - before, 0);
+        for (int i = 0; i < 3; i++) {
+            engine_job_free(j[i]);
+            buf_free(&text[i]);
+        }
+    }
+    not_counted = false;
+    bed_free(&b);
 }
 
 static void cancelling_frees_the_slot(void **state)
@@ -453,6 +503,7 @@ int main(void)
         cmocka_unit_test(same_text_alone_and_in_company),
         cmocka_unit_test(guesses_change_nothing),
         cmocka_unit_test(prefixes_are_reused),
+        cmocka_unit_test(answering_allocates_nothing),
         cmocka_unit_test(cancelling_frees_the_slot),
         cmocka_unit_test(a_full_queue_says_when_to_come_again),
         cmocka_unit_test(a_light_account_is_not_starved),
