@@ -1,6 +1,6 @@
-/* Allocations of the program, counted, to prove that there are none where none should be. Include in
- * one file of a test program: it takes the place of malloc and its kin. Where a sanitizer has taken
- * them for itself nothing is counted; allocations_are_counted tells. */
+/* Allocations of the program, counted, to prove that there are none where none should be. Include
+ * in one file of a test program: it takes the place of malloc and its kin. Where a sanitizer has
+ * taken them for itself nothing is counted; allocations_are_counted tells. */
 #ifndef LK_TESTS_COUNTED_H
 #define LK_TESTS_COUNTED_H
 
