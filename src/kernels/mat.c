@@ -208,7 +208,8 @@ int acts_init(struct acts *a, int max_n, int max_cols, struct err *err)
     if (max_n < 1 || max_cols < 1)
         return err_set(err, ERR_INVAL, "no room for %d rows of %d", max_n, max_cols);
     size_t at[6], n = acts_plan(max_n, (max_cols + 31) / 32 * 32, at);
-    size_t tiles = ((size_t)max_n * 2 + 16) * (size_t)(max_cols + 15) / 16 * 16 * sizeof(float);
+    /* Tiles are at most a third larger than what they hold, and the last may be almost empty. */
+    size_t tiles = ((size_t)max_n / 3 * 4 + 32) * (size_t)((max_cols + 15) / 16) * 64;
     *a = (struct acts){ .max_n = max_n, .max_cols = (max_cols + 31) / 32 * 32 };
     a->q = aligned_alloc(64, n);
     a->f = aligned_alloc(64, tiles); /* memory only once it is written to */

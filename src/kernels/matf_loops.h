@@ -249,7 +249,7 @@ INLINE void widen(const struct part *p, enum quant type, int r, int rows, int k,
 {
     size_t one = type == QUANT_F32 ? 4 : 2, cols = (size_t)p->m->cols;
     for (int g = 0; g < rows; g += MAT_GROUP) {
-        float *at = to + g / WIDTH * WIDTH * n + g % WIDTH;
+        float *at = to + (size_t)(g / WIDTH * WIDTH) * (size_t)n + g % WIDTH;
         if (!p->m->packed) {
             matf_gather(p->m, r + g, k, n, at, WIDTH);
             continue;
@@ -258,7 +258,7 @@ INLINE void widen(const struct part *p, enum quant type, int r, int rows, int k,
             (const char *)p->m->packed + ((size_t)(r + g) * cols + (size_t)k * MAT_GROUP) * one;
         for (int c = 0; c < n; c++)
             for (int i = 0; i < MAT_GROUP; i += VN)
-                vf_store(at + c * WIDTH + i, w_load(type, w, (size_t)(c * MAT_GROUP + i)));
+                vf_store(at + c * WIDTH + i, w_load(type, w, (size_t)c * MAT_GROUP + (size_t)i));
     }
 }
 
@@ -286,16 +286,18 @@ INLINE void mul_panel(const struct part *p, enum quant type, struct panel *w, in
     for (int i = 0, step; i < w->rows; i += step) {
         bool whole = w->rows - i >= TILE_N * VN;
         struct out o = out_at(p, t, w->r + i, w->k);
-        const char *in = p->m->packed;
-        float *at = w->f + i / WIDTH * WIDTH * w->n + i % WIDTH;
+        size_t at = (size_t)(i / WIDTH * WIDTH) * (size_t)w->n + (size_t)(i % WIDTH);
+        size_t from = ((size_t)((w->r + i) / MAT_GROUP) * cols + (size_t)w->k) * MAT_GROUP +
+                      (size_t)(i % MAT_GROUP);
         step = whole ? TILE_N * VN : VN;
         fetch_sums(&o, m);
-        if (w->empty || !w->f)
-            in += ((size_t)((w->r + i) / MAT_GROUP) * cols + (size_t)w->k) * MAT_GROUP * one +
-                  (size_t)(i % MAT_GROUP) * one;
-        if (w->empty) (whole ? keep : keep_last)(in, cols, x, w->n, at, &o);
-        else if (w->f) (whole ? tile_wide : tile_last)(m, at, 0, x, w->n, &o);
-        else (whole ? tile_wide : tile_last)(m, in, cols, x, w->n, &o);
+        if (w->empty)
+            (whole ? keep : keep_last)((const char *)p->m->packed + from * one, cols, x, w->n,
+                                       w->f + at, &o);
+        else if (w->f) (whole ? tile_wide : tile_last)(m, w->f + at, 0, x, w->n, &o);
+        else
+            (whole ? tile_wide : tile_last)(m, (const float *)p->m->packed + from, cols, x, w->n,
+                                            &o);
     }
     w->empty = false;
 }
