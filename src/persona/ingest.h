@@ -4,7 +4,7 @@
  *     struct ingest in = { .home = h, .persona = p, .on_file = show, .ud = &ui };
  *     ingest_paths(&in, paths, n_paths, &totals, err);
  *
- * One file, or one entry of an archive, is one transaction: it is in whole, or not at all; what
+ * One file, or one entry of an archive, is in whole or not at all; small ones share a commit. What
  * on_file was called for stays, whatever comes after. The same piece twice (same author, time and
  * text) adds nothing; a longer export of a known chat extends its source. When all files are in,
  * persona_settle brings vectors, key phrases, topics and profile up to date in a transaction of
