@@ -180,6 +180,7 @@ static int check_number(struct check *c, const struct field *f, const json_t *v)
     if (!json_is_number(v)) return refuse(c, "should be a number");
     double d = json_number_value(v);
     bool bounds = f->min != 0 || f->max != 0;
+    if (bounds && f->min == f->max && d != f->min) return refuse(c, "should be %.9g", f->min);
     if (bounds && (d < f->min || d > f->max))
         return refuse(c, "should be between %.9g and %.9g", f->min, f->max);
     return 0;

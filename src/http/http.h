@@ -145,9 +145,10 @@ struct call {
         const char *name, *value; /* in mem, or literals */
     } header[8];
     size_t n_headers;
-    struct { /* or the rest of a file, sent as it is read; closed by the server */
+    struct { /* or a file, sent as it is read: the part asked for; closed by the server */
         FILE *f;
         uint64_t n;
+        const char *tag; /* an ETag: what changes when the file does */
     } file;
     int retry_after; /* seconds; with 429 and 503 */
     void *internal;  /* the server's own */
@@ -161,6 +162,9 @@ int64_t call_time(const struct call *c, const char *name);       /* CLOCK_NONE *
 json_t *call_json(const struct call *c, const char *name);       /* borrowed; NULL */
 const char *call_header(const struct call *c, const char *name); /* of the request; NULL */
 void call_reply_header(struct call *c, const char *name, const char *value);
+/* With 201: where what was made is. */
+int call_location(struct call *c, struct err *err, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 /* Has the client left, or is time up for a server that stops? Asks the system: some microseconds. A
  * handler that takes long without streaming asks now and then, and returns ERR_CANCEL. */
 bool call_gone(struct call *c);

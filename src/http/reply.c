@@ -91,7 +91,7 @@ static void cors(struct request *q, struct MHD_Response *r)
     if (!origin || !origin_allowed(q->server->o.origins, origin)) return;
     MHD_add_response_header(r, "Access-Control-Allow-Origin", origin);
     MHD_add_response_header(r, "Access-Control-Expose-Headers",
-                            "Location, Retry-After, X-Request-Id");
+                            "Location, Retry-After, Content-Disposition, X-Request-Id");
 }
 
 void safe_headers(struct MHD_Response *r, const char *type)
@@ -114,6 +114,29 @@ void reply_headers(struct request *q, struct MHD_Response *r, const char *type)
         MHD_add_response_header(r, c->header[i].name, c->header[i].value);
 }
 
+int call_location(struct call *c, struct err *err, const char *fmt, ...)
+{
+    char where[400];
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(where, sizeof where, fmt, ap);
+    va_end(ap);
+    char *kept = n < (int)sizeof where ? arena_strdup(c->mem, where) : NULL;
+    if (!kept) return err_nomem(err);
+    call_reply_header(c, "Location", kept);
+    return 0;
+}
+
+/* What a page of an allowed origin wants to send may be sent: clients have headers of their own
+ * (X-Stainless-..., of the openai packages), and none but those we know is looked at. */
+static const char *headers_wanted(struct request *q)
+{
+    const char *h = call_header(&q->call, "Access-Control-Request-Headers");
+    size_t n =
+        h ? strspn(h, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_, ") : 0;
+    return n && !h[n] && n <= 1000 ? h : "Authorization, Content-Type, X-Request-Id";
+}
+
 struct MHD_Response *reply_preflight(struct request *q, const char *allow)
 {
     struct MHD_Response *r = MHD_create_response_from_buffer(0, "", MHD_RESPMEM_PERSISTENT);
@@ -122,14 +145,54 @@ struct MHD_Response *reply_preflight(struct request *q, const char *allow)
     MHD_add_response_header(r, "Allow", allow);
     if (MHD_get_response_header(r, "Access-Control-Allow-Origin")) {
         MHD_add_response_header(r, "Access-Control-Allow-Methods", allow);
-        MHD_add_response_header(r, "Access-Control-Allow-Headers",
-                                "Authorization, Content-Type, X-Request-Id");
+        MHD_add_response_header(r, "Access-Control-Allow-Headers", headers_wanted(q));
         MHD_add_response_header(r, "Access-Control-Max-Age", "600");
     }
     return r;
 }
 
-/* ---- the rest of a file, as it is read ---- */
+/* ---- a file, as it is read ---- */
+
+/* "bytes=100-", "bytes=0-99", "bytes=-50": one range (RFC 9110, section 14). 1: it is [*from, *to);
+ * 0: all of it is to be sent; -1: there is no such part. */
+static int range_of(const char *s, uint64_t size, uint64_t *from, uint64_t *to)
+{
+    int64_t a = -1, b = -1;
+    *from = 0;
+    *to = size;
+    if (!s || !str_starts(s, "bytes=")) return 0;
+    s += 6;
+    const char *dash = strchr(s, '-');
+    size_t head = dash ? (size_t)(dash - s) : 0;
+    if (!dash || strspn(s, "0123456789") != head || dash[1 + strspn(dash + 1, "0123456789")])
+        return 0;
+    bool first = head > 0, last = dash[1] != 0;
+    if ((first && !str_i64((struct span){ s, head }, &a)) ||
+        (last && !str_i64(span_of(dash + 1), &b)) || (!first && !last))
+        return 0;
+    if (first && last && b < a) return 0;
+    if (!first) a = (uint64_t)b < size ? (int64_t)(size - (uint64_t)b) : 0;
+    if ((uint64_t)a >= size) return -1;
+    *from = (uint64_t)a;
+    if (first && last && (uint64_t)b < size) *to = (uint64_t)b + 1;
+    return 1;
+}
+
+/* The part that is asked for, if the file is still the one it was asked of. */
+static int file_part(struct request *q, uint64_t *from, uint64_t *to, struct MHD_Response **r)
+{
+    struct call *c = &q->call;
+    const char *if_range = call_header(c, "If-Range");
+    bool same = !if_range || (c->file.tag && !strcmp(if_range, c->file.tag));
+    int part = range_of(same ? call_header(c, "Range") : NULL, c->file.n, from, to);
+    if (part > 0 && fseeko(c->file.f, (off_t)*from, SEEK_SET)) part = 0;
+    if (part > 0) c->status = MHD_HTTP_PARTIAL_CONTENT;
+    if (part >= 0) return part;
+    c->status = MHD_HTTP_RANGE_NOT_SATISFIABLE;
+    *r = MHD_create_response_from_buffer(0, "", MHD_RESPMEM_PERSISTENT);
+    return part;
+}
+
 struct file_reply {
     FILE *f;
     struct request *q;
@@ -152,19 +215,37 @@ static void file_over(void *ud)
     free(fr);
 }
 
+static void part_headers(struct request *q, struct MHD_Response *r, int part, uint64_t from,
+                         uint64_t to)
+{
+    char range[80];
+    const struct call *c = &q->call;
+    unsigned long long size = c->file.n;
+    MHD_add_response_header(r, "Accept-Ranges", "bytes");
+    if (c->file.tag) MHD_add_response_header(r, "ETag", c->file.tag);
+    if (part < 0) snprintf(range, sizeof range, "bytes */%llu", size);
+    else
+        snprintf(range, sizeof range, "bytes %llu-%llu/%llu", (unsigned long long)from,
+                 (unsigned long long)to - 1, size);
+    if (part) MHD_add_response_header(r, "Content-Range", range);
+}
+
 static struct MHD_Response *file_response(struct request *q)
 {
-    struct file_reply *fr = malloc(sizeof *fr);
-    if (!fr) return NULL;
-    *fr = (struct file_reply){ q->call.file.f, q };
-    struct MHD_Response *r =
-        MHD_create_response_from_callback(q->call.file.n, 65536, file_read, fr, file_over);
-    if (!r) {
-        free(fr);
-        return NULL;
+    uint64_t from, to;
+    struct MHD_Response *r = NULL;
+    int part = file_part(q, &from, &to, &r);
+    struct file_reply *fr = part < 0 ? NULL : malloc(sizeof *fr);
+    if (fr) {
+        *fr = (struct file_reply){ q->call.file.f, q };
+        r = MHD_create_response_from_callback(to - from, 65536, file_read, fr, file_over);
+        if (!r) free(fr);
+        else {
+            request_hold(q);
+            q->call.file.f = NULL; /* the reply's */
+        }
     }
-    request_hold(q);
-    q->call.file.f = NULL; /* the reply's */
+    if (r) part_headers(q, r, part, from, to);
     return r;
 }
 

@@ -399,8 +399,12 @@ static enum MHD_Result no_route(struct request *q, const char *method, const str
     char *allow = arena_printf(q->call.mem, "%s, OPTIONS", p->allow);
     if (!p->allow[0]) return refuse_with(q, ERR_NOTFOUND, 404, "there is no such page");
     if (!allow) return MHD_NO;
-    if (!strcmp(method, "OPTIONS") && !q->has_body)
-        return queue(q, reply_preflight(q, allow), MHD_HTTP_NO_CONTENT);
+    if (!strcmp(method, "OPTIONS") && !q->has_body) {
+        q->status = MHD_HTTP_NO_CONTENT;
+        q->phase = RUNNING; /* and done: the reply of the last call, so that the connection stays */
+        atomic_store(&q->response, reply_preflight(q, allow));
+        return MHD_YES;
+    }
     call_reply_header(&q->call, "Allow", allow);
     return refuse_with(q, ERR_INVAL, 405, "this page does not take that method");
 }

@@ -55,10 +55,15 @@ static int file(struct call *c, struct err *err)
         if (f) fclose(f);
         return err_set(err, ERR_NOTFOUND, "the file is not here any more: export again");
     }
+    char hex[33];
     c->file.f = f;
     c->file.n = (uint64_t)st.st_size;
+    c->file.tag = arena_printf(c->mem, "\"export-%lld\"", (long long)c->id);
     c->type = "application/octet-stream";
-    call_reply_header(c, "Content-Disposition", "attachment; filename=\"persona.likeness\"");
+    char *name = arena_printf(c->mem, "attachment; filename=\"persona-%.8s.likeness\"",
+                              uid_hex(c->persona, hex));
+    if (!name || !c->file.tag) return err_nomem(err);
+    call_reply_header(c, "Content-Disposition", name);
     return 0;
 }
 
@@ -78,6 +83,7 @@ const struct route routes_export[] = {
       .summary = "Write a persona into one sealed file",
       .about = "When the job is done, GET /api/jobs/{id}/file within a day." },
     { "GET", "/api/jobs/{id}/file", ACCESS_ACCOUNT, ROUTE_AUDIT, .status = 200, .run = file,
-      .name = "job.file", .summary = "The file that an export made" },
+      .name = "job.file", .summary = "The file that an export made",
+      .about = "A part of it, to go on with a download, by `Range`." },
     ROUTE_END
 };

@@ -115,12 +115,12 @@ static json_t *vector_json(struct desk *d, const char *text, const float **v, st
 
 static float same_idf(void *ud, uint64_t stem) { return 1; }
 
-/* The nearest topic's label; where there are none yet, what the text itself is about. */
-static json_t *topic_json(const struct labels *l, const float *v, const char *text)
+/* A topic's label; where it has none yet, what the text itself is about. */
+static json_t *topic_json(const struct topics *ts, int32_t topic, const char *text)
 {
     struct phrase ph[2];
     struct buf b = BUF_INIT(4096);
-    const char *label = labels_get(l, topics_assign(&l->topics, v));
+    const char *label = label_of(ts, topic);
     if (label) return json_mended(label);
     size_t n = phrases_of(text, strlen(text), same_idf, NULL, ph, 2);
     for (size_t i = 0; i < n; i++) buf_printf(&b, "%s%s", i ? ", " : "", ph[i].text);
@@ -147,16 +147,21 @@ static int store_text(struct call *c, const char *text, int64_t now, int64_t *id
 static int add_at(struct call *c, struct desk *d, struct err *err)
 {
     const char *text = call_str(c, "text");
-    struct labels l = { 0 };
+    const struct topics *ts;
     const float *v = NULL;
+    char hex[33];
     int64_t id = 0, now = clock_now();
     json_t *vector = vector_json(d, text, &v, c->mem, err), *topic = NULL;
-    int rc = vector ? labels_of(d->home, d->persona, &l, err) : err_nomem(err);
-    if (!rc && l.topics.n && l.topics.dim != retriever_embedder(d->retriever)->dim)
-        labels_clear(&l); /* of another embedder, about to be made anew */
-    if (!rc) topic = topic_json(&l, v, text);
-    if (!rc) rc = store_text(c, text, now, &id, err);
-    labels_clear(&l);
+    int rc = vector ? retriever_topics(d->retriever, &ts, err) : err_nomem(err);
+    if (!rc) {
+        /* Topics of another embedder are about to be made anew. */
+        bool apply = ts->dim == retriever_embedder(d->retriever)->dim;
+        topic = topic_json(ts, apply ? topics_assign(ts, v) : -1, text);
+        rc = store_text(c, text, now, &id, err);
+    }
+    if (!rc)
+        rc = call_location(c, err, "/api/personas/%s/sources/%lld", uid_hex(c->persona, hex),
+                           (long long)id);
     if (!rc)
         return shown_reply(c,
                            json_pack("{s:I, s:o, s:o, s:o, s:s}", "id", (json_int_t)id,
@@ -226,8 +231,8 @@ static int keep_topic(void *ud, const struct row_chunk *r)
     return ERR_LIMIT; /* the first one is enough */
 }
 
-static int entry_json(struct call *c, struct desk *d, const struct labels *l, const struct entry *e,
-                      json_t *list, struct err *err)
+static int entry_json(struct call *c, struct desk *d, const struct topics *ts,
+                      const struct entry *e, json_t *list, struct err *err)
 {
     struct text_of t = { BUF_INIT(0), arena_new(0), -1, err };
     const float *v = NULL;
@@ -244,11 +249,11 @@ static int entry_json(struct call *c, struct desk *d, const struct labels *l, co
     if (!rc && call_bool(c, "vectors", false) &&
         !(vector = vector_json(d, buf_str(&t.text), &v, c->mem, err)))
         rc = err_nomem(err);
-    const char *label = labels_get(l, t.topic);
-    json_t *j = rc ? NULL
-                   : json_pack("{s:I, s:o, s:o, s:o, s:o*}", "id", (json_int_t)e->id, "uploaded_at",
-                               json_time(e->added_at), "topic", json_mended(label ? label : ""),
-                               "text", json_mended(buf_str(&t.text)), "vector", vector);
+    json_t *j =
+        rc ? NULL
+           : json_pack("{s:I, s:o, s:o, s:o, s:o*}", "id", (json_int_t)e->id, "uploaded_at",
+                       json_time(e->added_at), "topic", topic_json(ts, t.topic, buf_str(&t.text)),
+                       "text", json_mended(buf_str(&t.text)), "vector", vector);
     if (!rc && json_array_append_new(list, j)) rc = err_nomem(err);
     buf_free(&t.text);
     arena_free(t.mem);
@@ -268,20 +273,19 @@ static int page_at(struct call *c, struct desk *d, struct err *err)
 {
     int64_t page = call_int(c, "page", 1), size = call_int(c, "page_size", 20);
     struct buf all = BUF_INIT(0);
-    struct labels l = { 0 };
+    const struct topics *ts;
     json_t *list = json_array();
     int rc = list ? store_source_each(d->home->store, &d->persona->seal, 0, keep_entry, &all, err)
                   : err_nomem(err);
     if (!rc && all.failed) rc = err_nomem(err);
-    if (!rc) rc = labels_of(d->home, d->persona, &l, err);
+    if (!rc) rc = retriever_topics(d->retriever, &ts, err);
     struct entry *e = (struct entry *)(void *)all.p;
     int64_t n = (int64_t)(all.n / sizeof *e), from = (page - 1) * size;
     if (!rc && n) qsort(e, (size_t)n, sizeof *e, newest_first);
     if (!rc && page > 1 && from >= n)
         rc = err_set(err, ERR_NOTFOUND, "page: there are not so many");
     for (int64_t i = from; !rc && i < n && i < from + size; i++)
-        rc = entry_json(c, d, &l, &e[i], list, err);
-    labels_clear(&l);
+        rc = entry_json(c, d, ts, &e[i], list, err);
     buf_free(&all);
     if (!rc)
         return shown_reply(

@@ -95,11 +95,9 @@ static int create(struct call *c, struct err *err)
         err_set(err, rc, "consent: say by whom (\"by\") and to what (\"to\")");
     }
     if (rc) return rc;
-    char *where = arena_printf(c->mem, "/api/personas/%s", uid_hex(c->persona, hex));
-    if (!where) return err_nomem(err);
-    call_reply_header(c, "Location", where);
     c->level = LEVEL_OWNER;
-    return show(c, err);
+    rc = call_location(c, err, "/api/personas/%s", uid_hex(c->persona, hex));
+    return rc ? rc : show(c, err);
 }
 
 /* ---- changes ---- */

@@ -194,6 +194,7 @@ static int add_text(struct call *c, struct err *err)
     struct home *h;
     struct persona *p;
     const char *text = call_str(c, "text");
+    char hex[33];
     int64_t id = 0;
     int rc = writing_begin(c, &h, &p, err);
     if (rc) return rc;
@@ -203,6 +204,9 @@ static int add_text(struct call *c, struct err *err)
     if (!rc) {
         c->id = id;
         rc = source_json(c, h, p, &c->out, err);
+        if (!rc)
+            rc = call_location(c, err, "/api/personas/%s/sources/%lld", uid_hex(c->persona, hex),
+                               (long long)id);
     }
     writing_end(c, h, p, !rc);
     if (!rc) rc = work_settle(c->world, c->persona, c->who.account, err);
@@ -221,17 +225,16 @@ static enum query_mode mode_of(const char *s)
 
 static int passages_json(struct desk *d, const struct passages *ps, json_t **out, struct err *err)
 {
-    struct labels l;
+    const struct topics *topics;
     json_t *all = json_array();
-    int rc = all ? labels_of(d->home, d->persona, &l, err) : err_nomem(err);
+    int rc = all ? retriever_topics(d->retriever, &topics, err) : err_nomem(err);
     for (size_t i = 0; !rc && i < ps->n; i++) {
         const struct passage *p = &ps->p[i];
         json_t *j =
-            shown_passage(p, retriever_title(d->retriever, p->source), labels_get(&l, p->topic));
+            shown_passage(p, retriever_title(d->retriever, p->source), label_of(topics, p->topic));
         if (json_array_append_new(all, j)) rc = err_nomem(err);
     }
     if (!rc) {
-        labels_clear(&l);
         *out = json_pack("{s:o}", "passages", all);
         return *out ? 0 : err_nomem(err);
     }

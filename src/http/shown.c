@@ -161,9 +161,9 @@ int labels_of(struct home *h, const struct persona *p, struct labels *out, struc
     return rc;
 }
 
-const char *labels_get(const struct labels *l, int32_t topic)
+const char *label_of(const struct topics *ts, int32_t topic)
 {
-    return topic >= 0 && (size_t)topic < l->topics.n ? l->topics.t[topic].label : NULL;
+    return topic >= 0 && (size_t)topic < ts->n ? ts->t[topic].label : NULL;
 }
 
 void labels_clear(struct labels *l) { topics_clear(&l->topics); }

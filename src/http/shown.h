@@ -27,7 +27,7 @@ struct labels {
     struct topics topics;
 };
 int labels_of(struct home *h, const struct persona *p, struct labels *out, struct err *err);
-const char *labels_get(const struct labels *l, int32_t topic); /* NULL: none */
+const char *label_of(const struct topics *ts, int32_t topic); /* NULL: none */
 void labels_clear(struct labels *l);
 
 /* A home to read with c's persona open in it, and back. */

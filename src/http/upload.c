@@ -203,9 +203,9 @@ static int raw_begin(struct request *q, const char *type, struct err *err)
     char name[sizeof((struct upload_file *)0)->name] = "";
     const char *given = json_string_value(json_object_get(q->call.query, "name"));
     bool bytes = !type || str_starts(type, "application/octet-stream") || str_starts(type, "text/");
-    bool form = type && (str_starts(type, "multipart/") ||
-                         str_starts(type, "application/x-www-form-urlencoded"));
-    if (form || (!given && !bytes)) return not_a_file(q, err);
+    /* curl calls all it sends a form, unless it is told otherwise. */
+    bool parts = type && str_starts(type, "multipart/");
+    if (parts || (!given && !bytes)) return not_a_file(q, err);
     if (given) multipart_file_name(given, strlen(given), name, sizeof name);
     return file_begin(q, name[0] ? name : "upload", err);
 }

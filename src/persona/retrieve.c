@@ -24,6 +24,7 @@
 #include "persona/nearby.h"
 #include "persona/question.h"
 #include "persona/reading.h"
+#include "persona/topics.h"
 #include "persona/windows.h"
 
 #include <jansson.h>
@@ -82,6 +83,8 @@ struct retriever {
     struct readings *readings; /* made when first asked for */
     struct profile profile;
     int64_t profile_version; /* of the store's data when it was read */
+    struct topics topics;
+    int64_t topics_version;
     struct lately last;
     uint32_t asked; /* number of the last question */
     bool windowed;  /* some chunk has several vectors */
@@ -209,12 +212,14 @@ static void unload(struct retriever *r)
     map_free(&r->title);
     arena_free(r->mem);
     arena_free(r->tmp);
-    /* Whoever is being answered still has the profile. */
+    /* Whoever is being answered still has the profile and the topics. */
     *r = (struct retriever){ .home = r->home,
                              .p = r->p,
                              .pinned = r->pinned,
                              .profile = r->profile,
-                             .profile_version = r->profile_version };
+                             .profile_version = r->profile_version,
+                             .topics = r->topics,
+                             .topics_version = r->topics_version };
 }
 
 static int load(struct retriever *r, struct err *err)
@@ -251,7 +256,7 @@ int retriever_open(struct home *h, const struct persona *p, struct retriever **o
     if (!r) return err_nomem(err);
     r->home = h;
     r->p = p;
-    r->profile_version = UNREAD;
+    r->profile_version = r->topics_version = UNREAD;
     int rc = load(r, err);
     if (rc) retriever_close(r);
     else *out = r;
@@ -263,6 +268,7 @@ void retriever_close(struct retriever *r)
     if (!r) return;
     unload(r);
     profile_clear(&r->profile);
+    topics_clear(&r->topics);
     free(r);
 }
 
@@ -581,9 +587,32 @@ size_t retriever_bytes(const struct retriever *r)
            read;
 }
 
+static int64_t version_now(const struct retriever *r)
+{
+    return r->pinned ? r->version : store_data_version(r->home->store);
+}
+
+int retriever_topics(struct retriever *r, const struct topics **out, struct err *err)
+{
+    int64_t version = version_now(r);
+    struct buf doc = BUF_INIT((size_t)256 << 20);
+    int rc = 0;
+    if (r->topics_version != version) {
+        topics_clear(&r->topics);
+        rc = store_doc_get(r->home->store, &r->p->seal, "topics", &doc, err);
+        if (rc == ERR_NOTFOUND) rc = 0; /* none yet */
+        else if (!rc && topics_load(buf_str(&doc), doc.n, &r->topics, NULL))
+            topics_clear(&r->topics); /* damaged: the doctor's */
+        r->topics_version = rc ? UNREAD : version;
+        buf_free(&doc);
+    }
+    *out = &r->topics;
+    return rc;
+}
+
 int retriever_profile(struct retriever *r, const struct profile **out, struct err *err)
 {
-    int64_t version = r->pinned ? r->version : store_data_version(r->home->store);
+    int64_t version = version_now(r);
     int rc = 0;
     if (r->profile_version != version) {
         profile_clear(&r->profile);

