@@ -7,8 +7,9 @@
  * sentences: who shares a persona for chatting lets them be quoted, a sentence at a time and as an
  * answer, and that is what such a share says. It cannot list, search or page through them.
  *
- * Below the right to manage, other people's names and addresses are pseudonyms in all of it, streamed
- * or not, unless the persona is set otherwise (persona_mask_shares); veil.c sees to other replies.
+ * Below the right to manage, other people's names and addresses are pseudonyms in all of it,
+ * streamed or not, unless the persona is set otherwise (persona_mask_shares); veil.c sees to other
+ * replies.
  *
  * A conversation belongs to the account that began it; others who share the persona, its owner too,
  * do not read it (converse.h). A request's filters that name a source or a topic need the right to
