@@ -388,7 +388,6 @@ void mask_close(struct mask *m)
     map_free(&m->given);
     map_free(&m->literal);
     map_free(&m->alone);
-    map_free(&m->learnt);
     arena_free(m->mem);
     free(m);
 }

@@ -36,9 +36,9 @@ int mask_of(const struct persona *p, const struct person *list, size_t n, struct
 int mask_text(struct mask *m, const char *s, size_t n, struct buf *out);
 /* The same for labels and phrases, where names may have small letters. */
 int mask_label(struct mask *m, const char *s, size_t n, struct buf *out);
-/* The same for text that comes bit by bit: what was settled is appended to out, the rest with `end`.
- * Zeroed before the first. A little that a whole text would tell is not known yet: what language it
- * is in, who is named in full further down. */
+/* The same for text that comes bit by bit: what was settled is appended to out, the rest with
+ * `end`. Zeroed before the first. A little that a whole text would tell is not known yet: what
+ * language it is in. */
 struct mask_flow {
     struct buf text;
     size_t given, looked;
@@ -47,7 +47,8 @@ int mask_flow(struct mask *m, struct mask_flow *f, const char *s, size_t n, bool
               struct buf *out);
 void mask_flow_free(struct mask_flow *f);
 /* An answer as others may see it: its text and parts, and of what it rests on title, sentence and
- * question. What the model was given stays (struct answer, given): it is not shown. 0, ERR_NOMEM. */
+ * question. What the model was given stays (struct answer, given): it is not shown. 0 or
+ * ERR_NOMEM. */
 struct answer;
 int mask_answer(struct mask *m, struct answer *a);
 /* The name or account of somebody who is not the persona: masked also when it is nobody's that

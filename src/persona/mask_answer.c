@@ -1,5 +1,6 @@
 /* Answers for eyes that should not see other people: what a voice said, sentence by sentence, and
- * what it quotes, each text masked by itself. The same name has the same pseudonym in all of them. */
+ * what it quotes, each text masked by itself. The same name has the same pseudonym in all of
+ * them. */
 #include "base/arena.h"
 #include "persona/mask.h"
 #include "persona/voice.h"

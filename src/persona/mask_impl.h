@@ -44,7 +44,6 @@ struct mask {
     struct map given;   /* hash of kind and thing -> its pseudonym */
     struct map literal; /* hashes of pseudonyms that stood in a text */
     struct map alone;   /* of this text: key of a name's word -> its pseudonym, or SEVERAL */
-    struct map learnt;  /* key of a word -> enum name_class: see names_learnt.h */
     struct mentions in;
 };
 

@@ -4,9 +4,9 @@
  * a name that people.h knows, is somebody spoken of (mention.h)? Of a known name and somebody
  * spoken of the longer one is taken: "Anna" is known, "Anna Kowalska" somebody else.
  *
- * Text that comes bit by bit (mask_flow) is looked at from its beginning each time, and all is given
- * out of it but the last words: a name may go on. That costs the square of what is kept, which is
- * why no more than FLOW_KEPT is, and why it is not looked at for each letter. */
+ * Text that comes bit by bit (mask_flow) is looked at from its beginning each time, and all is
+ * given out of it but the last words: a name may go on. That costs the square of what is kept,
+ * which is why no more than FLOW_KEPT is, and why it is not looked at for each letter. */
 #include "persona/mask.h"
 
 #include "base/str.h"
@@ -167,7 +167,7 @@ static int run(struct mask *m, const char *s, size_t n, size_t from, size_t upto
     size_t done = from, past = 0, at, to;
     int rc = note_literals(m, s, n);
     if (m->alone.n) map_free(&m->alone);
-    mentions_begin(&m->in, s, n, &m->learnt);
+    mentions_begin(&m->in, s, n);
     while (!rc && tokens_next(&t) && t.start < upto) {
         int stays = 0;
         if (t.start < past) {

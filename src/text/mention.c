@@ -9,8 +9,7 @@
  *     family name, a word of kinship, a greeting or a verb of speech must speak for it.
  *  4. Is it a given name and a place, a month or a brand (Jordan, May)? Then always one of these.
  *  5. Anything else is a name after "my neighbour", "called", an initial; as a family name that
- *     is in the lists; before "said"; when the text had it in a whole name before; or when the
- *     corpus tells (`learnt`).
+ *     is in the lists; before "said"; or when the text had it in a whole name before.
  *
  * In German all nouns are large, so that a capital letter says little there: rules 3 and 5 ask for
  * more. Words after the first belong to the name when they are large, next to it, and not what is
@@ -116,12 +115,6 @@ static const char *language(struct mentions *m)
 
 static bool is_german(struct mentions *m) { return !strcmp(language(m), "de"); }
 
-static uint32_t class_of(const struct mentions *m, uint64_t key)
-{
-    const uint64_t *learnt = m->learnt ? map_get(m->learnt, key) : NULL;
-    return nameword_key(key) | (learnt ? (uint32_t)*learnt : 0);
-}
-
 /* A name in another case: "Hildegards", "z Anną", "Markiem". */
 static void other_case(struct mentions *m, struct mention_word *w, char *fold, size_t n)
 {
@@ -180,7 +173,7 @@ static void read_word(struct mentions *m, const struct tokens *t, const struct m
     w->chars = (uint8_t)(n < 255 ? n : 255);
     w->large = upper_at(s, raw);
     w->key = hash64(fold, n, 5) | 1;
-    w->is = class_of(m, w->key);
+    w->is = nameword_key(w->key);
     if (!w->large) return;
     w->first = sentence_begins(m, before, w->start);
     w->caps = raw > 1;
@@ -223,7 +216,7 @@ struct cues {
 
 static bool may_follow(const struct mention_word *w)
 {
-    uint32_t name = NAME_GIVEN | NAME_SURNAME | NAME_LEARNT;
+    uint32_t name = NAME_GIVEN | NAME_SURNAME;
     if (!w->large || !w->letter) return false;
     return (w->is & name) ||
            !(w->is & (NAME_NEVER | NAME_THING | NAME_AFTER | NAME_HONOR | NAME_KIN));
@@ -232,7 +225,7 @@ static bool may_follow(const struct mention_word *w)
 static bool family(const struct mentions *m, const struct mention_word *w)
 {
     char fold[TOKEN_BYTES * 2];
-    if (w->is & (NAME_SURNAME | NAME_LEARNT)) return true;
+    if (w->is & NAME_SURNAME) return true;
     size_t n = fold_word(m->s + w->start, w->base - w->start, fold);
     return nameword_family(fold, n);
 }
@@ -335,7 +328,7 @@ static bool is_initial(struct mentions *m, const struct tokens *t, const struct 
         x = y;
     }
     if (x.chars < 3 || !may_follow(&x) || (x.is & (NAME_ARTICLE | NAME_MEETS))) return false;
-    bool sure = x.is & (NAME_SURNAME | NAME_LEARNT);
+    bool sure = x.is & NAME_SURNAME;
     if (*(m->s + w->start) == 'I' && !sure) return false;
     /* "... chapter B. Then" ends a sentence. */
     return sure || w->first || !a->any || a->large ||
@@ -385,7 +378,6 @@ static bool other_word(struct mentions *m, const struct tokens *t, const struct 
     if (w->chars == 1) return is_initial(m, t, w);
     if (!surname && (w->is & no)) return false;
     if (w->caps || w->chars < 3) return false;
-    if (w->is & NAME_LEARNT) return true;
     if (c->called || (c->kin && c->whose)) return !is_noun(m, w);
     if (w->first)
         return (surname && (c->says || c->known)) || (c->known && !w->is && !is_german(m));
@@ -490,9 +482,9 @@ static void shift(struct mentions *m, const struct mention_word *w)
     m->before[0] = *w;
 }
 
-void mentions_begin(struct mentions *m, const char *s, size_t n, const struct map *learnt)
+void mentions_begin(struct mentions *m, const char *s, size_t n)
 {
-    *m = (struct mentions){ .s = s, .n = n, .learnt = learnt };
+    *m = (struct mentions){ .s = s, .n = n };
 }
 
 void mentions_known(struct mentions *m, const struct tokens *t)

@@ -1,7 +1,7 @@
 /* Mentions: people who are named in a text, also those who never wrote a word themselves.
  *
  *     struct mentions m;
- *     mentions_begin(&m, s, n, NULL);
+ *     mentions_begin(&m, s, n);
  *     struct tokens t = tokens_of(s, n);
  *     while (tokens_next(&t))
  *         if (mentions_next(&m, &t, &who)) use(s + who.from, who.to - who.from);
@@ -14,7 +14,6 @@
 #ifndef LK_TEXT_MENTION_H
 #define LK_TEXT_MENTION_H
 
-#include "base/map.h"
 #include "text/token.h"
 
 #define MENTION_WORDS 6
@@ -39,7 +38,6 @@ struct mention_word {
 struct mentions {
     const char *s;
     size_t n;
-    const struct map *learnt; /* mention_key -> enum name_class, NULL */
     struct mention_word before[3];
     size_t done;          /* where the last mention ended */
     const char *language; /* NULL: not looked at yet */
@@ -47,7 +45,7 @@ struct mentions {
     int n_seen;
 };
 
-void mentions_begin(struct mentions *m, const char *s, size_t n, const struct map *learnt);
+void mentions_begin(struct mentions *m, const char *s, size_t n);
 bool mentions_next(struct mentions *m, const struct tokens *t, struct mention *out);
 /* The token belongs to what the caller knows for a person of his own: context for the next ones. */
 void mentions_known(struct mentions *m, const struct tokens *t);

@@ -33,10 +33,9 @@ enum name_class {
     NAME_NEVER = 1 << 16,    /* no part of a name, whatever its letters: Monday, London, The */
     NAME_LETTER = 1 << 17,   /* before a letter that is no initial: vitamin C, plan B */
     NAME_ARTICLE = 1 << 18,  /* before a noun: der, ein, mein */
-    NAME_LEARNT = 1 << 19,   /* people of this corpus are called so (mention.h) */
-    NAME_NOUN = 1 << 20,     /* a noun of German */
-    NAME_AND = 1 << 21,      /* and, und, et */
-    NAME_OWNED = 1 << 22,    /* what people have: Rose's cat */
+    NAME_NOUN = 1 << 19,     /* a noun of German */
+    NAME_AND = 1 << 20,      /* and, und, et */
+    NAME_OWNED = 1 << 21,    /* what people have: Rose's cat */
 };
 
 uint32_t nameword(const char *folded, size_t n);

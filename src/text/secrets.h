@@ -6,7 +6,8 @@
  *
  * Each is replaced by a mark such as "[card number left out]"; the text around it stays as it is.
  * What has a check (cards, IBANs) must pass it, what has a shape (keys of services) must have it; a
- * password or a code is one only where it is called so, or stands in an address. Telephone numbers and dates are none. */
+ * password or a code is one only where it is called so, or stands in an address. Telephone numbers
+ * and dates are none. */
 #ifndef LK_TEXT_SECRETS_H
 #define LK_TEXT_SECRETS_H
 

@@ -168,6 +168,120 @@ static void and_back(void **state)
     buf_free(&held);
 }
 
+static void who_is_spoken_of(void **state)
+{
+    gives("My neighbour Hildegard Brandt came; Hildegard laughed, and Dr. Osei's dog barked.",
+          "My neighbour Person # came; Person # laughed, and Dr. Person #'s dog barked.");
+    gives("Gestern hat Hildegard Kuchen gebracht.", "Gestern hat Person # Kuchen gebracht.");
+    gives("L'anniversaire d'H\xc3\xa9l\xc3\xa8ne", "L'anniversaire d'Person #");
+    gives("Anna Kowalska and Anna", "Person # and Person #"); /* not the Anna who is known */
+    stays("We went to London and Paris in June, with Marit's boat, on Victoria Street.");
+    stays("the Rose Garden");
+}
+
+/* The whole name and a part of it are one person in a text, until somebody else has that part. */
+static void names_of_one(void **state)
+{
+    struct mask *m = new_mask();
+    struct buf x = BUF_INIT(0), y = BUF_INIT(0), z = BUF_INIT(0);
+    const char *s = "Hildegard Brandt. Hildegard", *two = "Priya Shah and Priya Nair and Priya";
+    check_int(mask_text(m, s, strlen(s), &x), 0);
+    check_int(x.n, 2 * 13 + 2);
+    assert_memory_equal(x.p, x.p + 15, 13);
+    check_int(mask_text(m, "Hildegard Brandt", 16, &y), 0);
+    assert_memory_equal(x.p, y.p, 13);
+    check_int(mask_text(m, two, strlen(two), &z), 0);
+    assert_true(memcmp(z.p, z.p + 18, 13) != 0);
+    assert_true(memcmp(z.p, z.p + 36, 13) != 0 && memcmp(z.p + 18, z.p + 36, 13) != 0);
+    buf_clear(&y);
+    check_int(mask_reveal(m, x.p, x.n, &y), 0);
+    check_str(buf_str(&y), "Hildegard Brandt. Hildegard Brandt");
+    buf_clear(&y);
+    check_int(mask_author(m, "Hildegard Brandt", false, &y), 0);
+    assert_memory_equal(x.p, y.p, 13);
+    mask_close(m);
+    buf_free(&x);
+    buf_free(&y);
+    buf_free(&z);
+}
+
+/* Who was two and is one now has the pseudonym of the older one; both are revealed. */
+static void joined_people(void **state)
+{
+    static const char ids[2][9] = { "00000012", "00000011" };
+    struct person two[] = {
+        { .id = "00000011", .name = "Zelda", .names = LIST("Zelda Quimby"), .n_names = 1 },
+        { .id = "00000012", .name = "Zed", .names = LIST("Zed Quimbly"), .n_names = 1 },
+    };
+    struct person one = { .id = "00000011",
+                          .name = "Zelda Quimby",
+                          .names = LIST("Zelda Quimby", "Zed Quimbly"),
+                          .n_names = 2,
+                          .part_ids = ids,
+                          .n_parts = 2 };
+    struct mask *before, *after;
+    struct buf x[2] = { BUF_INIT(0), BUF_INIT(0) }, y = BUF_INIT(0);
+    check_ok(mask_of(&me, two, 2, &before, &err), err);
+    check_ok(mask_of(&me, &one, 1, &after, &err), err);
+    for (int i = 0; i < 2; i++) {
+        check_int(mask_text(before, two[i].names[0], strlen(two[i].names[0]), &x[i]), 0);
+        buf_clear(&y);
+        check_int(mask_reveal(after, x[i].p, x[i].n, &y), 0);
+        check_str(buf_str(&y), "Zelda Quimby");
+        buf_clear(&y);
+        check_int(mask_text(after, two[i].names[0], strlen(two[i].names[0]), &y), 0);
+        if (i) check_str(buf_str(&y), buf_str(&x[1]));
+    }
+    assert_string_not_equal(buf_str(&x[0]), buf_str(&x[1]));
+    mask_close(before);
+    mask_close(after);
+    buf_free(&x[0]);
+    buf_free(&x[1]);
+    buf_free(&y);
+}
+
+/* Bit by bit the same comes out as at once, and never a name that is masked later. */
+static void bit_by_bit(void **state)
+{
+    struct buf s = BUF_INIT(0), whole = BUF_INIT(0), out = BUF_INIT(0);
+    struct mask *m = new_mask();
+    for (int i = 0; i < 400; i++)
+        buf_printf(&s,
+                   "I met Hildegard Brandt and Anna Whitlock at the harbour on day %d, and she "
+                   "gave me anna%d@example.com and %d Harbour Street. ",
+                   i, i, i + 1);
+    check_int(mask_text(m, s.p, s.n, &whole), 0);
+    check_hasnt(buf_str(&whole), "Hildegard");
+    for (size_t step = 1; step < 200; step = step * 3 + 1) {
+        struct mask_flow f = { .given = 0 };
+        buf_clear(&out);
+        for (size_t i = 0; i < s.n; i += step)
+            check_int(mask_flow(m, &f, s.p + i, s.n - i < step ? s.n - i : step, false, &out), 0);
+        check_int(mask_flow(m, &f, "", 0, true, &out), 0);
+        check_int(out.n, whole.n);
+        assert_memory_equal(out.p, whole.p, whole.n);
+        mask_flow_free(&f);
+    }
+    mask_close(m);
+    buf_free(&s);
+    buf_free(&whole);
+    buf_free(&out);
+}
+
+static void labels(void **state)
+{
+    struct mask *m = new_mask();
+    struct buf b = BUF_INIT(0);
+    check_int(mask_label(m, "neighbour hildegard brandt", 26, &b), 0);
+    check_hasnt(buf_str(&b), "ildegard");
+    check_hasnt(buf_str(&b), "randt");
+    buf_clear(&b);
+    check_int(mask_label(m, "boats in the harbour", 20, &b), 0);
+    check_str(buf_str(&b), "boats in the harbour");
+    mask_close(m);
+    buf_free(&b);
+}
+
 /* Who guesses a pseudonym and writes it gets no name for it. */
 static void a_pseudonym_in_the_text(void **state)
 {
@@ -193,6 +307,11 @@ int main(void)
         cmocka_unit_test(addresses),
         cmocka_unit_test(the_same_each_time),
         cmocka_unit_test(and_back),
+        cmocka_unit_test(who_is_spoken_of),
+        cmocka_unit_test(names_of_one),
+        cmocka_unit_test(joined_people),
+        cmocka_unit_test(bit_by_bit),
+        cmocka_unit_test(labels),
         cmocka_unit_test(a_pseudonym_in_the_text),
     };
     return check_run("persona/mask", t);

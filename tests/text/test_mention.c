@@ -33,7 +33,7 @@ static void find(const char *s, size_t n, struct spans *found)
     static struct mentions m;
     struct tokens t = tokens_of(s, n);
     struct mention who;
-    mentions_begin(&m, s, n, NULL);
+    mentions_begin(&m, s, n);
     while (tokens_next(&t))
         if (mentions_next(&m, &t, &who) && found->n < 64) {
             found->from[found->n] = who.from;
