@@ -84,8 +84,8 @@ int format_open_file(FILE *file, const char *path, int64_t mtime, const char *as
 /* ERR_PARSE for a packed format whose text was not taken out (in->unpacked). */
 int format_parse(const struct format *f, struct format_in *in, const struct format_opts *o,
                  const struct piece_sink *sink, struct err *err);
-/* What a file that nobody recognised is by the end of its name ("picture"); NULL: it may be one that
- * somebody meant to be read. */
+/* What a file that nobody recognised is by the end of its name ("picture"); NULL: it may be one
+ * that somebody meant to be read. */
 const char *format_passed_over(const char *path);
 void format_close(struct format_in *in); /* accepts a zeroed one */
 
