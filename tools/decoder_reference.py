@@ -10,8 +10,8 @@ import sys
 
 import numpy as np
 
-TYPES = {0: ("f32", 1, 4), 1: ("f16", 1, 2), 2: ("q4_0", 32, 18), 8: ("q8_0", 32, 34), 12: ("q4_k", 256, 144),
-         13: ("q5_k", 256, 176), 14: ("q6_k", 256, 210), 30: ("bf16", 1, 2)}
+TYPES = {0: ("f32", 1, 4), 1: ("f16", 1, 2), 2: ("q4_0", 32, 18), 6: ("q5_0", 32, 22), 7: ("q5_1", 32, 24),
+         8: ("q8_0", 32, 34), 12: ("q4_k", 256, 144), 13: ("q5_k", 256, 176), 14: ("q6_k", 256, 210), 30: ("bf16", 1, 2)}
 
 
 def f16(raw):
@@ -40,6 +40,10 @@ def dequantise(name, raw):
     if name == "q4_0":
         q = np.concatenate([raw[:, 2:] & 15, raw[:, 2:] >> 4], 1).astype(np.float64)
         return f16(raw[:, :2]) * (q - 8)
+    if name in ("q5_0", "q5_1"):
+        q = np.concatenate([raw[:, -16:] & 15, raw[:, -16:] >> 4], 1) + (np.unpackbits(
+            raw[:, -20:-16], axis=1, bitorder="little") << 4).astype(np.float64)
+        return f16(raw[:, :2]) * (q - 16) if name == "q5_0" else f16(raw[:, :2]) * q + f16(raw[:, 2:4])
     if name in ("q4_k", "q5_k"):
         d, dmin = f16(raw[:, 0:2]), f16(raw[:, 2:4])
         scale, least = k_scales(raw[:, 4:16])

@@ -70,6 +70,10 @@ def blocks(rng, kind, n, spread):
         raw[:, :2] = half(unit / 74)
     elif kind == "q4_0":
         raw[:, :2] = half(unit / 4.6)
+    elif kind in ("q5_0", "q5_1"):
+        raw[:, :2] = half(unit / 9.2)
+        if kind == "q5_1":
+            raw[:, 2:4] = half(-unit / 9.2 * 15.5)
     elif kind == "q6_k":
         raw[:, 192:208] = rng.integers(-64, 64, (n, 16)).astype(np.int8).view(np.uint8)
         raw[:, 208:210] = half(unit / (18.5 * 37))
@@ -181,6 +185,9 @@ def main(folder):
         "rope.scaling.factor": 8.0})
     for i, kind in enumerate(("f16", "bf16", "q8_0", "q4_0")):
         make(at(kind), "llama", kind=kind, dim=64 if "q" in kind else 32, head_dim=32, heads=2, heads_kv=1, seed=20 + i)
+    for i, kind in enumerate(("q5_0", "q5_1")):  # beside Q8_0, as files have them
+        make(at(kind), "llama", kind=kind, head_dim=32, heads=2, heads_kv=1, tied=i == 0, seed=26 + 15 * i, vocab=64,
+             kinds={"ffn_down.weight": "q8_0"})
     for i, kind in enumerate(("q4_k", "q5_k", "q6_k")):
         mixed = {"attn_v.weight": "q6_k", "ffn_down.weight": "q6_k"} if kind == "q4_k" else {}
         make(at(kind), "llama", kind=kind, dim=256, heads=4, heads_kv=1, head_dim=64, ff=256, layers=1, vocab=64,

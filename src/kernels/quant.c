@@ -16,6 +16,7 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "weights are mapped as they are stored");
 _Static_assert(sizeof(struct quant_q4_0) == 18 && sizeof(struct quant_q8_0) == 34, "layout");
+_Static_assert(sizeof(struct quant_q5_0) == 22 && sizeof(struct quant_q5_1) == 24, "layout");
 _Static_assert(sizeof(struct quant_q4_k) == 144 && sizeof(struct quant_q5_k) == 176, "layout");
 _Static_assert(sizeof(struct quant_q6_k) == 210, "layout");
 
@@ -126,6 +127,29 @@ static void decode_q4_0(const struct quant_q4_0 *b, float *x)
     }
 }
 
+/* The 32 numbers of five bits. */
+static void fives(const uint8_t qh[4], const uint8_t qs[16], int8_t q[32])
+{
+    for (int j = 0; j < 32; j++)
+        q[j] = (int8_t)((qs[j % 16] >> (j < 16 ? 0 : 4) & 15) | (qh[j / 8] >> j % 8 & 1) << 4);
+}
+
+static void decode_q5_0(const struct quant_q5_0 *b, float *x)
+{
+    int8_t q[32];
+    float d = f16_to_f32(b->d);
+    fives(b->qh, b->qs, q);
+    for (int j = 0; j < 32; j++) x[j] = d * (float)(q[j] - 16);
+}
+
+static void decode_q5_1(const struct quant_q5_1 *b, float *x)
+{
+    int8_t q[32];
+    float d = f16_to_f32(b->d), m = f16_to_f32(b->m);
+    fives(b->qh, b->qs, q);
+    for (int j = 0; j < 32; j++) x[j] = d * (float)q[j] + m;
+}
+
 static void decode_q8_0(const struct quant_q8_0 *b, float *x)
 {
     float d = f16_to_f32(b->d);
@@ -202,9 +226,35 @@ void quant_decode(enum quant q, const void *row, size_t n, float *x)
         for (size_t i = 0; i < n; i++) memcpy(&h, p + 2 * i, 2), x[i] = bf16_to_f32(h);
         break;
     case QUANT_Q4_0: EACH_BLOCK(quant_q4_0, 32, decode_q4_0) break;
+    case QUANT_Q5_0: EACH_BLOCK(quant_q5_0, 32, decode_q5_0) break;
+    case QUANT_Q5_1: EACH_BLOCK(quant_q5_1, 32, decode_q5_1) break;
     case QUANT_Q8_0: EACH_BLOCK(quant_q8_0, 32, decode_q8_0) break;
     case QUANT_Q4_K: EACH_BLOCK(quant_q4_k, 256, decode_q4_k) break;
     case QUANT_Q5_K: EACH_BLOCK(quant_q5_k, 256, decode_q5_k) break;
     case QUANT_Q6_K: EACH_BLOCK(quant_q6_k, 256, decode_q6_k) break;
+    }
+}
+
+bool quant_only_read(enum quant q) { return q == QUANT_Q5_0 || q == QUANT_Q5_1; }
+
+void quant_as_q8_0(enum quant q, const void *row, size_t n, void *out)
+{
+    size_t in = quant_row_bytes(q, 32), each = sizeof(struct quant_q8_0);
+    for (size_t b = 0; b < n / 32; b++) {
+        const uint8_t *from = (const uint8_t *)row + b * in;
+        uint8_t *to = (uint8_t *)out + b * each;
+        if (q == QUANT_Q5_0) {
+            struct quant_q5_0 five;
+            struct quant_q8_0 eight;
+            memcpy(&five, from, sizeof five);
+            fives(five.qh, five.qs, eight.qs);
+            for (int j = 0; j < 32; j++) eight.qs[j] -= 16;
+            eight.d = five.d;
+            memcpy(to, &eight, each);
+        } else {
+            float x[32];
+            quant_decode(q, from, 32, x);
+            quant_encode(QUANT_Q8_0, x, 32, to);
+        }
     }
 }

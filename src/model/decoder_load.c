@@ -205,20 +205,46 @@ static uint64_t mark_of(const struct gguf *g)
     return mark;
 }
 
-static int pack(const struct decoder *d, struct mat *m, struct err *err)
+/* Weights of a format that is only read become packed Q8_0. */
+static int remake(struct mat *m, struct err *err)
 {
-    int rc = mat_pack(m, err);
-    if (!rc && mat_packed(m))
-        gguf_done_with(d->g, m->data, quant_row_bytes(m->type, (size_t)m->cols) * (size_t)m->rows);
+    size_t from = quant_row_bytes(m->type, (size_t)m->cols);
+    size_t to = quant_row_bytes(QUANT_Q8_0, (size_t)m->cols);
+    char *rows = malloc(to * (size_t)m->rows);
+    struct mat made;
+    if (!rows) return err_nomem(err);
+    for (size_t r = 0; r < (size_t)m->rows; r++)
+        quant_as_q8_0(m->type, (const char *)m->data + r * from, (size_t)m->cols, rows + r * to);
+    int rc = mat_init(&made, QUANT_Q8_0, m->rows, m->cols, rows, err);
+    if (!rc) rc = mat_pack(&made, err);
+    made.data = NULL;
+    if (!rc) *m = made;
+    free(rows);
     return rc;
 }
 
-static int pack_all(struct decoder *d, struct err *err)
+static int pack(const struct decoder *d, struct mat *m, struct err *err)
 {
-    int rc = pack(d, d->head.rows ? &d->head : &d->embed, err);
+    const void *data = m->data;
+    size_t bytes = quant_row_bytes(m->type, (size_t)m->cols) * (size_t)m->rows;
+    int rc = quant_only_read(m->type) ? remake(m, err) : mat_pack(m, err);
+    if (!rc && mat_packed(m)) gguf_done_with(d->g, data, bytes);
+    return rc;
+}
+
+static int pack_all(struct decoder *d, bool keep_mapped, struct err *err)
+{
+    struct mat *const ends[] = { &d->embed, &d->head };
+    int rc = 0;
+    for (int i = 0; i < 2 && !rc; i++)
+        if (ends[i]->rows &&
+            (quant_only_read(ends[i]->type) || (!keep_mapped && d->w_head == ends[i])))
+            rc = pack(d, ends[i], err);
     for (int l = 0; l < d->h.layers && !rc; l++)
-        for (int i = 0; i < N_MATRICES && !rc; i++)
-            rc = pack(d, (struct mat *)((char *)&d->layers[l] + matrices[i].at), err);
+        for (int i = 0; i < N_MATRICES && !rc; i++) {
+            struct mat *m = (struct mat *)((char *)&d->layers[l] + matrices[i].at);
+            if (!keep_mapped || quant_only_read(m->type)) rc = pack(d, m, err);
+        }
     return rc;
 }
 
@@ -268,7 +294,7 @@ int decoder_open(const struct gguf *g, const struct decoder_opts *o, struct deco
     if (!rc) rc = decoder_make_slice(d, err);
     if (rc) goto out;
     d->mark = mark_of(g);
-    if (!o->keep_mapped) rc = pack_all(d, err);
+    rc = pack_all(d, o->keep_mapped, err);
 out:
     if (rc) decoder_close(d);
     else *out = d;

@@ -1,6 +1,7 @@
 /* What a decoder takes of memory, counted before it is taken.
  *
- * Weights are the bulk: their bytes in the file, which re-laying keeps about the same. Then come
+ * Weights are the bulk: their bytes in the file, which re-laying keeps about the same, but for
+ * formats that are only read and become Q8_0. Then come
  * the keys and values of each timeline, the room of one slice of rows (activations of all widths,
  * once, whatever the number of layers), and the rotations up to the longest timeline. Linux grants
  * more than it has and kills later, so what is free is asked of /proc/meminfo, where pages of
@@ -22,7 +23,9 @@ size_t decoder_weight_bytes(const struct gguf *g)
     bool tied = !gguf_tensor(g, "output.weight");
     for (size_t i = 0; i < gguf_tensor_count(g); i++) {
         const struct gguf_tensor *t = gguf_tensor_at(g, i);
-        if (tied || !span_eq(t->name, "token_embd.weight")) sum += t->bytes; /* else looked up */
+        size_t bytes = quant_only_read(t->type) ? quant_row_bytes(QUANT_Q8_0, t->n) : t->bytes;
+        if (tied || !span_eq(t->name, "token_embd.weight") || quant_only_read(t->type))
+            sum += bytes; /* else it is looked up in the file */
     }
     return sum;
 }

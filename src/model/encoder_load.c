@@ -86,7 +86,12 @@ static const void *as_q8(struct load *l, const struct gguf_tensor *t)
         return NULL;
     }
     for (size_t r = 0; r < t->dim[1]; r++) {
-        quant_decode(t->type, (const char *)t->data + r * in, cols, x);
+        const char *from = (const char *)t->data + r * in;
+        if (quant_only_read(t->type)) {
+            quant_as_q8_0(t->type, from, cols, made + r * row);
+            continue;
+        }
+        quant_decode(t->type, from, cols, x);
         quant_encode(QUANT_Q8_0, x, cols, made + r * row);
     }
     free(x);
@@ -105,7 +110,8 @@ static void matrix(struct load *l, struct mat *m, int rows, int cols, enum how h
     enum quant type = t->type;
     const void *data = t->data;
     bool is_float = type == QUANT_F32 || type == QUANT_F16 || type == QUANT_BF16;
-    if (l->q8 && how == MADE_Q8 && is_float && cols % quant_block(QUANT_Q8_0) == 0) {
+    if (quant_only_read(type) ||
+        (l->q8 && how == MADE_Q8 && is_float && cols % quant_block(QUANT_Q8_0) == 0)) {
         type = QUANT_Q8_0;
         data = as_q8(l, t);
     }
@@ -131,6 +137,12 @@ static const struct gguf_tensor *find_in_layer(struct load *l, const char *fmt, 
     return t;
 }
 
+/* Were these floats in the file, and are Q8_0 now? */
+static bool lost_floats(const struct gguf_tensor *t, const struct mat *m)
+{
+    return t && t->type != m->type && !quant_only_read(t->type);
+}
+
 static void load_layer(struct load *l, int i)
 {
     struct encoder_layer *y = &l->e->layers[i];
@@ -143,7 +155,7 @@ static void load_layer(struct load *l, int i)
         matrix(l, &y->k, dim, dim, MADE_Q8, true, "blk.%d.attn_k.weight", i);
         matrix(l, &y->v, dim, dim, last ? PACKED : MADE_Q8, true, "blk.%d.attn_v.weight", i);
         const struct gguf_tensor *in_file = find_in_layer(l, "blk.%d.attn_v.weight", i);
-        if (in_file && in_file->type != y->v.type)
+        if (lost_floats(in_file, &y->v))
             matrix(l, &y->v_exact, dim, dim, PACKED, true, "blk.%d.attn_v.weight", i);
         const float *q = vector(l, dim, false, "blk.%d.attn_q.bias", i);
         const float *k = vector(l, dim, false, "blk.%d.attn_k.bias", i);
@@ -165,7 +177,7 @@ static void load_layer(struct load *l, int i)
     matrix(l, &y->down, dim, ff, MADE_Q8, true, "blk.%d.ffn_down.weight", i);
     y->bdown = vector(l, dim, false, "blk.%d.ffn_down.bias", i);
     const struct gguf_tensor *up = find_in_layer(l, "blk.%d.ffn_up.weight", i);
-    if (up && up->type != y->up.type && !y->gate.rows) { /* made Q8_0: keep the floats at hand */
+    if (lost_floats(up, &y->up) && !y->gate.rows) { /* keep them at hand */
         matrix(l, &y->up_exact, ff, dim, AS_IN_FILE, true, "blk.%d.ffn_up.weight", i);
         matrix(l, &y->down_exact, dim, ff, AS_IN_FILE, true, "blk.%d.ffn_down.weight", i);
     }
@@ -178,9 +190,7 @@ static void load_layers(struct load *l)
 {
     struct encoder *e = l->e;
     e->layers = calloc((size_t)e->facts.layers, sizeof *e->layers);
-    e->cap_made = (size_t)e->facts.layers * 8;
-    e->made = calloc(e->cap_made, sizeof *e->made);
-    if (!e->layers || !e->made) {
+    if (!e->layers) {
         l->rc = err_nomem(l->err);
         return;
     }
@@ -293,6 +303,11 @@ static void load_embeddings(struct load *l)
     if (e->cls < 0 || e->sep < 0 || e->cls >= f->vocab || e->sep >= f->vocab) {
         l->rc = err_set(l->err, ERR_PARSE, "%s: the tokenizer names no [CLS] or [SEP]",
                         gguf_path(l->g));
+        return;
+    }
+    e->cap_made = (size_t)f->layers * 8 + 2;
+    if (!(e->made = calloc(e->cap_made, sizeof *e->made))) {
+        l->rc = err_nomem(l->err);
         return;
     }
     matrix(l, &e->token, f->vocab, f->dim, AS_IN_FILE, true, "token_embd.weight");

@@ -50,6 +50,28 @@ static void blocks_decode_exactly(void **state)
     check_block(QUANT_Q4_K, q4_k_block, 256, q4_k_want);
     check_block(QUANT_Q5_K, q5_k_block, 256, q5_k_want);
     check_block(QUANT_Q6_K, q6_k_block, 256, q6_k_want);
+    check_block(QUANT_Q5_0, q5_0_block, 32, q5_0_want);
+    check_block(QUANT_Q5_1, q5_1_block, 32, q5_1_want);
+}
+
+/* What is only read becomes Q8_0: Q5_0 to the bit, Q5_1 within half a step. */
+static void fives_become_eights(void **state)
+{
+    struct quant_q8_0 b[2];
+    float x[32], want[32], most = 0;
+    uint8_t two[44];
+    memcpy(two, q5_0_block, 22);
+    memcpy(two + 22, q5_0_block, 22);
+    assert_true(quant_only_read(QUANT_Q5_0) && quant_only_read(QUANT_Q5_1));
+    assert_false(quant_only_read(QUANT_Q8_0) || quant_only_read(QUANT_Q4_0));
+    quant_as_q8_0(QUANT_Q5_0, two, 64, b);
+    check_block(QUANT_Q8_0, (const uint8_t *)&b[0], 32, q5_0_want);
+    check_block(QUANT_Q8_0, (const uint8_t *)&b[1], 32, q5_0_want);
+    quant_as_q8_0(QUANT_Q5_1, q5_1_block, 32, b);
+    quant_decode(QUANT_Q8_0, b, 32, x);
+    memcpy(want, q5_1_want, sizeof want);
+    for (int i = 0; i < 32; i++) most = fmaxf(most, fabsf(want[i]));
+    for (int i = 0; i < 32; i++) check_near(x[i], want[i], most / 127 * 0.51);
 }
 
 /* Of every f16, by its definition in doubles, and back. */
@@ -198,10 +220,11 @@ static void odd_values(void **state)
 int main(void)
 {
     const struct CMUnitTest t[] = {
-        cmocka_unit_test(names_and_sizes), cmocka_unit_test(blocks_decode_exactly),
-        cmocka_unit_test(f16_all),         cmocka_unit_test(f16_rounds),
-        cmocka_unit_test(bf16_all),        cmocka_unit_test(errors_are_bounded),
-        cmocka_unit_test(codes_survive),   cmocka_unit_test(odd_values),
+        cmocka_unit_test(names_and_sizes),     cmocka_unit_test(blocks_decode_exactly),
+        cmocka_unit_test(fives_become_eights), cmocka_unit_test(f16_all),
+        cmocka_unit_test(f16_rounds),          cmocka_unit_test(bf16_all),
+        cmocka_unit_test(errors_are_bounded),  cmocka_unit_test(codes_survive),
+        cmocka_unit_test(odd_values),
     };
     return check_run("kernels/quant", t);
 }

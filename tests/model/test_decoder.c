@@ -10,8 +10,8 @@
 static const char *const exact[] = { "llama",      "llama-scaled", "llama-linear", "qwen2",
                                      "qwen2-yarn", "qwen3",        "gemma2",       "gemma3" };
 static const char *const halves[] = { "f16", "bf16" };
-static const char *const integers[] = { "q8_0", "q4_0", "q4_k", "q5_k", "q6_k" };
-enum { N_EXACT = 8, N_HALVES = 2, N_INTEGERS = 5 };
+static const char *const integers[] = { "q8_0", "q4_0", "q5_0", "q5_1", "q4_k", "q5_k", "q6_k" };
+enum { N_EXACT = 8, N_HALVES = 2, N_INTEGERS = 7 };
 
 /* Against the reference at two positions: the largest difference, and the root mean square of all
  * of them over that of the logits. How often the likeliest id is another. */
@@ -245,8 +245,8 @@ static void a_step_allocates_nothing(void **state)
 /* Weights as mapped give the same numbers as weights re-laid, but for the order of sums. */
 static void mapped_weights(void **state)
 {
-    const char *const names[] = { "llama", "q8_0", "q4_0", "q4_k", "q5_k", "q6_k" };
-    for (int i = 0; i < 6; i++) {
+    const char *const names[] = { "llama", "q8_0", "q4_0", "q5_0", "q5_1", "q4_k", "q5_k", "q6_k" };
+    for (int i = 0; i < 8; i++) {
         struct tiny t, u;
         tiny_open(&t, names[i], NULL);
         tiny_open(&u, names[i], &(struct decoder_opts){ .keep_mapped = true });
