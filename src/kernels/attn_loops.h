@@ -42,37 +42,40 @@ INLINE void score_tile(int m, int nv, const struct attn_kv *kv, const float *q, 
 {
     vf acc[TILE_M][4], by[4];
     int step = kv->type == QUANT_Q8_0 ? ATTN_GROUP : dim;
-#pragma GCC unroll 12
-    for (int i = 0; i < m; i++)
-#pragma GCC unroll 4
+    UNROLL_BY(12)
+    for (int i = 0; i < m; i++) {
+        UNROLL_BY(4)
         for (int j = 0; j < nv; j++) acc[i][j] = vf_set1(0);
+    }
     for (int g = 0; g < dim; g += step) {
-        if (kv->type == QUANT_Q8_0)
-#pragma GCC unroll 4
+        if (kv->type == QUANT_Q8_0) {
+            UNROLL_BY(4)
             for (int j = 0; j < nv; j++)
                 by[j] =
                     vf_f16(kv->ks + key_at(dim / ATTN_GROUP, j) + off + g / ATTN_GROUP * ATTN_SUB);
+        }
         for (int d = g; d < g + step; d++) {
             vf b[4];
-#pragma GCC unroll 4
+            UNROLL_BY(4)
             for (int j = 0; j < nv; j++) {
                 size_t at = key_at(dim, j) + (size_t)(d * ATTN_SUB + off);
                 b[j] = b_load(kv->type, kv->k, at);
                 ahead(kv->type, kv->k, at + (size_t)(4 * ATTN_SUB) * (size_t)dim);
                 if (kv->type == QUANT_Q8_0) b[j] = vf_mul(b[j], by[j]);
             }
-#pragma GCC unroll 12
+            UNROLL_BY(12)
             for (int i = 0; i < m; i++) {
                 vf a = vf_set1(q[i * dim + d]);
-#pragma GCC unroll 4
+                UNROLL_BY(4)
                 for (int j = 0; j < nv; j++) acc[i][j] = vf_fma(a, b[j], acc[i][j]);
             }
         }
     }
-#pragma GCC unroll 12
-    for (int i = 0; i < m; i++)
-#pragma GCC unroll 4
+    UNROLL_BY(12)
+    for (int i = 0; i < m; i++) {
+        UNROLL_BY(4)
         for (int j = 0; j < nv; j++) vf_store(s + i * ATTN_BLOCK + j * VN, acc[i][j]);
+    }
 }
 
 /* o[i][at .. at + nv * VN) = o * alpha[i] + sum over k < n of p[i][k] * v[k][...]. */
@@ -80,14 +83,15 @@ INLINE void value_tile(int m, int nv, const struct attn_kv *kv, const float *p, 
                        const float *alpha, float *o, int at)
 {
     vf acc[TILE_M][4];
-#pragma GCC unroll 12
-    for (int i = 0; i < m; i++)
-#pragma GCC unroll 4
+    UNROLL_BY(12)
+    for (int i = 0; i < m; i++) {
+        UNROLL_BY(4)
         for (int j = 0; j < nv; j++)
             acc[i][j] = vf_mul(vf_load(o + i * dim_v + at + j * VN), vf_set1(alpha[i]));
+    }
     for (int k = 0; k < n; k++) {
         vf b[4];
-#pragma GCC unroll 4
+        UNROLL_BY(4)
         for (int j = 0; j < nv; j++) {
             b[j] = b_load(kv->type, kv->v, (size_t)k * (size_t)dim_v + (size_t)(at + j * VN));
             ahead(kv->type, kv->v, (size_t)(k + 32) * (size_t)dim_v + (size_t)(at + j * VN));
@@ -95,17 +99,18 @@ INLINE void value_tile(int m, int nv, const struct attn_kv *kv, const float *p, 
                 b[j] = vf_mul(b[j], vf_f16_all(kv->vs + k * (dim_v / ATTN_GROUP) +
                                                (at + j * VN) / ATTN_GROUP));
         }
-#pragma GCC unroll 12
+        UNROLL_BY(12)
         for (int i = 0; i < m; i++) {
             vf a = vf_set1(p[i * ATTN_BLOCK + k]);
-#pragma GCC unroll 4
+            UNROLL_BY(4)
             for (int j = 0; j < nv; j++) acc[i][j] = vf_fma(a, b[j], acc[i][j]);
         }
     }
-#pragma GCC unroll 12
-    for (int i = 0; i < m; i++)
-#pragma GCC unroll 4
+    UNROLL_BY(12)
+    for (int i = 0; i < m; i++) {
+        UNROLL_BY(4)
         for (int j = 0; j < nv; j++) vf_store(o + i * dim_v + at + j * VN, acc[i][j]);
+    }
 }
 
 /* A block's keys or values from position `pos`, a multiple of 16. */
