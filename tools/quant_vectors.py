@@ -26,6 +26,10 @@ def q4_0(b):
     return [half(b[:2]) * (field(b[2:], 8 * (i % 16) + 4 * (i // 16), 4) - 8) for i in range(32)]
 
 
+def q4_1(b):
+    return [half(b[:2]) * field(b[4:], 8 * (i % 16) + 4 * (i // 16), 4) + half(b[2:4]) for i in range(32)]
+
+
 def fives(b, at):
     return [field(b[at + 4:], 8 * (i % 16) + 4 * (i // 16), 4) + 16 * field(b[at:at + 4], i, 1) for i in range(32)]
 
@@ -74,7 +78,8 @@ def q6_k(b):
 TYPES = [("q4_0", 18, [0], q4_0), ("q8_0", 34, [0], q8_0),
          ("q4_k", 144, [0, 2], lambda b: affine(b, 16, False)),
          ("q5_k", 176, [0, 2], lambda b: affine(b, 48, True)), ("q6_k", 210, [208], q6_k),
-         ("q5_0", 22, [0], q5_0), ("q5_1", 24, [0, 2], q5_1)]
+         ("q5_0", 22, [0], q5_0), ("q5_1", 24, [0, 2], q5_1),
+         ("q4_1", 20, [0, 2], q4_1)]
 
 
 def rows(values, fmt, per):

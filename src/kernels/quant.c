@@ -16,6 +16,7 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "weights are mapped as they are stored");
 _Static_assert(sizeof(struct quant_q4_0) == 18 && sizeof(struct quant_q8_0) == 34, "layout");
+_Static_assert(sizeof(struct quant_q4_1) == 20, "layout");
 _Static_assert(sizeof(struct quant_q5_0) == 22 && sizeof(struct quant_q5_1) == 24, "layout");
 _Static_assert(sizeof(struct quant_q4_k) == 144 && sizeof(struct quant_q5_k) == 176, "layout");
 _Static_assert(sizeof(struct quant_q6_k) == 210, "layout");
@@ -134,6 +135,15 @@ static void fives(const uint8_t qh[4], const uint8_t qs[16], int8_t q[32])
         q[j] = (int8_t)((qs[j % 16] >> (j < 16 ? 0 : 4) & 15) | (qh[j / 8] >> j % 8 & 1) << 4);
 }
 
+static void decode_q4_1(const struct quant_q4_1 *b, float *x)
+{
+    float d = f16_to_f32(b->d), m = f16_to_f32(b->m);
+    for (int j = 0; j < 16; j++) {
+        x[j] = d * (float)(b->qs[j] & 15) + m;
+        x[j + 16] = d * (float)(b->qs[j] >> 4) + m;
+    }
+}
+
 static void decode_q5_0(const struct quant_q5_0 *b, float *x)
 {
     int8_t q[32];
@@ -226,6 +236,7 @@ void quant_decode(enum quant q, const void *row, size_t n, float *x)
         for (size_t i = 0; i < n; i++) memcpy(&h, p + 2 * i, 2), x[i] = bf16_to_f32(h);
         break;
     case QUANT_Q4_0: EACH_BLOCK(quant_q4_0, 32, decode_q4_0) break;
+    case QUANT_Q4_1: EACH_BLOCK(quant_q4_1, 32, decode_q4_1) break;
     case QUANT_Q5_0: EACH_BLOCK(quant_q5_0, 32, decode_q5_0) break;
     case QUANT_Q5_1: EACH_BLOCK(quant_q5_1, 32, decode_q5_1) break;
     case QUANT_Q8_0: EACH_BLOCK(quant_q8_0, 32, decode_q8_0) break;
@@ -235,7 +246,7 @@ void quant_decode(enum quant q, const void *row, size_t n, float *x)
     }
 }
 
-bool quant_only_read(enum quant q) { return q == QUANT_Q5_0 || q == QUANT_Q5_1; }
+bool quant_only_read(enum quant q) { return q == QUANT_Q4_1 || q == QUANT_Q5_0 || q == QUANT_Q5_1; }
 
 void quant_as_q8_0(enum quant q, const void *row, size_t n, void *out)
 {

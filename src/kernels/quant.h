@@ -8,8 +8,8 @@
  * those of ggml, little-endian; docs/MODELS.md draws each. These are the plain, exact routines that
  * files are read, written and tested with; the fast products are in kernels/mat.h.
  *
- * Q5_0 and Q5_1 are only read: programs that make Q4_K_M and Q5_K_M files fall back to them where a
- * row is no multiple of 256. Nothing multiplies them; they become Q8_0 when a model is opened. */
+ * Q4_1, Q5_0 and Q5_1 are only read: files called Q4_0, Q4_K_M and Q5_K_M may hold them beside
+ * others (docs/MODELS.md). Nothing multiplies them; they become Q8_0 when a model is opened. */
 #ifndef LK_KERNELS_QUANT_H
 #define LK_KERNELS_QUANT_H
 
@@ -22,6 +22,7 @@
     X(F32, 0, "f32", 1, 4)                                                                         \
     X(F16, 1, "f16", 1, 2)                                                                         \
     X(Q4_0, 2, "q4_0", 32, 18)                                                                     \
+    X(Q4_1, 3, "q4_1", 32, 20)                                                                     \
     X(Q5_0, 6, "q5_0", 32, 22)                                                                     \
     X(Q5_1, 7, "q5_1", 32, 24)                                                                     \
     X(Q8_0, 8, "q8_0", 32, 34)                                                                     \
@@ -38,6 +39,10 @@ enum quant {
 
 struct quant_q4_0 { /* x[j] = d * ((qs[j] & 15) - 8), x[j + 16] = d * ((qs[j] >> 4) - 8) */
     uint16_t d;     /* f16 */
+    uint8_t qs[16];
+};
+struct quant_q4_1 { /* q as Q4_0: x = d * q + m */
+    uint16_t d, m;  /* f16 */
     uint8_t qs[16];
 };
 struct quant_q5_0 { /* as Q4_0, with 16 more in q where bit j (j + 16) of qh is set; minus 16 */
@@ -86,10 +91,10 @@ uint16_t f32_to_bf16(float x); /* nearest, ties to even; NaN stays NaN */
 /* n: a multiple of the block. The pointers need no alignment. */
 void quant_decode(enum quant q, const void *row, size_t n, float *x);
 /* Scales are searched for the least squared error, so this is slow for K types (tens of MB/s). x is
- * finite; a NaN or infinity is taken as 0. Not for Q5_0 and Q5_1. */
+ * finite; a NaN or infinity is taken as 0. Not for what is only read. */
 void quant_encode(enum quant q, const float *x, size_t n, void *row);
-bool quant_only_read(enum quant q); /* Q5_0, Q5_1 */
-/* A row of one of these as Q8_0: Q5_0 exactly, Q5_1 as near as Q8_0 comes. */
+bool quant_only_read(enum quant q); /* Q4_1, Q5_0, Q5_1 */
+/* A row of one of these as Q8_0: Q5_0 exactly, the others as near as Q8_0 comes. */
 void quant_as_q8_0(enum quant q, const void *row, size_t n, void *out);
 
 #endif

@@ -287,6 +287,7 @@ void quant_encode(enum quant q, const float *x, size_t n, void *row)
         for (size_t i = 0; i < n; i++) h = f32_to_bf16(x[i]), memcpy(p + 2 * i, &h, 2);
         break;
     case QUANT_Q4_0: EACH_BLOCK(quant_q4_0, 32, encode_q4_0) break;
+    case QUANT_Q4_1:
     case QUANT_Q5_0:
     case QUANT_Q5_1: break; /* only read */
     case QUANT_Q8_0: EACH_BLOCK(quant_q8_0, 32, encode_q8_0) break;

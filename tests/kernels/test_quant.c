@@ -25,8 +25,8 @@ static void names_and_sizes(void **state)
         check_int(q, all[i]);
     }
     assert_true(quant_parse("Q4_K", &q) && q == QUANT_Q4_K);
-    assert_false(quant_parse("q4_1", &q));
-    assert_false(quant_known(3));
+    assert_false(quant_parse("q2_k", &q));
+    assert_false(quant_known(10));
     check_int(quant_row_bytes(QUANT_Q4_K, 2048), 1152);
     check_int(quant_row_bytes(QUANT_Q4_K, 2047), 0);
     check_int(quant_row_bytes(QUANT_F32, SIZE_MAX), 0);
@@ -52,26 +52,30 @@ static void blocks_decode_exactly(void **state)
     check_block(QUANT_Q6_K, q6_k_block, 256, q6_k_want);
     check_block(QUANT_Q5_0, q5_0_block, 32, q5_0_want);
     check_block(QUANT_Q5_1, q5_1_block, 32, q5_1_want);
+    check_block(QUANT_Q4_1, q4_1_block, 32, q4_1_want);
 }
 
-/* What is only read becomes Q8_0: Q5_0 to the bit, Q5_1 within half a step. */
+/* What is only read becomes Q8_0: Q5_0 to the bit, the others within half a step. */
 static void fives_become_eights(void **state)
 {
     struct quant_q8_0 b[2];
-    float x[32], want[32], most = 0;
+    float x[32], want[32], most;
     uint8_t two[44];
     memcpy(two, q5_0_block, 22);
     memcpy(two + 22, q5_0_block, 22);
-    assert_true(quant_only_read(QUANT_Q5_0) && quant_only_read(QUANT_Q5_1));
+    assert_true(quant_only_read(QUANT_Q4_1) && quant_only_read(QUANT_Q5_1));
     assert_false(quant_only_read(QUANT_Q8_0) || quant_only_read(QUANT_Q4_0));
     quant_as_q8_0(QUANT_Q5_0, two, 64, b);
     check_block(QUANT_Q8_0, (const uint8_t *)&b[0], 32, q5_0_want);
     check_block(QUANT_Q8_0, (const uint8_t *)&b[1], 32, q5_0_want);
-    quant_as_q8_0(QUANT_Q5_1, q5_1_block, 32, b);
-    quant_decode(QUANT_Q8_0, b, 32, x);
-    memcpy(want, q5_1_want, sizeof want);
-    for (int i = 0; i < 32; i++) most = fmaxf(most, fabsf(want[i]));
-    for (int i = 0; i < 32; i++) check_near(x[i], want[i], most / 127 * 0.51);
+    for (int k = 0; k < 2; k++) {
+        quant_as_q8_0(k ? QUANT_Q5_1 : QUANT_Q4_1, k ? q5_1_block : q4_1_block, 32, b);
+        quant_decode(QUANT_Q8_0, b, 32, x);
+        memcpy(want, k ? q5_1_want : q4_1_want, sizeof want);
+        most = 0;
+        for (int i = 0; i < 32; i++) most = fmaxf(most, fabsf(want[i]));
+        for (int i = 0; i < 32; i++) check_near(x[i], want[i], most / 127 * 0.51);
+    }
 }
 
 /* Of every f16, by its definition in doubles, and back. */
