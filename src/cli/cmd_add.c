@@ -22,7 +22,7 @@ struct adding {
     size_t nobody;
     struct ingest_file group; /* files of one folder that are told in one line: their sums */
     char group_path[4200];    /* of the first of them */
-    size_t grouped;
+    size_t grouped, aside;    /* files of it; those that only are passed over */
     char bad_path[4200], bad_error[1024]; /* a file that could not be read, not told yet */
 };
 
@@ -213,17 +213,22 @@ static void say_group(struct adding *a)
 {
     struct ingest_file all = a->group;
     char path[4200], n[64];
+    size_t shown = a->aside < a->grouped ? a->grouped - a->aside : a->grouped;
     snprintf(path, sizeof path, "%.*s: %s", (int)folder_length(a->group_path), a->group_path,
-             ui_count(a->grouped, "file", "files", n));
+             ui_count(shown, "file", "files", n));
     all.path = a->grouped == 1 ? a->group_path : path;
     if (a->grouped) say_file(a->in, &all);
-    a->grouped = 0;
+    a->grouped = a->aside = 0;
 }
+
+/* A picture in a folder, and what else comes along and says nothing: text/fmt_aside.c. */
+static bool is_aside(const struct ingest_file *f) { return !strcmp(f->format, "aside"); }
 
 static void add_to_group(struct adding *a, const struct ingest_file *f)
 {
     struct ingest_file *g = &a->group;
     size_t n = folder_length(f->path);
+    bool aside = is_aside(f);
     bool same =
         a->grouped && n == folder_length(a->group_path) && !memcmp(f->path, a->group_path, n);
     if (!same) {
@@ -231,7 +236,8 @@ static void add_to_group(struct adding *a, const struct ingest_file *f)
         *g = *f;
         snprintf(a->group_path, sizeof a->group_path, "%s", f->path);
     } else {
-        if (strcmp(g->format, f->format) != 0) g->format = "several formats";
+        if (is_aside(g)) g->format = f->format;
+        else if (!aside && strcmp(g->format, f->format) != 0) g->format = "several formats";
         g->added += f->added;
         g->known += f->known;
         g->voice += f->voice;
@@ -243,6 +249,7 @@ static void add_to_group(struct adding *a, const struct ingest_file *f)
         if (f->to != CLOCK_NONE && (g->to == CLOCK_NONE || f->to > g->to)) g->to = f->to;
     }
     a->grouped++;
+    a->aside += aside;
 }
 
 /* What could not be read is told one file late: the only one is the error of the command, and then
