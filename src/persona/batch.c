@@ -34,17 +34,19 @@ static void clear_told(struct ingest_batch *b)
     b->n_told = 0;
 }
 
-/* lost: why those are not in that seemed to be. */
+/* lost: why those are not in that seemed to be. What stored nothing, and met nothing that was
+ * stored, is told as it was. */
 static void tell_all(struct ingest_batch *b, const struct err *lost)
 {
     for (size_t i = 0; i < b->n_told; i++) {
         struct told_later *t = &b->told[i];
+        bool gone = lost && !t->why.code && (t->file.added || t->file.known);
         struct ingest_file *f = &t->file, none = { .path = t->path,
                                                    .format = f->format,
                                                    .bytes = f->bytes,
                                                    .from = CLOCK_NONE,
                                                    .to = CLOCK_NONE };
-        if (lost && !t->why.code) b->tell(b->ud, &none, lost);
+        if (gone) b->tell(b->ud, &none, lost);
         else b->tell(b->ud, f, t->why.code ? &t->why : NULL);
     }
     clear_told(b);

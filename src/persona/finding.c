@@ -14,6 +14,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#define TAPE_MOST ((size_t)96 << 20)
+
 /* ---- paths and people ---- */
 
 static int collect(void *ud, const char *path, struct err *err)
@@ -79,7 +81,7 @@ void path_list_free(struct path_list *l)
 int ingest_run_begin(struct ingest *in, struct ingest_run *own, struct err *err)
 {
     if (in->run) return 0;
-    *own = (struct ingest_run){ .names = names_new() };
+    *own = (struct ingest_run){ .names = names_new(), .tape_most = TAPE_MOST };
     if (!own->names) return err_nomem(err);
     in->run = own;
     if (!in->dry_run || !in->on_preview) return 0;
@@ -195,6 +197,16 @@ struct finding {
     struct err lost;        /* why a commit between two files failed */
 };
 
+/* A file is done, and with it perhaps the batch. An error of this ends the run. */
+static int tell(struct finding *g, struct ingest_file *f, const struct err *why, struct err *err)
+{
+    struct err e = { 0 };
+    int rc = batch_tell(g->in, f, why, err);
+    if (rc) return rc;
+    rc = batch_due(g->in, &e);
+    return ingest_ends_all(rc) ? err_set(err, rc, "%s", e.msg) : 0;
+}
+
 static int found_file(void *ud, const struct format *f, struct format_in *file, struct err *err)
 {
     struct finding *g = ud;
@@ -207,9 +219,7 @@ static int found_file(void *ud, const struct format *f, struct format_in *file, 
                        "stopped at %s: nothing of it was taken, what was added before stays",
                        file->path);
     if (ingest_ends_all(rc)) return err_set(err, rc, "%s", e.msg);
-    if ((rc = batch_tell(g->in, &rep, rc ? &e : NULL, err))) return rc;
-    rc = batch_due(g->in, &e);
-    return ingest_ends_all(rc) ? err_set(err, rc, "%s", e.msg) : 0;
+    return tell(g, &rep, rc ? &e : NULL, err);
 }
 
 /* What nobody recognised in a folder that was named is no error when pictures and the data of
@@ -223,9 +233,9 @@ static int found_bad(void *ud, const char *path, const char *format, const struc
         f.format = "aside";
         f.part = true;
         note(&f, what);
-        return batch_tell(g->in, &f, NULL, NULL);
+        return tell(g, &f, NULL, &g->lost);
     }
-    return ingest_ends_all(why->code) ? why->code : batch_tell(g->in, &f, why, NULL);
+    return ingest_ends_all(why->code) ? why->code : tell(g, &f, why, &g->lost);
 }
 
 static void found_skipped(void *ud, const char *archive, const char *format, const char *what)
@@ -261,12 +271,14 @@ static int find(struct finding *g, FILE *f, const char *path, struct err *err)
     return g->lost.code ? err_set(err, g->lost.code, "%s", g->lost.msg) : rc;
 }
 
-/* The last files are committed whatever came after them. */
+/* The last files are committed whatever came after them. Who cancelled is not told that they stay
+ * when they do not. */
 static int find_end(struct ingest *in, int rc, struct err *err)
 {
     struct err why = { 0 };
     int end = batch_commit(in, &why);
-    return rc || !ingest_ends_all(end) ? rc : err_set(err, end, "%s", why.msg);
+    bool heard = rc && rc != ERR_CANCEL;
+    return heard || !ingest_ends_all(end) ? rc : err_set(err, end, "%s", why.msg);
 }
 
 static void add_counts(struct ingest_file *to, const struct ingest_file *f)

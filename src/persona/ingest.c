@@ -15,8 +15,6 @@
 #include <string.h>
 #include <time.h>
 
-#define TAPE_MOST ((size_t)96 << 20) /* of a file that is looked at, and then stored */
-
 static void note(struct ingest_file *f, const char *what, uint64_t where)
 {
     struct ingest_note n = { .count = 1, .first = where };
@@ -90,13 +88,15 @@ static int parse(struct job *j, size_t most, struct tape **keep)
     return tape_parse(j->format, &j->file, &o, &u, most, keep, j->err);
 }
 
-/* Who is known, and to which source does what is new belong? */
+/* Who is known, and to which source does what is new belong? What joined others, and is too long
+ * for a tape after all, leaves them: it is parsed again while it is stored, which may fail. */
 static int look(struct job *j, struct tape **tape)
 {
-    bool joined = j->in->run->batch.joined;
-    int rc = parse(j, joined ? SIZE_MAX : TAPE_MOST, tape);
+    const struct ingest_batch *b = &j->in->run->batch;
+    int rc = parse(j, j->in->run->tape_most, tape);
     if (!rc) rc = ingest_confirm(j);
-    if (!rc && !*tape && joined) rc = err_nomem(j->err);
+    if (!rc && !*tape && b->joined && !(rc = batch_commit(j->in, j->err)))
+        rc = batch_begin(j->in, j->file.size, j->err);
     rewind(j->file.f);
     return rc;
 }
@@ -197,7 +197,7 @@ static int ingest_open(struct job *j)
     rc = store_file(j);
     bool stored = j->sources.n > 0;
     if ((!rc && stored) || j->in_parts) in->persona->stale = true;
-    batch_end(in, j->begun && stored, j->rep.added, rc, j->err);
+    batch_end(in, j->begun && (stored || rc), j->rep.added, rc, j->err);
     return rc ? take_back(j, rc) : 0;
 }
 

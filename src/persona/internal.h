@@ -36,6 +36,7 @@ struct ingest_run {
     uint64_t deletions;        /* as they were when `again` and `parts` held */
     uint64_t pieces;           /* looked at so far */
     struct ingest_batch batch; /* the transaction that files share */
+    size_t tape_most;          /* bytes that are kept of a file between looking and storing */
 };
 /* in->run, made if there is none: then *own is it, and ingest_run_end takes it away again. */
 int ingest_run_begin(struct ingest *in, struct ingest_run *own, struct err *err);

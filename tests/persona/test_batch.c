@@ -5,6 +5,10 @@
 
 #include "persona/internal.h"
 #include "persona/tape.h"
+#include "store/sql.h"
+
+#include <signal.h>
+#include <sys/resource.h>
 
 static struct err err;
 
@@ -256,13 +260,186 @@ static void cancelled_among_many(void **state)
     test_home_close(&t);
 }
 
+/* ---- commits that fail ---- */
+
+#define PAGES 60
+
+static void put_pages(struct test_home *t, char folder[400])
+{
+    char name[64], text[100];
+    test_home_open(t);
+    snprintf(folder, 400, "%s/many", t->dir);
+    check_ok(io_mkdirs(folder, 0700, &err), err);
+    for (int i = 0; i < PAGES; i++) {
+        snprintf(name, sizeof name, "%02d.txt", i);
+        snprintf(text, sizeof text, "What I wrote on page %d, and no other.\n", i);
+        put_file(t, name, text);
+    }
+}
+
+/* Files told of as "in", each once and in order; what is stored is just these. */
+static int only_those_told(struct test_home *t, struct told *told, bool whole)
+{
+    struct persona_counts n;
+    const char *s = buf_str(&told->all);
+    int in = 0, last = -1, page, added;
+    char how[8];
+    for (int k = 0; k < told->n; k++, s = strchr(s, '\n') + 1) {
+        assert_int_equal(sscanf(s, "%d.txt %7s %d", &page, how, &added), 3);
+        check_int(page, last + 1);
+        check_int(added, !strcmp(how, "in"));
+        last = page;
+        in += added;
+    }
+    if (whole) check_int(told->n, PAGES);
+    check_ok(persona_counts(t->home, t->persona, &n, &err), err);
+    check_int(n.sources, in);
+    check_int(n.pieces, in);
+    return in;
+}
+
+/* Once more, when the trouble is over: all is in, nothing twice. */
+static void and_then_all(struct test_home *t, struct ingest *in, const char *folder, int had)
+{
+    struct ingest_totals tot;
+    struct persona_counts n;
+    in->progress = NULL;
+    in->on_file = NULL;
+    check_ok(ingest_paths(in, &folder, 1, &tot, &err), err);
+    check_int(tot.known, had);
+    check_int(tot.added, PAGES - had);
+    check_ok(persona_counts(t->home, t->persona, &n, &err), err);
+    check_int(n.pieces, PAGES);
+}
+
+struct trouble {
+    struct store *st;
+    int files, cancel;
+    bool undo; /* else: the disk is full */
+};
+
+static int make_trouble(void *ud, const char *stage, uint64_t done, uint64_t total,
+                        const char *unit)
+{
+    struct trouble *x = ud;
+    struct rlimit none;
+    if (strcmp(stage, "look") != 0 || ++x->files != 10) return 0;
+    if (x->undo) {
+        if (!sqlite3_get_autocommit(x->st->db)) sql_do(x->st, NULL, "ROLLBACK", "");
+        return 0;
+    }
+    getrlimit(RLIMIT_FSIZE, &none);
+    none.rlim_cur = 4096;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+    return x->cancel;
+}
+
+/* SQLite undoes a transaction by itself when it must: those in it are told of as not in. */
+static void undone_among_many(void **state)
+{
+    struct test_home t;
+    struct ingest_totals tot;
+    struct told told = { .all = BUF_INIT(0) };
+    char folder[400];
+    put_pages(&t, folder);
+    struct trouble x = { .st = t.home->store, .undo = true };
+    struct progress pr = { make_trouble, &x };
+    struct ingest in = { .home = t.home,
+                         .persona = t.persona,
+                         .day_first = -1,
+                         .on_file = tell,
+                         .progress = &pr,
+                         .ud = &told };
+    const char *path = folder;
+    check_ok(ingest_paths(&in, &path, 1, &tot, &err), err);
+    int had = only_those_told(&t, &told, true);
+    assert_true(had > 0 && had < PAGES);
+    check_int(tot.failed, PAGES - had);
+    check_int(tot.added, had);
+    and_then_all(&t, &in, folder, had);
+    buf_free(&told.all);
+    test_home_close(&t);
+}
+
+/* No room for a commit: who cancelled is told so, too. */
+static void full_among_many(void **state)
+{
+    struct rlimit was;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+    for (int i = 0; i < 2; i++) {
+        struct test_home t;
+        struct ingest_totals tot;
+        struct told told = { .all = BUF_INIT(0) };
+        char folder[400];
+        put_pages(&t, folder);
+        struct trouble x = { .st = t.home->store, .cancel = i ? ERR_CANCEL : 0 };
+        struct progress pr = { make_trouble, &x };
+        struct ingest in = { .home = t.home,
+                             .persona = t.persona,
+                             .day_first = -1,
+                             .on_file = tell,
+                             .progress = &pr,
+                             .ud = &told };
+        const char *path = folder;
+        int rc = ingest_paths(&in, &path, 1, &tot, &err);
+        setrlimit(RLIMIT_FSIZE, &was);
+        /* Where the machine was so slow that all before it was committed, none is lost. */
+        if (rc != ERR_CANCEL || !i) check_int(rc, ERR_FULL);
+        int had = only_those_told(&t, &told, false);
+        assert_true(had < PAGES);
+        and_then_all(&t, &in, folder, had);
+        buf_free(&told.all);
+        test_home_close(&t);
+    }
+}
+
+/* A file that is too long for a tape leaves the others; one that is there twice is known. */
+static void too_long_for_a_tape(void **state)
+{
+    struct test_home t;
+    struct ingest_totals tot;
+    struct ingest_run run;
+    struct told told = { .all = BUF_INIT(0) };
+    struct persona_counts n;
+    char folder[400];
+    static const char chat[] = "12/03/2019, 21:00 - Marit: here we are\n"
+                               "12/03/2019, 21:01 - Anna: so we are\n"
+                               "12/03/2019, 21:01 - Marit: ok\n12/03/2019, 21:01 - Marit: ok\n";
+    test_home_open(&t);
+    check_ok(persona_alias_add(t.home, t.persona, "Marit", &err), err);
+    snprintf(folder, sizeof folder, "%s/many", t.dir);
+    check_ok(io_mkdirs(folder, 0700, &err), err);
+    put_file(&t, "1 WhatsApp Chat with Anna.txt", chat);
+    put_file(&t, "2 WhatsApp Chat with Anna.txt", chat);
+    put_file(&t, "3.txt", "A page of its own.\n");
+    put_file(&t, "4 WhatsApp Chat with Anna.txt", chat);
+    struct ingest in = {
+        .home = t.home, .persona = t.persona, .day_first = -1, .on_file = tell, .ud = &told
+    };
+    const char *path = folder;
+    check_ok(ingest_run_begin(&in, &run, &err), err);
+    run.tape_most = 1;
+    check_ok(ingest_paths(&in, &path, 1, &tot, &err), err);
+    ingest_run_end(&in, &run);
+    check_str(buf_str(&told.all),
+              "1 WhatsApp Chat with Anna.txt in 4\n2 WhatsApp Chat with Anna.txt in 0\n"
+              "3.txt in 1\n4 WhatsApp Chat with Anna.txt in 0\n");
+    check_int(tot.known, 8);
+    check_ok(persona_counts(t.home, t.persona, &n, &err), err);
+    check_int(n.sources, 2);
+    check_int(n.pieces, 5);
+    buf_free(&told.all);
+    test_home_close(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest t[] = {
-        cmocka_unit_test(the_same_in_order),
-        cmocka_unit_test(errors_of_both_sides),
-        cmocka_unit_test(one_of_many_fails),
-        cmocka_unit_test(cancelled_among_many),
+        cmocka_unit_test(the_same_in_order),   cmocka_unit_test(errors_of_both_sides),
+        cmocka_unit_test(one_of_many_fails),   cmocka_unit_test(cancelled_among_many),
+        cmocka_unit_test(undone_among_many),   cmocka_unit_test(full_among_many),
+        cmocka_unit_test(too_long_for_a_tape),
     };
     return check_run("persona/batch", t);
 }
