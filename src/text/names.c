@@ -135,7 +135,8 @@ bool names_first(const char *path)
     static const char *const files[] = { "users.json",      "channels.json",  "groups.json",
                                          "dms.json",        "mpims.json",     "org_users.json",
                                          "group_info.json", "user_info.json", "channel.json",
-                                         "index.json" };
+                                         "index.json",      "account.js",     "tweets.js",
+                                         "tweet.js" };
     const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
     if (str_ends(base, ".vcf") || str_ends(base, ".vcard")) return true;
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)

@@ -35,11 +35,16 @@ def slack():
 def x():
     return {"Your archive.html": PAGE.format("window.YTD"), "assets/js/main.js": "var a = 1;", "assets/css/x.css": "a{}",
             "assets/images/i.png": PNG, "data/README.txt": "ABOUT THIS Twitter archive: what is in it.",
-            "data/manifest.js": "window.__THAR_CONFIG = {}", "data/account.js": 'window.YTD.account.part0 = [{"account":{}}]',
+            "data/manifest.js": "window.__THAR_CONFIG = {}",
+            "data/account.js": 'window.YTD.account.part0 = [{"account":{"username":"ann_lee","accountId":"42"}}]',
+            "data/direct-messages.js": 'window.YTD.direct_messages.part0 = [{"dmConversation":{"conversationId":"7-42","messages":['
+                                       '{"messageCreate":{"recipientId":"7","urls":[],"text":"The jib is torn","mediaUrls":[],'
+                                       '"senderId":"42","id":"101","createdAt":"2022-01-27T15:58:52.744Z"}}]}}]',
             "data/like.js": 'window.YTD.like.part0 = [{"like":{"tweetId":"1","fullText":"Somebody else"}}]',
             "data/deleted-tweets.js": 'window.YTD.deleted_tweets.part0 = [{"tweet":{"full_text":"Gone"}}]',
             "data/tweets.js": 'window.YTD.tweets.part0 = [{"tweet":{"id_str":"9","created_at":"Wed Oct 10 20:19:24 +0000 2018",'
-                              '"full_text":"Short words"}}]'}
+                              '"full_text":"Short words","entities":{'
+                              '"user_mentions":[{"name":"Kit Moe","screen_name":"kit","id_str":"7"}]}}}]'}
 
 
 def mastodon():
@@ -149,7 +154,7 @@ def chatgpt():
 EXPORTS = {"slack": slack, "x": x, "mastodon": mastodon, "discord": discord, "takeout": takeout, "facebook": facebook,
            "reddit": reddit, "notion": notion, "dayone": dayone, "signal": signal, "own": signal_own, "gpt": chatgpt}
 # Pieces by format, of which all but one of Slack's are the persona's own.
-WANT = {"slack": {"slack": 2}, "x": {"x": 1}, "mastodon": {"mastodon": 1}, "discord": {"discord": 1},
+WANT = {"slack": {"slack": 2}, "x": {"x": 2}, "mastodon": {"mastodon": 1}, "discord": {"discord": 1},
         "takeout": {"mbox": 1, "keep": 1, "gchat": 1}, "facebook": {"meta": 1}, "reddit": {"reddit": 1},
         "notion": {"notion": 1}, "dayone": {"dayone": 1}, "signal": {"signal": 1}, "own": {"signal": 1}, "gpt": {"chatgpt": 1}}
 
@@ -193,7 +198,7 @@ def compare(box, *paths):
     same(got, WANT, "pieces by format")
     same((r["totals"]["failed"], r["totals"]["voice"]), (0, r["totals"]["added"] - 1), "failed, own")
     titles = sorted(s["title"] for s in box.run("sources", "--json").ok().json()["sources"])
-    for title in ("general", "Bo Berg", "Cy", "Boats / general (469641859543728149)"):
+    for title in ("general", "Bo Berg", "Cy", "Boats / general (469641859543728149)", "Kit Moe (7-42)"):
         check(title in titles, f"no {title} in {titles}")
     return r
 
@@ -226,8 +231,19 @@ def _():
     for name, v in x().items():
         other.file("x/" + name, v)
     r = other.run("add", "x").ok()
-    r.has("x/data: 6 files", "data in which nobody speaks", "style or script (4)", "picture")
+    r.has("x/data: 5 files", "data in which nobody speaks", "style or script (3)", "picture")
     check(len(r.out.splitlines()) < 20, r.tell())
+
+
+@test("X's direct messages are the same with the names beside them and without")
+def _():
+    box = Sandbox().persona("Ann Lee")
+    for name, v in x().items():
+        box.file("x/" + name, v)
+    first = box.run("add", "x/data/direct-messages.js", "--me", "42", "--json").ok().json()["totals"]
+    same((first["added"], first["voice"]), (1, 1), "added, own")
+    then = box.run("add", "x", "--json").ok().json()["totals"]
+    same((then["added"], then["failed"]), (1, 0), "the tweet alone")
 
 
 main()
