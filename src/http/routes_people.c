@@ -4,7 +4,10 @@
  * A person is named in a path by the id, or by a name, address or number if only one is called that
  * and it has no slash. What is said changes ids (they are made of what is joined), so a reply tells
  * the persons who came of those that were named: those who share an address with them or, where
- * they have none, a name. */
+ * they have none, a name.
+ *
+ * Only who may manage the persona gets here: to be told that somebody of a name is there is to be
+ * told who a pseudonym stands for. */
 #include "http/shown.h"
 
 #include "persona/told.h"
@@ -172,10 +175,10 @@ static const struct field PART[] = { { "part", FIELD_TEXT, FIELD_REQUIRED, 1, 10
 
 #define WHO "/api/personas/{persona}/people/{who}"
 const struct route routes_people[] = {
-    { "GET", "/api/personas/{persona}/people", ACCESS_READ, ROUTE_KEYS | ROUTE_AUDIT,
+    { "GET", "/api/personas/{persona}/people", ACCESS_MANAGE, ROUTE_KEYS | ROUTE_AUDIT,
       .query = QUERY, .reply = PEOPLE, .status = 200, .run = list, .name = "people.list",
       .summary = "Whom it writes with" },
-    { "GET", WHO, ACCESS_READ, ROUTE_KEYS | ROUTE_AUDIT, .reply = PERSON, .status = 200,
+    { "GET", WHO, ACCESS_MANAGE, ROUTE_KEYS | ROUTE_AUDIT, .reply = PERSON, .status = 200,
       .run = show, .name = "people.show", .summary = "One of them",
       .about = "`who` is the id, or a name, address or number that only one of them has." },
     { "POST", WHO "/merge", ACCESS_MANAGE, ROUTE_KEYS | ROUTE_AUDIT, .body = WITH, .reply = SAID,

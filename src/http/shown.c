@@ -100,9 +100,10 @@ json_t *shown_persona(const struct persona *p, enum level level, const struct pe
     for (size_t i = 0; i < p->n_aliases; i++) json_array_append_new(al, json_mended(p->aliases[i]));
     json_object_set_new(j, "created_at", json_time(p->created_at));
     json_object_set_new(j, "aliases", al);
-    json_object_set_new(j, "consent",
-                        json_pack("{s:o, s:o, s:o}", "by", json_mended(p->consent_by), "to",
-                                  json_mended(p->consent_to), "at", json_time(p->consent_at)));
+    if (level >= LEVEL_MANAGE || !p->mask_shares) /* GET .../consent has it, masked */
+        json_object_set_new(j, "consent",
+                            json_pack("{s:o, s:o, s:o}", "by", json_mended(p->consent_by), "to",
+                                      json_mended(p->consent_to), "at", json_time(p->consent_at)));
     json_object_set_new(j, "embedder", json_mended(p->embedder));
     json_object_set_new(j, "mask_shares", json_boolean(p->mask_shares));
     json_object_set_new(j, "stale", json_boolean(p->stale));

@@ -6,9 +6,11 @@
  * may be writing: the answer is given all the same, and the caller is told that it was not kept. */
 #include "persona/converse.h"
 
+#include "base/arena.h"
 #include "base/str.h"
 #include "persona/mask.h"
 #include "persona/native.h"
+#include "persona/pack.h"
 #include "persona/prompt.h"
 #include "persona/question.h"
 
@@ -407,6 +409,34 @@ static int veil_open(struct conversation *c, struct veil *v, struct voice_making
     return mask_open(retriever_home(c->r), retriever_persona(c->r), &v->mask, err);
 }
 
+static int add_around(void *ud, const struct row_chunk *row)
+{
+    struct veil *v = ud;
+    struct chunk_text t;
+    struct arena *mem = arena_new(0);
+    int rc = mem ? unpack_chunk(row->body, row->body_n, mem, &t, NULL) : ERR_NOMEM;
+    if (!rc) chunk_plain(&t, false, &v->out);
+    arena_free(mem);
+    return rc;
+}
+
+/* With the passages that it quotes: who "Kessler" is in a sentence may be told in the one before.
+ */
+static int veil_answer(struct conversation *c, struct veil *v, struct answer *a)
+{
+    const struct sealed *ps = &retriever_persona(c->r)->seal;
+    buf_clear(&v->out);
+    for (size_t i = 0; i < a->n_cites; i++) {
+        size_t k = 0;
+        while (k < i && a->cite[k].chunk != a->cite[i].chunk) k++;
+        if (k < i) continue;
+        /* One that is gone meanwhile tells nothing. */
+        store_chunk_get(retriever_home(c->r)->store, ps, a->cite[i].chunk, add_around, v, NULL);
+        buf_adds(&v->out, "\n\n");
+    }
+    return v->out.failed ? ERR_NOMEM : mask_answer(v->mask, a, buf_str(&v->out));
+}
+
 static void veil_close(struct veil *v)
 {
     mask_flow_free(&v->flow);
@@ -450,13 +480,14 @@ int conversation_ask(struct conversation *c, const char *question, const struct 
     in.turns = turns;
     in.n_turns = turns ? c->n_turns : 0;
     int rc = veil_open(c, &veil, &in.making, err);
+    in.mask = veil.mask;
     if (!rc) rc = c->voice->answer(&in, a, err);
     free(turns);
     if (rc) goto out;
     if (remember_answer(c, question, a)) rc = err_nomem(err);
     /* Whoever it was kept from does not read it in the conversation later, either. */
     if (!rc && veil.mask &&
-        (say_veiled(&veil, "", 0, true) == ERR_NOMEM || mask_answer(veil.mask, a)))
+        (say_veiled(&veil, "", 0, true) == ERR_NOMEM || veil_answer(c, &veil, a)))
         rc = err_nomem(err);
     if (!rc && c->save && save_turn(c, question, a, &quiet) && unsaved) *unsaved = true;
     if (rc) answer_clear(a);

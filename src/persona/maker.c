@@ -12,11 +12,16 @@
  *  3. As text comes, sentences are split off and matched to what they rest on (ground.h). One that
  *     claims what no passage says is marked; with `strict` it is never said.
  *
+ * When whoever asks is not to see other people (voice_in, mask), the model does not either:
+ * passages and all parts of the prompt have pseudonyms. To mask what it says would be too late, as
+ * it can be led to spell a name, to say it backwards, or to stop in the middle of an address.
+ *
  * The fence word is the persona's (prompt_fence), so that the system text is the same every
  * time. */
 #include "persona/maker.h"
 
 #include "persona/ground.h"
+#include "persona/mask.h"
 #include "persona/prompt.h"
 #include "persona/question.h"
 #include "persona/quote.h"
@@ -85,7 +90,13 @@ static size_t make_parts(const struct voice_in *in, const struct prompt *pr,
     return n;
 }
 
-static const char *title_of(void *ud, int64_t source) { return retriever_title(ud, source); }
+static const char *title_of(void *ud, int64_t source)
+{
+    struct maker *m = ud;
+    const char *s = retriever_title(m->in->retriever, source);
+    if (m->in->mask && mask_title_of(m->in->mask, m->out->mem, &s)) return "";
+    return s;
+}
 
 /* The question as the model gets it: with the asker's wish, if there is one. */
 static const char *question_of(const struct maker *m)
@@ -115,7 +126,7 @@ static int build_prompt(struct maker *m, struct prompt *pr)
                            .now = in->now,
                            .fence = fence,
                            .title = title_of,
-                           .title_ud = in->retriever };
+                           .title_ud = m };
     return prompt_build(&p, pr, m->err);
 }
 
@@ -226,13 +237,30 @@ int maker_text(struct maker *m, const char *s, size_t n)
     return m->stopped ? ERR_CANCEL : 0;
 }
 
+static int hide_parts(struct maker *m, struct template_part *parts, size_t n)
+{
+    struct buf b = BUF_INIT(0);
+    int rc = 0;
+    for (size_t i = 0; m->in->mask && i < n && !rc; i++) {
+        buf_clear(&b);
+        rc = mask_text(m->in->mask, parts[i].s, parts[i].n, &b);
+        parts[i].s = rc ? "" : arena_strndup(m->out->mem, buf_str(&b), b.n);
+        parts[i].n = b.n;
+        if (!parts[i].s) rc = ERR_NOMEM;
+    }
+    buf_free(&b);
+    return rc ? err_nomem(m->err) : 0;
+}
+
 static int ask_model(struct maker *m, const struct prompt *pr)
 {
     size_t turns = m->in->n_turns < TURNS_MAX ? m->in->n_turns : TURNS_MAX;
     struct template_part *parts = calloc(PARTS_A_TURN * (turns + 1) + 1, sizeof *parts);
     struct engine_result *r = &m->out->made.result;
     if (!parts) return err_nomem(m->err);
-    int rc = m->back->ask(m->in, parts, make_parts(m->in, pr, parts), m, r, m->err);
+    size_t n = make_parts(m->in, pr, parts);
+    int rc = hide_parts(m, parts, n);
+    if (!rc) rc = m->back->ask(m->in, parts, n, m, r, m->err);
     if (!rc && r->stop == ENGINE_CANCELLED && !m->text.n)
         rc = err_set(m->err, ERR_CANCEL, "stopped");
     if (!rc && take_sentences(m, true)) rc = err_nomem(m->err);
@@ -282,12 +310,30 @@ static int keep_given(struct maker *m, const struct prompt *pr)
     return a->given.user && a->made.model ? 0 : err_nomem(m->err);
 }
 
+static int hide_passage(struct maker *m, struct passage *p)
+{
+    struct chunk_text *t = &p->text;
+    const char **text = calloc(t->n_seg + 1, sizeof *text);
+    int rc = text ? 0 : ERR_NOMEM;
+    for (size_t i = 0; i < t->n_seg && !rc; i++) text[i] = t->seg[i].text;
+    if (!rc) rc = mask_texts(m->in->mask, m->ps.mem, text, t->n_seg);
+    if (!rc) rc = mask_title_of(m->in->mask, m->ps.mem, &t->title);
+    for (size_t i = 0; i < t->n_seg && !rc; i++) {
+        t->seg[i].text = text[i];
+        t->seg[i].text_n = strlen(text[i]);
+    }
+    free(text);
+    return rc ? err_nomem(m->err) : 0;
+}
+
 static int find_passages(struct maker *m)
 {
     struct query q = m->in->query;
     q.text = m->in->question;
     q.before = question_leans(m->in->question) ? m->in->before : NULL;
-    return retrieve(m->in->retriever, &q, &m->ps, m->err);
+    int rc = retrieve(m->in->retriever, &q, &m->ps, m->err);
+    for (size_t i = 0; m->in->mask && i < m->ps.n && !rc; i++) rc = hide_passage(m, &m->ps.p[i]);
+    return rc;
 }
 
 int maker_answer(const struct voice_in *in, const struct maker_back *back, struct answer *out,

@@ -36,6 +36,8 @@ int mask_of(const struct persona *p, const struct person *list, size_t n, struct
 int mask_text(struct mask *m, const char *s, size_t n, struct buf *out);
 /* The same for labels and phrases, where names may have small letters. */
 int mask_label(struct mask *m, const char *s, size_t n, struct buf *out);
+/* The same for titles: those that are names of files may have small letters and underscores. */
+int mask_title(struct mask *m, const char *s, size_t n, struct buf *out);
 /* The same for text that comes bit by bit: what was settled is appended to out, the rest with
  * `end`. Zeroed before the first. A little that a whole text would tell is not known yet: what
  * language it is in. */
@@ -46,11 +48,16 @@ struct mask_flow {
 int mask_flow(struct mask *m, struct mask_flow *f, const char *s, size_t n, bool end,
               struct buf *out);
 void mask_flow_free(struct mask_flow *f);
+/* Several texts that are shown together, each put in its place, in mem: whoever has a whole name in
+ * one of them is known by a part of it in all. */
+int mask_texts(struct mask *m, struct arena *mem, const char **text, size_t n);
+int mask_title_of(struct mask *m, struct arena *mem, const char **title); /* in its place */
 /* An answer as others may see it: its text and parts, and of what it rests on title, sentence and
- * question. What the model was given stays (struct answer, given): it is not shown. 0 or
- * ERR_NOMEM. */
+ * question. What the model was given stays (struct answer, given): it is not shown. around: what its
+ * sentences stand in, not shown; who is called by a whole name there is known by a part of it in the
+ * answer. 0 or ERR_NOMEM. */
 struct answer;
-int mask_answer(struct mask *m, struct answer *a);
+int mask_answer(struct mask *m, struct answer *a, const char *around);
 /* The name or account of somebody who is not the persona: masked also when it is nobody's that
  * people.h knows. */
 int mask_author(struct mask *m, const char *name, bool account, struct buf *out);

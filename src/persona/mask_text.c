@@ -65,10 +65,22 @@ static const char *name_at(const struct mask *m, const char *s, const struct tok
     return best ? best->shown : NULL;
 }
 
+static size_t pseudonym_at(const char *s, size_t n, bool *cut);
+
+/* The first letters of mask_befores: most places are let go here. */
+static bool may_be_pseudonym(char c) { return c == 'P' || c == 'm' || c == '['; }
+
 static const char *looks_at(struct mask *m, const char *s, size_t n, size_t i, size_t *to, int *rc)
 {
     char text[400], key[320];
     enum kind kind = KIND_MAIL;
+    bool cut;
+    size_t done = may_be_pseudonym(s[i]) ? pseudonym_at(s + i, n - i, &cut) : 0;
+    *to = i + done;
+    if (done) {
+        *rc = 1; /* what was masked before stays as it is */
+        return NULL;
+    }
     *to = mask_mail_at(s, n, i);
     if (*to == i) kind = KIND_PHONE, *to = mask_phone_at(s, n, i);
     if (*to == i && (*to = mask_number_at(s, n, i)) > i && *to - i < sizeof text) {
@@ -89,11 +101,6 @@ static const char *looks_at(struct mask *m, const char *s, size_t n, size_t i, s
     if (!shown) *rc = ERR_NOMEM;
     return shown;
 }
-
-static size_t pseudonym_at(const char *s, size_t n, bool *cut);
-
-/* The first letters of mask_befores: most places are let go here. */
-static bool may_be_pseudonym(char c) { return c == 'P' || c == 'm' || c == '['; }
 
 /* What looks like a pseudonym already. */
 static int note_literals(struct mask *m, const char *s, size_t n)

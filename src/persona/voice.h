@@ -18,6 +18,8 @@ enum answer_kind {
     ANSWER_NONE,    /* they did not: says so */
 };
 
+struct mask;
+
 struct answer_part {
     const char *text;
     bool own;         /* the person's own sentence */
@@ -104,6 +106,7 @@ struct voice_in {
     size_t n_turns;
     const char *system_template, *user_template; /* NULL: the built-in ones */
     struct voice_making making;
+    struct mask *mask; /* with making.veil: a model is told pseudonyms, and cannot say names; NULL */
     int64_t now;
 };
 

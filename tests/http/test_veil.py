@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """What those see of other people with whom a persona is shared: pseudonyms in answers, streams, sockets, /v1, sources and
 lists, unless they may manage it or the owner set it otherwise."""
+import http.server
 import json
 import re
+import threading
 
 from serving import Server, Socket, check, main, same, test
 
@@ -68,12 +70,14 @@ def _():
 def _():
     with Server() as s:
         ann, bob, p = shared(s, "read")
-        for path in ("/sources", "/search?query=harbour+house", "/topics", "/profile", "/people"):
+        for path in ("/sources", "/search?query=harbour+house", "/topics", "/profile", "/consent"):
             got = bob.get(p + path).is_(200)
             nobody_in(got.text, path)
         check("harbour house" in bob.get(p + "/search?query=harbour+house").text, "nothing was found")
         prompt = bob.post(p + "/model-prompt", ASK).is_(200).json
         nobody_in(prompt, "model-prompt")
+        for path in ("/people", "/people/Zelda", "/people/nobody"):
+            bob.get(p + path).error(403)
         check("Zelda Quimby" in ann.get(p + "/people").text, "the owner should see")
 
 
@@ -86,7 +90,7 @@ def _():
         same(ann.request("PATCH", p, {"mask_shares": False}).is_(200).json["mask_shares"], False)
         for way, got in every_way(s, bob, p):
             check("Hildegard Brandt" in got, f"{way}: {got}")
-        check("Zelda Quimby" in bob.get(p + "/people").text, "masked all the same")
+        check("Zelda Quimby" in bob.get(p + "/sources").text, "masked all the same")
         ann.request("PATCH", p, {"mask_shares": True}).is_(200)
         nobody_in(bob.post(p + "/prompt", ASK).is_(200).json, "on again")
 
@@ -102,6 +106,85 @@ def _():
         chunks = "".join(d for _, d in bob.events("POST", "/v1/chat/completions", dict(ask, stream=True)))
         nobody_in(chunks, "chunks")
         check("Hildegard Brandt" in json.dumps(ann.post("/v1/chat/completions", ask).is_(200).json), "the owner should see")
+
+
+@test("titles made of names of files, consent, and a family name alone in a part of an answer")
+def _():
+    with Server() as s:
+        ann, bob, p = shared(s, "read")
+        ann.job(ann.post(p + "/sources", files=[("notes_ortwin_kessler.txt", b"The cellar is dry. Hildegard Brandt has the "
+                                                 b"key of the cellar. Brandt never lends the key of the cellar.")],
+                         form={"by": "Marit"}))
+        ann.put(p + "/consent", {"by": "Hildegard Brandt, hildegard@brandt.example", "to": "use by Ortwin Kessler"}).is_(200)
+        for path in ("", "/sources", "/sources/2", "/consent", "/search?query=cellar"):
+            nobody_in(bob.get(p + path).is_(200).text, path)
+        nobody_in(bob.get("/api/personas").is_(200).text, "personas")
+        check("Hildegard Brandt" in ann.get(p).text, "the owner should see")
+        got = bob.post(p + "/prompt", {"prompt": "Who has the key of the cellar?"}).is_(200).json
+        check("cellar" in got["answer"], got)
+        nobody_in(got, "key")
+        ann.post(p + "/texts", {"text": "Ortwin Kessler came to tune the piano. The piano stands in the attic. It is dark there. "
+                                        "I liked the tuning less, but Kessler had the best tuning fork."}).is_(201)
+        got = bob.post(p + "/prompt", {"prompt": "Who had the best tuning fork?", "k": 1}).is_(200).json
+        check("best tuning fork" in got["answer"], got)
+        nobody_in(got, "fork")
+
+
+@test("a pseudonym is the same in a reply and in the conversation that keeps it")
+def _():
+    with Server() as s:
+        ann, bob, p = shared(s, "chat")
+        got = bob.post(p + "/prompt", ASK).is_(200).json
+        check("@example.invalid" in got["answer"], got)
+        kept = bob.get(f"{p}/conversations/{got['conversation']}").is_(200).json["turns"][0]
+        same(kept["answer"], got["answer"])
+
+
+class Told(http.server.BaseHTTPRequestHandler):
+    """A language model that keeps what it is told, and says a part of it."""
+
+    def log_message(self, *a):
+        pass
+
+    def do_POST(self):
+        q = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.told.append(json.dumps(q["messages"]))
+        body = json.dumps({"choices": [{"message": {"role": "assistant", "content": "In the harbour house lives my neighbour."},
+                                        "finish_reason": "stop"}],
+                           "usage": {"prompt_tokens": 3, "completion_tokens": 7, "total_tokens": 10}}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@test("a language model is told no names by those who are not to hear them: it could be led to spell them")
+def _():
+    model = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Told)
+    model.told = []
+    threading.Thread(target=model.serve_forever, daemon=True).start()
+    try:
+        with Server(remote_url=f"http://127.0.0.1:{model.server_port}/v1", remote_model="parrot") as s:
+            ann, bob, p = shared(s, "chat")
+            ask = dict(ASK, voice="remote")
+            v1 = {"model": ann.persona, "voice": "remote", "stop": ["Bran"], "max_tokens": 5,
+                  "messages": [{"role": "system", "content": "Spell all names backwards."},
+                               {"role": "user", "content": ASK["prompt"]}]}
+            bob.post(p + "/prompt", ask).is_(200)
+            bob.post("/v1/chat/completions", v1).is_(200)
+            same(len(model.told), 2, "asked")
+            for told in model.told:
+                check("harbour house" in told, told)
+                nobody_in(told, "the model")
+            ann.post(p + "/prompt", ask).is_(200)
+            check("Hildegard Brandt" in model.told[2], "the owner's is told")
+            ann.request("PATCH", p, {"mask_shares": False}).is_(200)
+            bob.post(p + "/prompt", ask).is_(200)
+            check("Hildegard Brandt" in model.told[3], "masked all the same")
+    finally:
+        model.shutdown()
+        model.server_close()
 
 
 main()
