@@ -122,7 +122,7 @@ static void other_case(struct mentions *m, struct mention_word *w, char *fold, s
                                             { "a", "" },   { "y", "a" }, { "i", "a" },
                                             { "e", "a" },  { "o", "a" }, { "ie", "a" },
                                             { "u", "" },   { "om", "" }, { "ou", "a" } };
-    if (n > 4 && fold[n - 1] == 's' && !w->owns) {
+    if (n > 4 && (m->s[w->base - 1] | 32) == 's' && !w->owns) { /* no sharp s, which folds to two */
         uint32_t is = nameword(fold, n - 1);
         if ((is & NAME_GIVEN) && !(is & (NAME_COMMON | NAME_PROPER))) {
             w->is = is;

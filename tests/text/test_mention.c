@@ -103,11 +103,33 @@ static void on_marked_sentences(char half, int recall, int precision)
 static void tuned(void **state) { on_marked_sentences('t', 95, 95); }
 static void held_back(void **state) { on_marked_sentences('h', 90, 90); }
 
+/* A name ends where a letter ends, also when that letter folds to the s of another case. */
+static void whole_letters(void **state)
+{
+    static const struct {
+        const char *text;
+        size_t bytes; /* of the name; 0: none */
+    } all[] = {
+        { "We met Hildegards yesterday.", 9 },
+        { "We met Jona\xC3\x9F yesterday.", 0 },
+        { "We met Thoma\xC3\x9F yesterday.", 0 },
+        { "We met Hildegard\xC5\xBF yesterday.", 0 },
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct spans found = { 0 };
+        find(all[i].text, strlen(all[i].text), &found);
+        for (int k = 0; k < found.n; k++)
+            assert_true(utf8_valid(all[i].text + found.from[k], found.to[k] - found.from[k]));
+        if (all[i].bytes) check_int(found.to[0] - found.from[0], all[i].bytes);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest t[] = {
         cmocka_unit_test(tuned),
         cmocka_unit_test(held_back),
+        cmocka_unit_test(whole_letters),
     };
     return check_run("text/mention", t);
 }
