@@ -206,14 +206,26 @@ static bool is_iban(const struct scan *x, size_t i, struct secret_hit *h)
 
 /* ---- private keys ---- */
 
-/* Without an end: as many lines as look like the inside of one. */
-static size_t key_lines(const struct scan *x, size_t i)
+/* Does the rest of the line look like the inside of one? What else stands in a line is looked for
+ * once, whatever begins before it. */
+static bool key_line(struct scan *x, size_t i, size_t *end)
 {
-    size_t start = i;
+    size_t k = i;
+    if (i >= x->odd_from && i < x->odd_to) return false;
+    while (k < x->n && in_class(x->s[k], "+/=:,>- \r")) k++;
+    *end = k;
+    if (k == x->n || x->s[k] == '\n') return true;
+    x->odd_from = i;
+    x->odd_to = k + 1;
+    return false;
+}
+
+/* Without an end: as many lines as look like the inside of one. */
+static size_t key_lines(struct scan *x, size_t i)
+{
+    size_t start = i, end;
     while (i < x->n && i - start < KEY_MAX) {
-        size_t end = i, odd = 0;
-        while (end < x->n && x->s[end] != '\n') odd += !in_class(x->s[end], "+/=:,>- \r"), end++;
-        if (odd || (i > start && end == i)) break;
+        if (!key_line(x, i, &end) || (i > start && end == i)) break;
         i = end + (end < x->n);
     }
     while (i > start && x->s[i - 1] == '\n') i--;
@@ -306,21 +318,32 @@ static bool mixed(const char *s, size_t n)
     return digit && small && large;
 }
 
+/* Where the letters of base64url from i on end; looked for once for all that is among them. */
+static size_t run_end(struct scan *x, size_t i)
+{
+    size_t k = i;
+    if (i >= x->run_from && i < x->run_to) return x->run_to;
+    while (in_class(at(x, k), "_-")) k++;
+    x->run_from = i;
+    return x->run_to = k;
+}
+
 /* RFC 7519: header, claims and signature, each in base64url; the first two are JSON objects. */
-static bool is_jwt(const struct scan *x, size_t i, struct secret_hit *h)
+static bool is_jwt(struct scan *x, size_t i, struct secret_hit *h)
 {
     size_t k = i;
     for (int part = 0; part < 3; part++) {
         size_t from = k;
         if (part < 2 && (at(x, k) != 'e' || at(x, k + 1) != 'y')) return false;
-        while (k - i < TAIL_MAX && in_class(at(x, k), "_-")) k++;
+        k = run_end(x, k);
+        if (k - i > TAIL_MAX) k = i + TAIL_MAX;
         if (k - from < 8 || (part < 2 && at(x, k++) != '.')) return false;
     }
     *h = (struct secret_hit){ SECRET_TOKEN, i, k };
     return true;
 }
 
-static bool is_service(const struct scan *x, size_t i, struct secret_hit *h)
+static bool is_service(struct scan *x, size_t i, struct secret_hit *h)
 {
     for (size_t j = 0; j < sizeof services / sizeof *services; j++) {
         const struct service *v = &services[j];

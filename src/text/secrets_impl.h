@@ -7,7 +7,9 @@
 struct scan {
     const char *s;
     size_t n;
-    size_t key_end; /* where the next "-----END" is, once it was looked for; n: nowhere */
+    size_t key_end;          /* where the next "-----END" is, once it was looked for; n: nowhere */
+    size_t odd_from, odd_to; /* on one line: up to what no key has inside */
+    size_t run_from, run_to; /* letters of base64url */
 };
 
 struct secret_hit {

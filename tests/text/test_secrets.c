@@ -282,6 +282,16 @@ static void unended_keys(void **state)
     for (int i = 0; i < 60000; i++) buf_adds(&s, "-----BEGIN PRIVATE KEY----- ?\n");
     assert_true(secrets_leave_out(s.p, s.n, &out, &found));
     assert_true(out.n <= 8 * s.n);
+    buf_clear(&s);
+    buf_clear(&out);
+    for (int i = 0; i < 100000; i++) buf_adds(&s, "-----BEGIN PRIVATE KEY----- "); /* on one line */
+    buf_adds(&s, "?");
+    found = (struct secrets){ 0 };
+    assert_true(secrets_leave_out(s.p, s.n, &out, &found));
+    check_int(found.count[SECRET_KEY], 100000);
+    buf_clear(&s);
+    for (int i = 0; i < 1000000; i++) buf_adds(&s, "ey-"); /* tokens, perhaps */
+    assert_false(secrets_leave_out(s.p, s.n, &out, &found));
     buf_free(&s);
     buf_free(&out);
 }
