@@ -184,6 +184,19 @@ static bool is_default_punct(const char *s, size_t n, int *len)
     return c & TC_PUNCT || (*len == 1 && s[0] && strchr("$+<=>^~|", s[0]));
 }
 
+/* Of a run of numerals: what stands before its first three plain digits, else these. */
+static size_t threes(const char *s, size_t n, size_t at)
+{
+    size_t k = at, digits = 0;
+    int len;
+    while (k < n && tok_class_at(s + k, n - k, &len) & TC_NUMBER) {
+        digits = s[k] >= '0' && s[k] <= '9' ? digits + 1 : 0;
+        k += (size_t)len;
+        if (digits == 3) return k - 3 > at ? k - 3 : k;
+    }
+    return k;
+}
+
 /* Three splits one after the other; each sees only what the one before has left together. */
 static size_t next_default(struct tok_cut *cut, const char *s, size_t n, size_t at)
 {
@@ -194,14 +207,11 @@ static size_t next_default(struct tok_cut *cut, const char *s, size_t n, size_t 
             if (is_default_punct(s + cut->limit, n - cut->limit, &len) != punct) break;
         if (punct) return cut->limit;
     }
-    size_t to = next_gpt2(s, cut->limit, at), digits = 0;
-    if (s[at] == ' ' && at + 1 < to && tok_class_at(s + at + 1, to - at - 1, &len) & TC_NUMBER)
+    size_t left = cut->limit - at;
+    if (tok_class_at(s + at, left, &len) & TC_NUMBER) return threes(s, cut->limit, at);
+    if (s[at] == ' ' && left > 1 && tok_class_at(s + at + 1, left - 1, &len) & TC_NUMBER)
         return at + 1;
-    for (size_t i = at; i < to; i++) {
-        digits = s[i] >= '0' && s[i] <= '9' ? digits + 1 : 0;
-        if (digits == 3) return i - 2 > at ? i - 2 : i + 1;
-    }
-    return to;
+    return next_gpt2(s, cut->limit, at);
 }
 
 static size_t next_digits(struct tok_cut *cut, const char *s, size_t n, size_t at)

@@ -86,6 +86,31 @@ static void tekken_cuts_by_case(void **state)
     }
 }
 
+/* A long run of numerals is cut in threes, and looked at but once. */
+static void default_cuts_in_threes(void **state)
+{
+    enum { N = 1000000 };
+    static const char text[] = "\xC2\xBD"
+                               "12345 678\xC2\xBD";
+    static const size_t len[] = { 2, 3, 2, 1, 3, 2 };
+    struct tok_cut cut = { .pre = TOK_PRE_DEFAULT };
+    size_t at = 0, n = 0;
+    check_int(tok_classes_ready(), 0);
+    for (size_t i = 0; i < sizeof len / sizeof *len; i++) {
+        size_t to = tok_pre_next(&cut, text, sizeof text - 1, at);
+        check_int(to - at, len[i]);
+        at = to;
+    }
+    check_int(at, sizeof text - 1);
+    char *s = malloc(N);
+    assert_non_null(s);
+    memset(s, '7', N);
+    cut = (struct tok_cut){ .pre = TOK_PRE_DEFAULT };
+    for (at = 0; at < N; n++) at = tok_pre_next(&cut, s, N, at);
+    check_int(n, (N + 2) / 3);
+    free(s);
+}
+
 static void merges_in_order(void **state)
 {
     struct tokenizer *t = small("gpt-2");
@@ -361,6 +386,7 @@ int main(void)
         cmocka_unit_test(streams_whole_characters),
         cmocka_unit_test(nfc_keeps_positions),
         cmocka_unit_test(tekken_cuts_by_case),
+        cmocka_unit_test(default_cuts_in_threes),
         cmocka_unit_test(unknown_pre_tokeniser),
         cmocka_unit_test(unused_are_taken_apart),
         cmocka_unit_test(cased_vocabularies_keep_case),
