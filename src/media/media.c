@@ -223,7 +223,15 @@ static int deliver_file(struct unpack *u, FILE *spool, bool partial, struct err 
     const struct format *f;
     struct format_in in;
     struct err why = { 0 };
-    if (pairs_is_journal(spool, path) && pairs_keep(&u->pairs, path, NULL, spool)) return 0;
+    bool journal = pairs_is_journal(spool, path);
+    if (journal && u->got > w->lim->inner) {
+        fclose(spool);
+        return bad_text(w, path, NULL, ERR_LIMIT,
+                        "is a journal too large to be read in an archive: unpack that, and give "
+                        "the database with its journal beside it",
+                        err);
+    }
+    if (journal && pairs_keep(&u->pairs, path, NULL, spool)) return 0;
     if (pairs_is_index(spool, path)) {
         skipped(u, "index of a journal");
         fclose(spool);

@@ -373,14 +373,18 @@ static void on_skipped(void *ud, const char *archive, const char *format, const 
     snprintf(x->skipped, sizeof x->skipped, "%s", what);
 }
 
-static struct found visit(const char *path)
+static struct found visit_within(const char *path, const struct media_limits *lim)
 {
     struct found x = { 0 };
-    struct media_visit v = { .file = on_file, .bad = on_bad, .skipped = on_skipped, .ud = &x };
+    struct media_visit v = {
+        .file = on_file, .bad = on_bad, .skipped = on_skipped, .limits = lim, .ud = &x
+    };
     struct err err;
     check_ok(media_each(path, NULL, &v, &err), err);
     return x;
 }
+
+static struct found visit(const char *path) { return visit_within(path, NULL); }
 
 static void put_file(const char *path, const struct buf *b)
 {
@@ -430,6 +434,11 @@ static void journals_found(void **state)
     x = visit(name);
     check_int(x.n_bad, 1);
     check_has(x.why, "chat.db-wal is the journal of a database that is not beside it");
+    struct media_limits lim = media_limits_default;
+    lim.inner = c.journal.n - 1;
+    x = visit_within(name, &lim);
+    check_int(x.n_bad, 1);
+    check_has(x.why, "chat.db-wal is a journal too large to be read in an archive");
     buf_free(&b);
     buf_free(&index);
     copied_free(&c);
