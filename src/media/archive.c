@@ -196,7 +196,8 @@ static int walk(const uint8_t *p, size_t n, struct wire_out *out, enum which whi
         if (rc == ARCHIVE_WARN) rc = ARCHIVE_OK;
         if (rc != ARCHIVE_OK) break;
         const char *path = archive_entry_pathname(e);
-        if (which != ALL && (path && names_first(path)) != (which == NAMES)) continue;
+        bool first = path && names_first(path);
+        if (which != ALL && first != (which == NAMES)) continue;
         if (archive_format(a) == ARCHIVE_FORMAT_RAW && archive_filter_count(a) < 2)
             stop = wire_fault(out, FAULT_KIND) || true; /* neither archive nor compressed */
         else stop = send_entry(a, e, buf, out);
