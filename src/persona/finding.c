@@ -88,7 +88,7 @@ int ingest_run_begin(struct ingest *in, struct ingest_run *own, struct err *err)
     own->preview = preview_new(in->home, in->persona, err);
     if (own->preview) return 0;
     ingest_run_end(in, own);
-    return err ? err->code : ERR_NOMEM;
+    return err && err->code ? err->code : ERR_NOMEM;
 }
 
 void ingest_run_end(struct ingest *in, struct ingest_run *own)

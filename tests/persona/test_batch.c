@@ -282,14 +282,14 @@ static int only_those_told(struct test_home *t, struct told *told, bool whole)
 {
     struct persona_counts n;
     const char *s = buf_str(&told->all);
-    int in = 0, last = -1, page, added;
-    char how[8];
+    int in = 0;
     for (int k = 0; k < told->n; k++, s = strchr(s, '\n') + 1) {
-        assert_int_equal(sscanf(s, "%d.txt %7s %d", &page, how, &added), 3);
-        check_int(page, last + 1);
-        check_int(added, !strcmp(how, "in"));
-        last = page;
-        in += added;
+        char was_in[32], was_bad[32];
+        snprintf(was_in, sizeof was_in, "%02d.txt in 1\n", k);
+        snprintf(was_bad, sizeof was_bad, "%02d.txt bad 0\n", k);
+        bool came = !strncmp(s, was_in, strlen(was_in));
+        assert_true(came || !strncmp(s, was_bad, strlen(was_bad)));
+        in += came;
     }
     if (whole) check_int(told->n, PAGES);
     check_ok(persona_counts(t->home, t->persona, &n, &err), err);
