@@ -195,7 +195,7 @@ static bool read_dict(const struct pdf *d, struct pdf_value dict, struct pdf_cry
         c->streams = named(d, dict, "StmF");
         c->strings = named(d, dict, "StrF");
     }
-    if (bits < 40) bits *= 8; /* some say how many bytes */
+    if (bits > 0 && bits < 40) bits *= 8; /* some say how many bytes */
     c->key_n = version == 1 || c->revision == 2 ? 5 : version == 2 ? (size_t)bits / 8 : 16;
     pdf_string(pdf_get(d, dict, "O"), &e->o);
     pdf_string(pdf_get(d, dict, "U"), &e->u);

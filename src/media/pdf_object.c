@@ -411,9 +411,14 @@ static bool open_objects(struct pdf *d, struct pdf_value dict)
     return true;
 }
 
+/* Objects in objects, trailers in trailers, or none that ends. */
+static bool looked_enough(const struct pdf *d) { return d->looked > 4 * d->n + LOOKED_MORE; }
+
 static void trailer(struct pdf *d, struct pdf_value dict)
 {
     struct pdf_value in = pdf_inside(dict), k, v;
+    if (!pdf_is_dict(dict) || looked_enough(d)) return;
+    d->looked += (size_t)(skip_value(dict.p, dict.end) - dict.p);
     while (pdf_next(&in, &k) && pdf_next(&in, &v)) {
         if (pdf_is_name(k, "Root")) d->root = v;
         else if (pdf_is_name(k, "Info")) d->info = v;
@@ -465,7 +470,7 @@ static const uint8_t *object(struct pdf *d, struct pdf_place at, bool *memory)
     if (d->crypt && d->n_places < OBJECTS && !put_place(d, at)) *memory = false;
     if (!pdf_is_dict(v)) return p;
     d->looked += (size_t)(skip_value(v.p, end) - v.p);
-    if (d->looked > 4 * d->n + LOOKED_MORE) return end; /* objects in objects, or none that ends */
+    if (looked_enough(d)) return end;
     if (!raw_stream(d, v, &raw, &after)) return p;
     struct pdf_value type = pdf_get(d, v, "Type");
     if (pdf_is_name(type, "XRef")) trailer(d, v);

@@ -195,6 +195,30 @@ static enum fault pdf_of(const char *text, struct doctext *d)
     return pdf_text((const uint8_t *)text, strlen(text), d);
 }
 
+/* Keys of impossible lengths; a trailer in which each next one begins, so that each would be read
+ * to the end of the file. */
+static void pdf_hostile(void **state)
+{
+    static const char *const length[] = { "-1000000000", "-1", "0", "1000000000", "1e9", "9" };
+    struct doctext d;
+    for (size_t i = 0; i < COUNT_OF(length); i++) {
+        struct buf b = BUF_INIT(0);
+        buf_printf(&b,
+                   "%%PDF-1.4\n1 0 obj <</Filter /Standard /V 2 /R 3 /P -4 /Length %s /O <%064d> "
+                   "/U <%064d>>> endobj trailer << /Encrypt 1 0 R /Root 2 0 R >>",
+                   length[i], 0, 0);
+        check_int(pdf_of(buf_str(&b), &d), FAULT_ENCRYPTED);
+        doctext_clear(&d);
+        buf_free(&b);
+    }
+    struct buf b = BUF_INIT(8 << 20);
+    buf_adds(&b, "%PDF-1.4\n");
+    for (int i = 0; i < 300000; i++) buf_adds(&b, "trailer <</Root ");
+    check_int(pdf_of(buf_str(&b), &d), FAULT_CUT);
+    doctext_clear(&d);
+    buf_free(&b);
+}
+
 static void pdf_refuses(void **state)
 {
     struct doctext d;
@@ -480,6 +504,7 @@ int main(void)
         cmocka_unit_test(pdf_lines),
         cmocka_unit_test(pdf_fonts),
         cmocka_unit_test(pdf_encrypted),
+        cmocka_unit_test(pdf_hostile),
         cmocka_unit_test(pdf_refuses),
         cmocka_unit_test(pdf_cycles),
         cmocka_unit_test(cut_everywhere),
