@@ -26,7 +26,7 @@ LONG = ("persona_crash", "persona_sample", "cli/", "http/")  # begun first, so t
 # With ThreadSanitizer only what has threads is run: it looks for nothing else, and is the slowest.
 THREADED = ("base_threads", "kernels_mat", "model_engine", "index_vectors", "index_graph", "store_service", "jobs_",
             "account_", "net_", "http_", "http/test_jobs", "http/test_personas", "http/test_tls", "persona_pool",
-            "persona_work", "media_media", "cli/test_terminal")
+            "persona_work", "persona_batch", "media_media", "cli/test_terminal")
 
 
 def targets(build, kind):
