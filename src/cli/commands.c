@@ -59,7 +59,7 @@ static const struct option o_add[] = {
     { "as", 0, "FORMAT", "read the files in this format instead of recognising it",
       "text markdown html mbox eml whatsapp telegram csv jsonl meta discord chatgpt claude x "
       "mastodon keep dayone docx odt epub pptx rtf pdf zip tar gz slack matrix gchat signal reddit "
-      "vcard ics notion imessage" },
+      "vcard ics notion imessage facebook" },
     { "map", 0, "MAP", "columns of CSV or JSONL: text=body,author=from,date=when,title=subject",
       NULL },
     { "by", 0, "AUTHOR", "author of texts that name none", NULL },

@@ -21,7 +21,7 @@ extern const struct format format_whatsapp, format_telegram, format_mbox, format
     format_chatgpt, format_claude, format_x, format_mastodon, format_keep, format_dayone,
     format_docx, format_odt, format_epub, format_pptx, format_rtf, format_pdf, format_zip,
     format_tar, format_gz, format_slack, format_matrix, format_gchat, format_signal, format_reddit,
-    format_vcard, format_ics, format_notion, format_imessage, format_aside;
+    format_vcard, format_ics, format_notion, format_imessage, format_facebook, format_aside;
 
 /* ---- lines ---- */
 

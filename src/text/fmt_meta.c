@@ -1,11 +1,17 @@
-/* Facebook Messenger and Instagram: message_1.json, as "Download your information" writes it.
+/* Facebook Messenger and Instagram: message_1.json, as "Download your information" writes it; and
+ * what the owner of a Facebook account posted and commented.
  *
  * {"participants": [{"name"}], "messages": [{"sender_name", "timestamp_ms", "content", ...}],
  * "title", "thread_path"}, newest first. Every byte of UTF-8 above 7F is written as an escape of
  * its own
  * (\u00c3\u00a9 for an e with an acute accent), so strings are put together again from such bytes
  * where the result is UTF-8. What the program itself writes in place of a message ("You sent an
- * attachment.") belongs to a share, photo or call beside it, and is passed over with it. */
+ * attachment.") belongs to a share, photo or call beside it, and is passed over with it.
+ *
+ * your_posts_1.json, since 2022 your_posts__check_ins__photos_and_videos_1.json: [{"timestamp",
+ * "data": [{"post"}, {"update_timestamp"}], "attachments", "title": "Ann updated her status."}].
+ * comments.json: {"comments_v2": [{"timestamp", "data": [{"comment": {"timestamp", "comment",
+ * "author", "group"}}], "title"}]}. The titles are the program's words. */
 #include "text/fmt_export.h"
 
 #include "base/str.h"
@@ -112,4 +118,53 @@ const struct format format_meta = {
     .parts = 1,
     .score = score,
     .parse = parse,
+};
+
+/* ---- posts and comments ---- */
+
+static int facebook_score(const struct format_in *in)
+{
+    char first = export_first(in);
+    if (first == '{') return export_has(in, "\"comments_v2\" \"timestamp\"") ? 96 : 0;
+    if (first != '[' || !str_starts(in->name, "your_posts")) return 0;
+    return export_has(in, "\"timestamp\" \"data\"") ? 96 : 0;
+}
+
+static int said(struct export *x, const json_t *item, uint64_t where, struct err *err)
+{
+    struct piece p;
+    const json_t *at = json_object_get(item, "timestamp");
+    size_t i;
+    json_t *d;
+    buf_clear(&x->text);
+    json_array_foreach(json_object_get(item, "data"), i, d)
+    {
+        const json_t *words = json_object_get(d, "post");
+        if (!words) words = export_at(d, "comment.comment");
+        if (words && !x->text.n) mended(words, &x->text);
+    }
+    if (!span_trim(span_of(buf_str(&x->text))).n) {
+        bool media = json_array_size(json_object_get(item, "attachments")) > 0;
+        fmt_skip(x->sink, media ? "media" : "system line", where);
+        return 0;
+    }
+    int rc = export_piece(x, PIECE_DOC, &p, err);
+    if (rc) return rc;
+    p.written_at = export_time(x, at);
+    p.sent_by_owner = true;
+    return fmt_emit(x->o, x->sink, &p, where, err);
+}
+
+static int facebook_parse(struct format_in *in, const struct format_opts *o,
+                          const struct piece_sink *sink, struct err *err)
+{
+    const char *list = export_first(in) == '[' ? NULL : "comments_v2";
+    return export_file(in, o, sink, list, said, NULL, err);
+}
+
+const struct format format_facebook = {
+    .name = "facebook",
+    .help = "posts and comments of a Facebook download, as JSON",
+    .score = facebook_score,
+    .parse = facebook_parse,
 };

@@ -97,7 +97,12 @@ def facebook():
                     {"sender_name": "Ann Lee", "timestamp_ms": 1577880000123, "content": "Caf\u00c3\u00a9 at nine"}],
                 "title": "Bo", "thread_path": "inbox/bo_1"}),
             a + "messages/your_messages.json": J({"x": 1}, indent=2), a + "groups/no-data.txt": "You have no data",
-            a + "comments_and_reactions/comments.json": J([{"timestamp": 1, "title": "Ann commented"}]),
+            a + "comments_and_reactions/comments.json": J({"comments_v2": [{"timestamp": 1239798000, "data": [
+                {"comment": {"timestamp": 1239798000, "comment": "Reef it now", "author": "Ann Lee"}}],
+                "title": "Ann Lee commented on Bo Berg's post."}]}, indent=2),
+            a + "posts/your_posts__check_ins__photos_and_videos_1.json": J([
+                {"timestamp": 1242901624, "data": [{"post": "Haul her out"}], "title": "Ann Lee updated her status."}], indent=2),
+            a + "posts/your_videos.json": J({"videos_v2": []}, indent=2),
             "ads_information/advertisers.json": J([{"title": "A shop", "text": "Buy"}]),
             "connections/friends/your_friends.json": J({"friends_v2": []}, indent=2)}
 
@@ -155,7 +160,7 @@ EXPORTS = {"slack": slack, "x": x, "mastodon": mastodon, "discord": discord, "ta
            "reddit": reddit, "notion": notion, "dayone": dayone, "signal": signal, "own": signal_own, "gpt": chatgpt}
 # Pieces by format, of which all but one of Slack's are the persona's own.
 WANT = {"slack": {"slack": 2}, "x": {"x": 2}, "mastodon": {"mastodon": 1}, "discord": {"discord": 1},
-        "takeout": {"mbox": 1, "keep": 1, "gchat": 1}, "facebook": {"meta": 1}, "reddit": {"reddit": 1},
+        "takeout": {"mbox": 1, "keep": 1, "gchat": 1}, "facebook": {"meta": 1, "facebook": 2}, "reddit": {"reddit": 1},
         "notion": {"notion": 1}, "dayone": {"dayone": 1}, "signal": {"signal": 1}, "own": {"signal": 1}, "gpt": {"chatgpt": 1}}
 
 
@@ -231,7 +236,7 @@ def _():
     for name, v in x().items():
         other.file("x/" + name, v)
     r = other.run("add", "x").ok()
-    r.has("x/data: 5 files", "data in which nobody speaks", "style or script (3)", "picture")
+    r.has("x/data: 1 file (x): 1 piece", "data in which nobody speaks", "style or script (3)", "picture")
     check(len(r.out.splitlines()) < 20, r.tell())
 
 

@@ -30,6 +30,54 @@ static void meta_messages(void **state)
     fmtrun_clear(&r);
 }
 
+static void facebook_posts(void **state)
+{
+    struct fmtrun r;
+    run(&r, &format_facebook, "your_posts__check_ins__photos_and_videos_1.json",
+        "[\n  {\n    \"timestamp\": 1242901624,\n    \"data\": [\n      {\n"
+        "        \"post\": \"N\\u00c3\\u00a6sten fri\"\n      },\n      {\n"
+        "        \"update_timestamp\": 1242901700\n      }\n    ],\n"
+        "    \"title\": \"Ann Lee updated her status.\"\n  },\n  {\n"
+        "    \"timestamp\": 1319393272,\n    \"attachments\": [\n      {\n        \"data\": [\n"
+        "          {\n            \"media\": {\n              \"uri\": \"posts/media/1.mp4\",\n"
+        "              \"description\": \"\"\n            }\n          }\n        ]\n      }\n"
+        "    ],\n    \"data\": [\n      \n    ]\n  },\n  {\n    \"timestamp\": 1555664152,\n"
+        "    \"attachments\": [\n      \n    ],\n    \"data\": [\n      {\n"
+        "        \"update_timestamp\": 1555664152\n      }\n    ],\n"
+        "    \"title\": \"Ann Lee shared a video.\"\n  }\n]");
+    check_int(r.n, 1);
+    check_str(r.p[0].text, "Næsten fri");
+    check_int(r.p[0].written_at, 1242901624);
+    check_str(r.p[0].author, "");
+    assert_true(r.p[0].sent_by_owner);
+    check_int(r.n_skipped, 2);
+    check_str(r.skipped[0], "media");
+    check_str(r.skipped[1], "system line");
+    fmtrun_clear(&r);
+}
+
+static void facebook_comments(void **state)
+{
+    struct fmtrun r;
+    run(&r, &format_facebook, "comments.json",
+        "{\n  \"comments_v2\": [\n    {\n      \"timestamp\": 1239798000,\n      \"data\": [\n"
+        "        {\n          \"comment\": {\n            \"timestamp\": 1239798000,\n"
+        "            \"comment\": \"Vi er da bedre!\",\n            \"author\": \"Ann Lee\"\n"
+        "          }\n        }\n      ],\n"
+        "      \"title\": \"Ann Lee commented on Bo Berg's post.\"\n    },\n    {\n"
+        "      \"timestamp\": 1457387286,\n      \"data\": [\n        {\n"
+        "          \"comment\": {\n            \"timestamp\": 1457387286,\n"
+        "            \"comment\": \"\",\n            \"author\": \"Ann Lee\"\n"
+        "          }\n        }\n      ],\n"
+        "      \"title\": \"Ann Lee replied to Bo Berg's comment.\"\n    }\n  ]\n}");
+    check_int(r.n, 1);
+    check_str(r.p[0].text, "Vi er da bedre!");
+    check_int(r.p[0].written_at, 1239798000);
+    check_str(r.p[0].title, "");
+    check_int(r.n_skipped, 1);
+    fmtrun_clear(&r);
+}
+
 static void discord_channel(void **state)
 {
     struct fmtrun r;
@@ -266,6 +314,8 @@ int main(void)
 {
     const struct CMUnitTest t[] = {
         cmocka_unit_test(meta_messages),
+        cmocka_unit_test(facebook_posts),
+        cmocka_unit_test(facebook_comments),
         cmocka_unit_test(discord_channel),
         cmocka_unit_test(chatgpt_takes_the_branch_that_was_seen),
         cmocka_unit_test(chatgpt_circles_end),
