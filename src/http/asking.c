@@ -20,6 +20,7 @@
  * stops, and with it the model's work. */
 #include "http/asking.h"
 
+#include "base/arena.h"
 #include "base/clock.h"
 #include "base/str.h"
 #include "persona/converse.h"
@@ -27,8 +28,11 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unicode/uchar.h>
 
-#define DESK_MS 10000 /* how long a question waits for a desk */
+#define DESK_MS       10000 /* how long a question waits for a desk */
+#define NUMBER_DIGITS 5     /* of one that may be somebody's: fewer are years, ages, prices */
+#define SPACES        " \t\r\n"
 
 struct speaking {
     struct call *c;
@@ -113,6 +117,34 @@ struct query asking_query(const struct call *c, const char *text)
     return q;
 }
 
+/* Of a word: is it somebody's address or number, or may be? */
+static bool is_found_by(const char *s, const char *end)
+{
+    int digits = 0;
+    while (s < end) {
+        UChar32 ch = (UChar32)utf8_next(&s, end);
+        digits = u_isdigit(ch) ? digits + 1 : 0;
+        if (ch == '@' || ch == 0xFF20 || digits == NUMBER_DIGITS) return true;
+    }
+    return false;
+}
+
+const char *asking_words(struct call *c, const struct persona *p, const char *text)
+{
+    struct buf b = BUF_INIT(0);
+    if (c->level >= LEVEL_MANAGE || !p->mask_shares) return text;
+    for (const char *s = text; *s;) {
+        size_t gap = strspn(s, SPACES), n = strcspn(s + gap, SPACES);
+        buf_add(&b, s, gap);
+        if (is_found_by(s + gap, s + gap + n)) buf_adds(&b, "\xe2\x80\xa6");
+        else buf_add(&b, s + gap, n);
+        s += gap + n;
+    }
+    char *out = b.failed ? NULL : arena_strndup(c->mem, buf_str(&b), b.n);
+    buf_free(&b);
+    return out;
+}
+
 static int may_filter(struct call *c, const struct query *q, struct err *err)
 {
     if (c->level >= LEVEL_READ || (!q->source && q->topic < 0)) return 0;
@@ -139,12 +171,14 @@ static int answer_at(struct speaking *s, const struct asking *a, const char *voi
                               .veil = c->level < LEVEL_MANAGE && d->persona->mask_shares,
                               .said = said,
                               .ud = s };
-    int rc = conversation_open_as(d->retriever, voice, a->conversation, a->save, c->who.account,
-                                  &talk, err);
+    const char *question = asking_words(c, d->persona, a->question);
+    int rc = question ? conversation_open_as(d->retriever, voice, a->conversation, a->save,
+                                             c->who.account, &talk, err)
+                      : err_nomem(err);
     if (!rc) {
         pool_keep(w->pool, talk);
         conversation_making(talk, &m);
-        rc = conversation_ask(talk, a->question, &a->query, &answer, &done.unsaved, err);
+        rc = conversation_ask(talk, question, &a->query, &answer, &done.unsaved, err);
     }
     if (!rc && a->passages) {
         rc = retrieve(d->retriever, &a->query, &ps, err);

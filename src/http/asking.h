@@ -37,4 +37,9 @@ struct query asking_query(const struct call *c, const char *text);
         "topic", FIELD_INT, 0, 0, 10000, "only of this topic", NULL, NULL                          \
     }
 
+/* What is looked for: the text; for those who are not to see other people without addresses of mail
+ * and numbers of five digits and more, so that nobody can try them until one is found. In c->mem or
+ * the text itself; NULL: no memory. */
+const char *asking_words(struct call *c, const struct persona *p, const char *text);
+
 #endif

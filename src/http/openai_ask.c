@@ -2,6 +2,7 @@
  * itself. Both are left when the client is. */
 #include "base/arena.h"
 #include "base/str.h"
+#include "http/asking.h"
 #include "http/openai.h"
 #include "persona/native.h"
 
@@ -101,7 +102,9 @@ static int ask_desk(struct openai_chat *q, struct desk *d)
                                    .said = openai_say,
                                    .ud = q });
     q->c->veiled = true;
-    rc = conversation_ask(v, buf_str(&question), &query, &a, NULL, q->err);
+    const char *words = asking_words(q->c, d->persona, buf_str(&question));
+    rc = words ? 0 : err_nomem(q->err);
+    if (!rc) rc = conversation_ask(v, words, &query, &a, NULL, q->err);
     if (!rc && q->rc) rc = q->rc;
     if (rc == ERR_LIMIT) q->c->status = 400; /* too long, not too often */
     if (rc == ERR_BUSY) q->c->retry_after = 1;

@@ -58,7 +58,9 @@ static int model_prompt(struct call *c, struct err *err)
     if (rc) return rc;
     rc = conversation_open_as(d->retriever, "quote", a.conversation, false, c->who.account, &talk,
                               err);
-    if (!rc) rc = conversation_prompt(talk, a.question, &a.query, &pr, err);
+    const char *question = asking_words(c, d->persona, a.question);
+    if (!rc && !question) rc = err_nomem(err);
+    if (!rc) rc = conversation_prompt(talk, question, &a.query, &pr, err);
     if (!rc)
         rc = shown_reply(c,
                          json_pack("{s:o, s:o, s:i, s:i, s:i, s:i}", "system",

@@ -253,7 +253,8 @@ static int search(struct call *c, struct err *err)
     int rc = pool_take(c->world->pool, c->persona, 10000, &d, err);
     if (rc == ERR_BUSY) c->retry_after = 1;
     if (rc) return rc;
-    rc = retrieve(d->retriever, &q, &ps, err);
+    if (!(q.text = asking_words(c, d->persona, q.text))) rc = err_nomem(err);
+    if (!rc) rc = retrieve(d->retriever, &q, &ps, err);
     if (!rc) rc = passages_json(d, &ps, &c->out, err);
     passages_clear(&ps);
     pool_give(c->world->pool, d);

@@ -53,9 +53,9 @@ void mask_flow_free(struct mask_flow *f);
 int mask_texts(struct mask *m, struct arena *mem, const char **text, size_t n);
 int mask_title_of(struct mask *m, struct arena *mem, const char **title); /* in its place */
 /* An answer as others may see it: its text and parts, and of what it rests on title, sentence and
- * question. What the model was given stays (struct answer, given): it is not shown. around: what its
- * sentences stand in, not shown; who is called by a whole name there is known by a part of it in the
- * answer. 0 or ERR_NOMEM. */
+ * question. What the model was given stays (struct answer, given): it is not shown. around: what
+ * its sentences stand in, not shown; who is called by a whole name there is known by a part of it
+ * in the answer. 0 or ERR_NOMEM. */
 struct answer;
 int mask_answer(struct mask *m, struct answer *a, const char *around);
 /* The name or account of somebody who is not the persona: masked also when it is nobody's that

@@ -115,7 +115,8 @@ def _():
         ann.job(ann.post(p + "/sources", files=[("notes_ortwin_kessler.txt", b"The cellar is dry. Hildegard Brandt has the "
                                                  b"key of the cellar. Brandt never lends the key of the cellar.")],
                          form={"by": "Marit"}))
-        ann.put(p + "/consent", {"by": "Hildegard Brandt, hildegard@brandt.example", "to": "use by Ortwin Kessler"}).is_(200)
+        ann.put(p + "/consent", {"by": "Hildegard Brandt, hildegard@brandt.example",
+                                 "to": "use by Ortwin Kessler"}).is_(200)
         for path in ("", "/sources", "/sources/2", "/consent", "/search?query=cellar"):
             nobody_in(bob.get(p + path).is_(200).text, path)
         nobody_in(bob.get("/api/personas").is_(200).text, "personas")
@@ -123,8 +124,9 @@ def _():
         got = bob.post(p + "/prompt", {"prompt": "Who has the key of the cellar?"}).is_(200).json
         check("cellar" in got["answer"], got)
         nobody_in(got, "key")
-        ann.post(p + "/texts", {"text": "Ortwin Kessler came to tune the piano. The piano stands in the attic. It is dark there. "
-                                        "I liked the tuning less, but Kessler had the best tuning fork."}).is_(201)
+        ann.post(p + "/texts", {"text": "Ortwin Kessler came to tune the piano. The piano stands in the attic. It is "
+                                        "dark there. I liked the tuning less, but Kessler had the best tuning "
+                                        "fork."}).is_(201)
         got = bob.post(p + "/prompt", {"prompt": "Who had the best tuning fork?", "k": 1}).is_(200).json
         check("best tuning fork" in got["answer"], got)
         nobody_in(got, "fork")
@@ -140,6 +142,20 @@ def _():
         same(kept["answer"], got["answer"])
 
 
+@test("nobody can try numbers and addresses until one is found")
+def _():
+    with Server() as s:
+        ann, bob, p = shared(s, "read")
+        find = lambda who, q: who.get(f"{p}/search?mode=words&query={q}").is_(200).json["passages"]
+        for tried in ("07911", "hildegard%40brandt.example", "call+123456"):
+            check(find(ann, tried), f"the owner should find {tried}")
+            same(find(bob, tried), [], tried)
+        check(find(bob, "harbour+1984"), "what is no number of anybody should be found")
+        right, wrong = (bob.post(p + "/prompt", {"prompt": f"Whose number is {n}?"}).is_(200).json["answer"]
+                        for n in ("07911", "55555"))
+        same(right, wrong)
+
+
 class Told(http.server.BaseHTTPRequestHandler):
     """A language model that keeps what it is told, and says a part of it."""
 
@@ -149,8 +165,8 @@ class Told(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         q = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.told.append(json.dumps(q["messages"]))
-        body = json.dumps({"choices": [{"message": {"role": "assistant", "content": "In the harbour house lives my neighbour."},
-                                        "finish_reason": "stop"}],
+        said = {"role": "assistant", "content": "In the harbour house lives my neighbour."}
+        body = json.dumps({"choices": [{"message": said, "finish_reason": "stop"}],
                            "usage": {"prompt_tokens": 3, "completion_tokens": 7, "total_tokens": 10}}).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
