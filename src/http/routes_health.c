@@ -39,11 +39,18 @@ static bool on_this_machine(const char *address)
            str_starts(address, "::ffff:127.");
 }
 
+/* A proxy on this machine asks for somebody elsewhere. */
+static bool is_passed_on(const struct call *c)
+{
+    return call_header(c, "X-Forwarded-For") || call_header(c, "Forwarded") ||
+           call_header(c, "Via");
+}
+
 static int may_measure(struct call *c, struct err *err)
 {
     const char *who = c->server->o.metrics;
     if (!who || !strcmp(who, "loopback")) {
-        if (on_this_machine(c->address)) return 0;
+        if (on_this_machine(c->address) && !is_passed_on(c)) return 0;
         c->status = 403;
         return err_set(err, ERR_INVAL,
                        "these are for this machine alone: see the setting `metrics`");

@@ -109,6 +109,9 @@ def _():
         with Server(trust_proxy="yes", **({"metrics": word} if word else {})) as s:
             s.nobody.get("/metrics").is_(here)
             s.nobody.get("/metrics", headers=from_afar).is_(afar)
+    with Server() as s:  # a proxy that nobody told it to trust is no reader on this machine either
+        s.nobody.get("/metrics").is_(200)
+        s.nobody.get("/metrics", headers=from_afar).is_(403)
 
 
 @test("a client that half closes still gets its reply")
