@@ -1,12 +1,13 @@
 /* kill -9 at random points of ingest, deletion and forget. A child does the work on a copy of a
- * home and writes a line down a pipe for everything it has acknowledged; the parent kills it after
- * a random time, opens the home again, lets the doctor repair it and look again, and checks: what
- * was acknowledged is there, nothing is half there, the doctor is content. Files share commits, and
- * are acknowledged one by one after them, so more of them may be in than were acknowledged; but
- * what is in are the first so many, each as it is after work that nothing disturbed. CRASH_POINTS
- * (200) says how many times in all; the seed is fixed. The span that the times are drawn from follows the
- * machine: it shrinks when the work was done before the kill and grows when it was not, so that
- * about two in three are killed at work, however fast or busy the machine is. */
+ * home and writes a line down a pipe for everything it has acknowledged; the parent kills it
+ * after a random time, opens the home again, lets the doctor repair it and look again, and
+ * checks: what was acknowledged is there, nothing is half there, the doctor is content. Files
+ * share commits, and are acknowledged one by one after them, so more of them may be in than were
+ * acknowledged; but what is in are the first so many, each as it is after work that nothing
+ * disturbed. CRASH_POINTS (200) says how many times in all; the seed is fixed. The span that the
+ * times are drawn from follows the machine: it shrinks when the work was done before the kill and
+ * grows when it was not, so that about two in three are killed at work, however fast or busy the
+ * machine is. */
 #include "persona_home.h"
 
 #include "persona/doctor.h"
