@@ -39,6 +39,7 @@ static inline void gate_open(int n)
 
 static inline int echo(struct call *c, struct err *err)
 {
+    c->veiled = true; /* of nobody: there is no persona behind these routes */
     c->out = json_pack("{s:O?,s:O?,s:I,s:s?,s:s,s:I}", "body", c->body, "query", c->query, "id",
                        (json_int_t)c->id, "word", c->word, "address", c->address, "account",
                        (json_int_t)c->who.account);
