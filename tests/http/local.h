@@ -113,7 +113,8 @@ static inline struct reply local_reads(int fd)
         const char *length = end ? strcasestr(buf_str(&a.all), "content-length:") : NULL;
         if (length && length < end)
             need = (size_t)(end - a.all.p) + 4 + (size_t)strtoul(length + 15, NULL, 10);
-        else if (end && strstr(buf_str(&a.all), " 100 Continue"))
+        else if (end && (strstr(buf_str(&a.all), " 100 Continue") ||
+                         !strncmp(buf_str(&a.all) + 8, " 204", 4))) /* has no body */
             need = (size_t)(end - a.all.p) + 4;
         if (a.all.n >= need) break;
         size_t want = need - a.all.n < sizeof p && need != SIZE_MAX ? need - a.all.n : 1;
