@@ -1,5 +1,5 @@
-/* Journals of databases: the first two bytes say how long the database before it is. What must hold:
- * no byte outside of the room, and a size that fits it. */
+/* Journals of databases: the first two bytes say how long the database before it is. What must
+ * hold: no byte outside of the room, and a size that fits it. */
 #include "base/str.h"
 #include "media/parts.h"
 

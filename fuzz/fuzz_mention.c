@@ -1,5 +1,5 @@
-/* Any text through the search for people: what is found lies in the text, in order, not overlapping,
- * on whole characters, and has words. */
+/* Any text through the search for people: what is found lies in the text, in order, not
+ * overlapping, on whole characters, and has words. */
 #include "base/str.h"
 #include "text/mention.h"
 

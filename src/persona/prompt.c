@@ -4,13 +4,14 @@
  * turns and the question. Three walls keep stored text from posing as instructions:
  *
  *  1. Each example, the turns and the question stand between lines that hold a word of 128 random
- * bits, made for this prompt; one such line ends an example and begins the next, since the word
- * takes twenty tokens and a reader waits for each. The finished prompt is searched: if the word is there more often than
- * it was put there, which chance will not bring about, everything is built again with another word.
+ *     bits, made for this prompt; one such line ends an example and begins the next, since the word
+ *     takes twenty tokens and a reader waits for each. The finished prompt is searched: if the word
+ *     is there more often than it was put there, which chance will not bring about, everything is
+ *     built again with another word.
  *  2. What is between is defused (prompt_defuse.c) and indented by two spaces, while the labels
- * that say whose words follow begin their lines: a text cannot forge a label either.
+ *     that say whose words follow begin their lines: a text cannot forge a label either.
  *  3. The rule that explains this is added to the system text by the program, so that a template of
- * the user's own cannot lose it.
+ *     the user's own cannot lose it.
  *
  * The budget is what the context leaves beside the answer. First the examples of the lowest score
  * go, then the oldest turns; instructions and question are never cut, and if these alone do not

@@ -106,7 +106,7 @@ struct voice_in {
     size_t n_turns;
     const char *system_template, *user_template; /* NULL: the built-in ones */
     struct voice_making making;
-    struct mask *mask; /* with making.veil: a model is told pseudonyms, and cannot say names; NULL */
+    struct mask *mask; /* NULL; with making.veil: a model is told pseudonyms and knows no names */
     int64_t now;
 };
 

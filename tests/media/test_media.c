@@ -410,8 +410,7 @@ static void devices_and_names(void **state)
     }
     buf_add(&b, end, sizeof end);
     check_ok(visit(&s, "long.tar", b), s.err);
-    if (!(s.n == 3 || (s.n >= 1 && s.n_bad)))
-        fail_msg("%d files, %d bad", s.n, s.n_bad);
+    if (!(s.n == 3 || (s.n >= 1 && s.n_bad))) fail_msg("%d files, %d bad", s.n, s.n_bad);
     check_str(s.text[0], "A long way.");
     free(name);
 }

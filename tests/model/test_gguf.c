@@ -119,7 +119,7 @@ static void bad_tensors(void **state)
 {
     struct buf b = BUF_INIT(0);
     head(&b, 3, 1, 0), info(&b, "t", 32, 1, 10, 0), data(&b, 128);
-    refused(&b, ERR_PARSE, "tensor \"t\" has type 10 (q2_k), which this program does not read: take");
+    refused(&b, ERR_PARSE, "\"t\" has type 10 (q2_k), which this program does not read: take");
     head(&b, 3, 1, 0), info(&b, "t", 32, 1, 99, 0), data(&b, 128);
     refused(&b, ERR_PARSE, "type 99, which");
     head(&b, 3, 1, 0), info(&b, "t", 33, 1, QUANT_Q4_0, 0), data(&b, 128);

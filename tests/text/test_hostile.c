@@ -1,7 +1,7 @@
-/* Every format on bytes that are made to do harm: nested a million deep, in no valid encoding, under
- * another format's name. The samples are the fuzzer's (fuzz/corpus/formats): the first byte is the
- * parser's number, the second the fuzzer's options. What comes out is UTF-8 (fmtrun.h looks), or an
- * error with words. */
+/* Every format on bytes that are made to do harm: nested a million deep, in no valid encoding,
+ * under another format's name. The samples are the fuzzer's (fuzz/corpus/formats): the first byte
+ * is the parser's number, the second the fuzzer's options. What comes out is UTF-8 (fmtrun.h
+ * looks), or an error with words. */
 #include "fmtrun.h"
 
 #include "base/io.h"
