@@ -273,7 +273,7 @@ static int page_at(struct call *c, struct desk *d, struct err *err)
 {
     int64_t page = call_int(c, "page", 1), size = call_int(c, "page_size", 20);
     struct buf all = BUF_INIT(0);
-    const struct topics *ts;
+    const struct topics *ts = NULL;
     json_t *list = json_array();
     int rc = list ? store_source_each(d->home->store, &d->persona->seal, 0, keep_entry, &all, err)
                   : err_nomem(err);

@@ -153,10 +153,13 @@ static bool sentence_begins(const struct mentions *m, const struct mention_word 
     if (!b->any) return true;
     const char *s = m->s + b->end, *end = m->s + at;
     if (*s == '.' && ((b->is & NAME_HONOR) || b->chars == 1)) s++;
-    for (; s < end; s++)
-        if (strchr(".!?:\n\"*", *s) || *s == (char)0xc2 ||
-            (*s == (char)0xe2 && end - s > 2 && (unsigned char)s[1] == 0x80 && s[2] != (char)0xaf))
-            if (*s != (char)0xc2 || (end - s > 1 && s[1] != (char)0xa0)) return true;
+    for (; s < end; s++) {
+        const unsigned char *u = (const unsigned char *)s;
+        size_t left = (size_t)(end - s);
+        if (*u < 0x80 && strchr(".!?:\n\"*", *u)) return true;
+        if (*u == 0xc2 && left > 1 && u[1] != 0xa0) return true; /* a quotation mark, not a space */
+        if (*u == 0xe2 && left > 2 && u[1] == 0x80 && u[2] != 0xaf) return true;
+    }
     return false;
 }
 
