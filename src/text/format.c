@@ -31,11 +31,11 @@ const struct format *const formats[] = {
     &format_whatsapp, &format_telegram, &format_mbox,   &format_eml,    &format_html,
     &format_markdown, &format_jsonl,    &format_csv,    &format_plain,  &format_meta,
     &format_discord,  &format_chatgpt,  &format_claude, &format_x,      &format_mastodon,
-    &format_facebook, &format_keep,     &format_dayone, &format_docx,   &format_odt,
-    &format_epub,     &format_pptx,     &format_rtf,    &format_pdf,    &format_zip,
-    &format_tar,      &format_gz,       &format_slack,  &format_matrix, &format_gchat,
-    &format_signal,   &format_reddit,   &format_vcard,  &format_ics,    &format_notion,
-    &format_imessage, &format_aside,    NULL,
+    &format_keep,     &format_dayone,   &format_docx,   &format_odt,    &format_epub,
+    &format_pptx,     &format_rtf,      &format_pdf,    &format_zip,    &format_tar,
+    &format_gz,       &format_slack,    &format_matrix, &format_gchat,  &format_signal,
+    &format_reddit,   &format_vcard,    &format_ics,    &format_notion, &format_imessage,
+    &format_aside,    &format_facebook, NULL,
 };
 
 const struct format *format_by_name(const char *name)
