@@ -8,8 +8,9 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-static atomic_long allocations;        /* of all threads but those that look away */
-static _Thread_local bool not_counted; /* set by a thread of the test itself */
+static atomic_long allocations; /* of all threads but those that look away */
+/* Set by a thread of the test itself. */
+static _Thread_local bool not_counted __attribute__((unused));
 #ifndef __SANITIZE_ADDRESS__
 #ifndef __SANITIZE_THREAD__
 extern void *__libc_malloc(size_t n), *__libc_calloc(size_t n, size_t m),

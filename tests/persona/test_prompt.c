@@ -302,12 +302,12 @@ static void drops_in_order(void **state)
         check_int(pr.examples_dropped, N - ex);
         if (tu < TURNS) check_int(ex, 0);
         for (int i = 0; i < N; i++) {
-            char m[8];
+            char m[20];
             snprintf(m, sizeof m, "mark%d ", worst_first[i]);
             check_int(strstr(pr.user, m) != NULL, (size_t)i >= N - ex);
         }
         for (int i = 0; i < TURNS; i++) {
-            char m[8];
+            char m[20];
             snprintf(m, sizeof m, "turn%d ", i);
             check_int(strstr(pr.user, m) != NULL, (size_t)i >= TURNS - tu);
         }
