@@ -33,9 +33,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     struct err err = { 0 };
     struct gguf *g = NULL;
     struct decoder *d = NULL;
-    size_t bytes;
+    struct decoder_need need;
     if (gguf_open_mem(data, n, "fuzz", &g, &err)) return 0;
-    if (decoder_plan(g, 64, QUANT_Q8_0, &bytes, &err)) MUST(err.msg[0]);
+    if (decoder_plan(g, 64, QUANT_Q8_0, &need, &err)) MUST(err.msg[0]);
     int rc =
         decoder_open(g, &(struct decoder_opts){ .max_batch = 2, .memory = 64 << 20 }, &d, &err);
     MUST(rc ? !d && err.msg[0] : d != NULL);

@@ -34,8 +34,8 @@ static const struct schema_vocab *vocabulary(const struct tokenizer **k)
     struct span tok[VOCAB];
     int32_t type[VOCAB];
     float score[VOCAB];
-    struct gguf_writer *w;
-    struct gguf *g;
+    struct gguf_writer *w = NULL;
+    struct gguf *g = NULL;
     char path[] = "/tmp/fuzz-schema-XXXXXX";
     int fd = mkstemp(path);
     for (int i = 0; i < VOCAB; i++) {

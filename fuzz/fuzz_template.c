@@ -35,8 +35,8 @@ static const struct tokenizer *tokenizer(void)
     struct span tok[VOCAB];
     int32_t type[VOCAB];
     float score[VOCAB] = { 0 };
-    struct gguf_writer *w;
-    struct gguf *g;
+    struct gguf_writer *w = NULL;
+    struct gguf *g = NULL;
     struct err err = { 0 };
     char path[] = "/tmp/fuzz-template-XXXXXX";
     int fd = mkstemp(path);
