@@ -53,6 +53,12 @@ bool span_eq(struct span a, const char *s)
     return a.n == n && (!n || !memcmp(a.p, s, n));
 }
 
+bool span_starts(struct span s, const char *prefix)
+{
+    size_t n = strlen(prefix);
+    return s.n >= n && (!n || !memcmp(s.p, prefix, n));
+}
+
 static int lower(char c) { return c >= 'A' && c <= 'Z' ? c + 32 : c; }
 
 static bool same(const char *a, const char *b, size_t n)

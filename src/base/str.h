@@ -13,7 +13,8 @@
 struct span span_of(const char *s);   /* s may be NULL */
 struct span span_trim(struct span s); /* Unicode space, BOM, zero width, bidi marks */
 bool span_eq(struct span a, const char *s);
-bool span_ieq(struct span a, const char *s);      /* ASCII case ignored */
+bool span_ieq(struct span a, const char *s); /* ASCII case ignored */
+bool span_starts(struct span s, const char *prefix);
 bool str_ends(const char *s, const char *suffix); /* ASCII case ignored */
 bool str_starts(const char *s, const char *prefix);
 /* First occurrence of needle in hay, ASCII case ignored; NULL if none. */

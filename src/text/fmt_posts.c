@@ -30,23 +30,16 @@
 
 static const char ytd[] = "window.YTD.";
 
-/* The head has no NUL behind it. */
-static bool begins(struct span s, const char *with)
-{
-    size_t n = strlen(with);
-    return s.n >= n && !memcmp(s.p, with, n);
-}
-
 static int x_score(const struct format_in *in)
 {
     struct span s = span_trim((struct span){ (const char *)in->head, in->head_n });
-    if (!begins(s, ytd)) return 0;
+    if (!span_starts(s, ytd)) return 0;
     struct span what = { s.p + sizeof ytd - 1, s.n - (sizeof ytd - 1) };
-    if (begins(what, "deleted_")) return 0;
+    if (span_starts(what, "deleted_")) return 0;
     static const char *const mine[] = { "tweet", "account.part", "direct_messages.part",
                                         "direct_messages_group.part" };
     for (size_t i = 0; i < sizeof mine / sizeof *mine; i++)
-        if (begins(what, mine[i])) return 97;
+        if (span_starts(what, mine[i])) return 97;
     return export_has(in, "\"full_text\"") || export_has(in, "\"noteTweet\"") ? 97 : 0;
 }
 

@@ -260,6 +260,9 @@ static void compared(void **state)
     assert_true(span_eq((struct span){ NULL, 0 }, ""));
     assert_true(span_ieq(span_of("MaRit"), "mArIT"));
     assert_false(span_ieq((struct span){ "ab\0", 3 }, "ab"));
+    assert_true(span_starts((struct span){ "abc", 2 }, "ab"));
+    assert_false(span_starts((struct span){ "abc", 2 }, "abc")); /* not what lies behind it */
+    assert_true(span_starts((struct span){ NULL, 0 }, ""));
     assert_false(span_ieq(span_of("É"), "é")); /* ASCII case only */
     assert_true(str_ends("a.TXT", ".txt"));
     assert_false(str_ends("txt", ".txt"));
