@@ -1,8 +1,9 @@
 /* Settings: one table; a value comes from an option, else from the environment (LIKENESS_NAME),
  * else from the file that --config or LIKENESS_CONFIG names or else
- * ${XDG_CONFIG_HOME:-~/.config}/likeness/config, else it is the default. The file holds lines `name
- * = value`; empty lines and lines that begin with # are left as they are. A name or value that
- * means nothing is an error that names the line: a setting that is silently not obeyed is worse. */
+ * ${XDG_CONFIG_HOME:-~/.config}/likeness/config, else it is the default. The file holds lines
+ * `name = value`; empty lines and lines that begin with # are left as they are. A name or value
+ * that means nothing is an error that names the line: a setting that is silently not obeyed is
+ * worse. */
 #include "cli/cli.h"
 
 #include "base/io.h"

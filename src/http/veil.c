@@ -3,9 +3,8 @@
  * Below the right to manage, every text of a reply about a persona goes through the persona's mask
  * (persona/mask.h) before it leaves: titles, passages, labels, whoever is listed. What is an
  * identifier or a word of the program keeps its value by its key; what the asker wrote does, too;
- * times do.
- * All handlers come through here, so that a new one is covered before anybody thinks of it. Answers
- * are masked where they are made, since they may be streamed (asking.c). */
+ * times do. All handlers come through here, so that a new one is covered before anybody thinks of
+ * it. Answers are masked where they are made, since they may be streamed (asking.c). */
 #include "base/arena.h"
 #include "base/clock.h"
 #include "http/inside.h"

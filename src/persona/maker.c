@@ -8,7 +8,7 @@
  *     one, and the model goes on from there. What may go when the context overflows, oldest first:
  *     passages of earlier turns, then earlier turns, then passages of this one. Never the
  *     instructions. A wish of the asker about the manner of the answer goes with the question: it
- * is theirs, and has no more weight than that.
+ *     is theirs, and has no more weight than that.
  *  3. As text comes, sentences are split off and matched to what they rest on (ground.h). One that
  *     claims what no passage says is marked; with `strict` it is never said.
  *

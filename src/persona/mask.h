@@ -7,9 +7,9 @@
  *
  * Masked are: the names and accounts of everybody the persona writes with (people.h), people who
  * are only spoken of (mention.h), and whatever looks like a mail address, a telephone number or a
- * postal address and is not the persona's own. A
- * pseudonym is made with the persona's key: the same person has the same one every time, in all
- * that leaves this machine, and nobody without the key can tell who it is. Names are taken
+ * postal address and is not the persona's own. A pseudonym is made with the persona's key: the same
+ * person has the same one every time, in all that leaves this machine, and nobody without the key
+ * can tell who it is. Names are taken
  *  - whole ("Anna Whitlock", "Whitlock, Anna"), in large or small letters;
  *  - first and last names alone when they begin with a capital letter; a first name of four letters
  *    and more also without, unless it is a word like "mark" or "rose";

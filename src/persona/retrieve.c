@@ -1,9 +1,9 @@
 /* Retrieval. At open, the current embedder's vectors and the words of every chunk are read once and
  * held in memory: vectors for cosine (also of the few chunks that are not settled yet, fresh.h),
  * postings of hashed stems for BM25 (the words themselves are not kept), and a row of facts per
- * chunk for the filters. Chunk texts stay sealed in the store and
- * are opened for the few that are returned; what the quote voice reads of them is kept for a while
- * (reading.h), and counts in retriever_bytes.
+ * chunk for the filters. Chunk texts stay sealed in the store and are opened for the few that are
+ * returned; what the quote voice reads of them is kept for a while (reading.h), and counts in
+ * retriever_bytes.
  *
  * Ranking: the best CANDIDATES by cosine and by BM25 are fused (index/fuse.h), thinned by maximal
  * marginal relevance, and cut to k. A chunk that only one of the two found still has a cosine, and

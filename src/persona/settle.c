@@ -3,10 +3,11 @@
  *
  *  1. Sources whose chunks were dropped (a new alias, an interrupted change) are cut anew.
  *  2. The embedder, and how rare words are. When the corpus has grown or shrunk by a quarter since
- * that was learnt, when something was deleted from it (then there are no topics: see source.c), or
- * when the embedder or its version is another, it is learnt anew and every chunk embedded again
- * under a new embedder row, which then becomes the current one. Otherwise, and where the embedder
- * itself learns nothing and the corpus was not small, only chunks without vectors are embedded.
+ *     that was learnt, when something was deleted from it (then there are no topics: see source.c),
+ *     or when the embedder or its version is another, it is learnt anew and every chunk embedded
+ *     again under a new embedder row, which then becomes the current one. Otherwise, and where the
+ *     embedder itself learns nothing and the corpus was not small, only chunks without vectors are
+ *     embedded.
  *  3. Vectors, one for each window of a chunk (windows.c), BATCH chunks at a time; and key phrases
  *     of the chunks that were embedded. A few sentences of the corpus, put to it as questions, say
  *     what a cosine means here (embedding.c).

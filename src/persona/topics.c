@@ -4,11 +4,11 @@
  * The steps of topics_cluster:
  *
  *  1. Items with a vector of zeros are set aside. Beyond SAMPLE items, every n/SAMPLE-th is
- * clustered and the rest joins afterwards.
+ *     clustered and the rest joins afterwards.
  *  2. k = sqrt(n / 2), within 2 .. 24; k-means until nothing moves or ROUNDS are over.
  *  3. The two most alike topics are merged while their centres' cosine is above ALIKE; topics of
- * fewer than LEAST items dissolve into their neighbours. Every item then joins its nearest centre,
- * so that topics_assign gives an old chunk the topic that it has.
+ *     fewer than LEAST items dissolve into their neighbours. Every item then joins its nearest
+ *     centre, so that topics_assign gives an old chunk the topic that it has.
  *  4. Topics are numbered by size and labelled (topic_label.c).
  *
  * The same items give the same topics whatever the number of threads: an item is assigned by
