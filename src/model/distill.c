@@ -2,9 +2,9 @@
  *
  *  1. The teacher reads the corpus, and every token of the vocabulary alone.
  *  2. Its space is reduced to the directions that matter most.
- *  3. Rows begin as the teacher's vectors of single tokens, weighed by a / (a + frequency), after
- *     Arora et al., 2017, and are fitted to the corpus (distill_fit.c). Each token alone is a text of the
- *     corpus too, so that words the corpus lacks keep their meaning. The row of [CLS] is added to
+ *  3. Rows begin as the teacher's vectors of single tokens, weighed by a / (a + frequency) (Arora
+ *     et al., 2017), and are fitted to the corpus (distill_fit.c). Each token alone is a text of
+ *     the corpus too, so that words that it lacks keep their meaning. The row of [CLS] is added to
  *     every text: what texts have in common, which shows the more the shorter they are.
  *  4. Rows become Q8_0. Tokens that no text can have ("[unused12]") are left out, which makes new
  *     ids; the vocabulary goes into the file, so that it needs no other.
