@@ -1,10 +1,12 @@
 # A thin cover over meson and ninja. `make help` lists what can be made.
 #   SAN=address|undefined|thread   build and test with sanitizers (address brings undefined too)
 #   FUZZ_SECONDS=60                how long each fuzzer runs
+#   LINT=all|style|analysis        what is looked for: style takes seconds, analysis minutes
 #   PREFIX=/usr/local DESTDIR=     where `make install` puts things
 
 SAN ?=
 FUZZ_SECONDS ?= 60
+LINT ?= all
 PREFIX ?= /usr/local
 BENCH ?=
 SETUP := tools/setup-debian.sh
@@ -52,8 +54,8 @@ bench: ## measure: prints a table, writes build/bench.json (BENCH="names" for so
 
 lint: ## formatting, static analysis, include arrows, file sizes
 	@$(SETUP) build test
-	@test -f build/build.ninja || meson setup build >build.log 2>&1 || (cat build.log; exit 1)
-	@tools/lint.sh build
+	@test "$(LINT)" = style || test -f build/build.ninja || meson setup build >build.log 2>&1 || (cat build.log; exit 1)
+	@tools/lint.sh $(LINT) build
 
 fuzz: ## run every fuzzer for FUZZ_SECONDS
 	@$(SETUP) build test

@@ -5,6 +5,11 @@
 set -u
 cd "$(dirname "$0")/.." || exit 2
 
+# $1 name, $2 why, for the file named by FAULTS in the environment; in one write.
+failed() {
+  [ -z "${FAULTS:-}" ] || printf 'fuzzer %s:\n%s\n' "$1" "$2" >>"$FAULTS"
+}
+
 # One fuzzer: $1 build folder, $2 seconds, $3 name.
 one() {
   work=$1/work-$3
@@ -14,6 +19,7 @@ one() {
   seeds=fuzz/corpus/$3
   if [ ! -d "$seeds" ]; then
     printf '%-12s FAILED: no seeds in %s\n' "$3" "$seeds"
+    failed "$3" "no seeds in $seeds"
     return 1
   fi
   if "$1/fuzz_$3" $dict -max_total_time="$2" -timeout=20 -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 \
@@ -22,6 +28,7 @@ one() {
       "$(sed -n 's/.*DONE *cov: \([0-9]*\).*/\1/p' "$work.log")"
   else
     printf '%-12s FAILED\n' "$3"
+    failed "$3" "$(grep -E 'ERROR|SUMMARY|runtime error|^    #[0-9] |Test unit written|^Base64' "$work.log" | head -16)"
     tail -40 "$work.log"
     return 1
   fi

@@ -1,12 +1,20 @@
 #!/bin/sh
 # Everything that can be said about the code without running it. Exit 1 when something is, or when a
 # tool could not run: each step answers with its tool's own exit code, none through a pipe.
+# Arguments: all, style (seconds) or analysis (minutes); for the analysis a build folder, for its
+# compile_commands.json. A file named by FAULTS in the environment gets what failed.
 set -u
-build=$1
+what=$1
+build=${2:-}
 cd "$(dirname "$0")/.." || exit 2
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 bad=0
+# The lines of the last step that tell what is wrong.
+words() {
+  grep -E '(error|warning):|columns$|lines$|: [a-z]+ may|belongs|lives in|at the end$|no rule' "$log" |
+    head -60 | grep . || tail -40 "$log"
+}
 # step NAME COMMAND...: silent when the command succeeds, else its output.
 step() {
   name=$1
@@ -16,8 +24,8 @@ step() {
     echo ok
   else
     echo "FAILED"
-    grep -E '(error|warning):|columns$|lines$|: [a-z]+ may|belongs|lives in|at the end$|no rule' "$log" |
-      head -60 | grep . || tail -40 "$log"
+    words
+    [ -z "${FAULTS:-}" ] || { echo "lint, $name:"; words | head -20; } >>"$FAULTS"
     bad=1
   fi
 }
@@ -32,13 +40,23 @@ scripts() {
   bash -n .ci/run || return 1
   python3 -c 'import ast, sys; [ast.parse(open(f).read(), f) for f in sys.argv[1:]]' $(git ls-files '*.py')
 }
-all=$(git ls-files '*.c' '*.h' '*.cc')
-step "include arrows" python3 tools/arrows.py
-step "sizes" python3 tools/sizes.py $all
-step "clang-format" clang-format-14 --dry-run -Werror $all
-step "scripts" scripts
-step "cppcheck" cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr \
-  --suppressions-list=tools/cppcheck.supp -D_GNU_SOURCE -Isrc -Iinclude -j"$(nproc)" $(git ls-files 'src/*.c')
-step "clang-tidy" tidy
+style() {
+  all=$(git ls-files '*.c' '*.h' '*.cc')
+  step "include arrows" python3 tools/arrows.py
+  step "sizes" python3 tools/sizes.py $all
+  step "clang-format" clang-format-14 --dry-run -Werror $all
+  step "scripts" scripts
+}
+analysis() {
+  step "cppcheck" cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr \
+    --suppressions-list=tools/cppcheck.supp -D_GNU_SOURCE -Isrc -Iinclude -j"$(nproc)" $(git ls-files 'src/*.c')
+  step "clang-tidy" tidy
+}
+case $what in
+style) style ;;
+analysis) analysis ;;
+all) style; analysis ;;
+*) echo "usage: $0 all|style|analysis [BUILD]" >&2; exit 2 ;;
+esac
 [ $bad = 0 ] && echo "lint: clean"
 exit $bad

@@ -4,8 +4,9 @@
 Each test is a program that prints TAP (unit tests in C, end-to-end tests in Python under
 tests/*/test_*.py). Twice as many run at a time as there are cores: most wait for the disk or for a
 server half of their time. Output of a test is shown only when it fails or skips a case; then what
-failed is run once more, alone, to tell whether it fails each time (it counts as failed either way),
-then come the slowest, and the last line is "N passed, N failed, N skipped".
+failed is run once more, alone, to tell whether it fails each time (it counts as failed either way).
+What failed is told once more in short, then come the slowest, and the last line is "N passed,
+N failed, N skipped". A file named by FAULTS in the environment gets what is told in short, too.
 
 usage: runtests.py BUILD [substring of test names ...]
        runtests.py BUILD --targets      what ninja has to build for them
@@ -15,13 +16,15 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-LIMIT = 1500  # seconds for one test program
+LIMIT = 900  # seconds for one test program
+HUNG = -1000  # the exit status of what took longer
 LONG = ("persona_crash", "persona_sample", "cli/", "http/")  # begun first, so that no core waits for them
 # With ThreadSanitizer only what has threads is run: it looks for nothing else, and is the slowest.
 THREADED = ("base_threads", "kernels_mat", "model_engine", "index_vectors", "index_graph", "store_service", "jobs_",
@@ -60,6 +63,18 @@ def sanitized(build):
         return next((o["value"] for o in json.load(f) if o["name"] == "b_sanitize"), "none")
 
 
+running = set()  # each the leader of a process group of its own
+
+
+def end_group(p):
+    """The test and what it started."""
+    try:
+        os.killpg(p.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    p.wait()
+
+
 def run(test, build, tmp, slow):
     name, command = test
     began = time.monotonic()
@@ -82,13 +97,46 @@ def run(test, build, tmp, slow):
                # a child after fork starts threads of its own (base/threads.c), which TSan calls untried
                TSAN_OPTIONS=f"suppressions={ROOT}/tools/tsan.supp:halt_on_error=1:die_after_fork=0",
                G_SLICE="always-malloc")
-    try:
-        p = subprocess.run(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                           stderr=subprocess.PIPE, timeout=LIMIT)
-        out, err, rc = p.stdout.decode(errors="replace"), p.stderr.decode(errors="replace"), p.returncode
-    except subprocess.TimeoutExpired as e:
-        out, err, rc = (e.stdout or b"").decode(errors="replace"), f"no end after {LIMIT} s\n", -1
-    return name, out, err, rc, time.monotonic() - began
+    # Into files, not pipes: a process that a test left behind could hold a pipe open for ever.
+    with open(mine + ".out", "ab+") as out, open(mine + ".err", "ab+") as err:
+        p = subprocess.Popen(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=err,
+                             start_new_session=True)
+        running.add(p)
+        try:
+            rc, late = p.wait(LIMIT), ""
+        except subprocess.TimeoutExpired:
+            end_group(p)
+            rc, late = HUNG, f"ERROR: no end after {LIMIT} s\n"
+        running.discard(p)
+        out.seek(0)
+        err.seek(0)
+        said, errors = out.read().decode(errors="replace"), err.read().decode(errors="replace") + late
+    # cmocka writes "not ok" before its skips, where whoever looks for failures finds them
+    said = re.sub(r"^not (ok \d+) # SKIP (.*)$", r"\1 - \2 # SKIP", said, flags=re.M)
+    return name, said, errors, rc, time.monotonic() - began
+
+
+def ended(rc):
+    return "it hung" if rc == HUNG else f"killed by signal {-rc}" if rc < 0 else f"exit {rc}"
+
+
+def skips(out):
+    """A line for each skipped case, with the reason where the test gives one."""
+    for line in out.splitlines():
+        m = re.match(r"ok\b[ \d]*(?:- )?(.*?)\s*#\s*skip\S*\s*(.*)", line, re.I)
+        if m:
+            yield f"     skipped: {m.group(1) or '?'}" + (f" ({m.group(2)})" if m.group(2) else "")
+
+
+def short(name, out, err, rc):
+    """Which cases failed and the words of why, first and last, in some thirty lines at most."""
+    lines = []
+    for case in re.findall(r"^not ok.*\n(?:#.*\n)*", out + "\n", re.M):
+        said = case.splitlines()
+        lines += said[:3] + said[max(3, len(said) - 2):]
+    alarms = [x for x in err.splitlines() if re.search(r"ERROR|WARNING: \w+San|SUMMARY|runtime error", x)]
+    lines = lines[:25] + alarms[:5] or (out.splitlines() + err.splitlines())[-5:]
+    return "\n".join([f"test {name}: {ended(rc)}"] + ["    " + x[:300] for x in lines])
 
 
 def tell(name, out, err, rc):
@@ -98,8 +146,7 @@ def tell(name, out, err, rc):
     if err:
         print(f"---- {name}: errors" + (f" (the last of {len(err)} bytes)" if len(err) > 20000 else ""))
         print(err[-20000:].rstrip("\n"))
-    print(f"---- {name}: " + (f"killed by signal {-rc}" if rc < 0 else f"exit {rc}")
-          + f"; again: python3 tools/runtests.py BUILD {name}", flush=True)
+    print(f"---- {name}: {ended(rc)}; again: python3 tools/runtests.py BUILD {name}", flush=True)
 
 
 def count(out, rc):
@@ -107,7 +154,7 @@ def count(out, rc):
     ok = bad = skip = 0
     planned = 0
     for line in out.splitlines():
-        if re.match(r"(not )?ok\b.*#\s*skip", line, re.I):  # cmocka puts "not" before its skips
+        if re.match(r"ok\b.*#\s*skip", line, re.I):
             skip += 1
         elif re.match(r"ok\b", line):
             ok += 1
@@ -130,34 +177,40 @@ def main():
         return 0
     tests = find(build, only, kind)
     total = [0, 0, 0]
-    took, failed = [], []
+    took, failed = [], {}
     slow = kind != "none"
     tmp = tempfile.mkdtemp(prefix="likeness-tests-")
     os.chmod(tmp, 0o711)  # some tests give up their rights and look again
+    pool = concurrent.futures.ThreadPoolExecutor(2 * len(os.sched_getaffinity(0)))
     try:
-        with concurrent.futures.ThreadPoolExecutor(2 * len(os.sched_getaffinity(0))) as pool:
-            for done in concurrent.futures.as_completed(pool.submit(run, t, build, tmp, slow) for t in tests):
-                name, out, err, rc, seconds = done.result()
-                counts = count(out, rc)
-                took.append((seconds, name))
-                total = [a + b for a, b in zip(total, counts)]
-                print(f"{'FAIL' if counts[1] else 'ok  '} {name}: {counts[0]} passed"
-                      + (f", {counts[1]} failed" if counts[1] else "")
-                      + (f", {counts[2]} skipped" if counts[2] else ""), flush=True)
-                for line in out.splitlines():
-                    if counts[2] and re.search(r"#\s*skip", line, re.I):
-                        print(f"     {line}", flush=True)
-                if counts[1]:
-                    tell(name, out, err, rc)
-                    failed.append(name)
-        for t in [t for t in tests if t[0] in failed][:5]:
+        for done in concurrent.futures.as_completed([pool.submit(run, t, build, tmp, slow) for t in tests]):
+            name, out, err, rc, seconds = done.result()
+            counts = count(out, rc)
+            took.append((seconds, name))
+            total = [a + b for a, b in zip(total, counts)]
+            print("\n".join([f"{'FAIL' if counts[1] else 'ok  '} {name}: {counts[0]} passed"
+                             + (f", {counts[1]} failed" if counts[1] else "")
+                             + (f", {counts[2]} skipped" if counts[2] else "")] + list(skips(out))), flush=True)
+            if counts[1]:
+                tell(name, out, err, rc)
+                failed[name] = rc, short(name, out, err, rc)
+        for t in [t for t in tests if failed.get(t[0], (HUNG,))[0] != HUNG][:5]:
             name, out, err, rc, _seconds = run(t, build, tmp, slow)
-            print(f"again alone: {name} {'failed' if count(out, rc)[1] else 'passed'}", flush=True)
-    finally:
+            failed[name] = rc, f"{failed[name][1]}\n    again alone it {'failed' if count(out, rc)[1] else 'passed'}"
+    finally:  # also when somebody breaks it off
+        pool.shutdown(wait=False, cancel_futures=True)
+        for p in list(running):
+            end_group(p)
         shutil.rmtree(tmp, ignore_errors=True)
+    digest = "".join(f"{text}\n" for _rc, text in failed.values())
+    print(digest, end="")
+    if failed and os.environ.get("FAULTS"):
+        with open(os.environ["FAULTS"], "a", encoding="utf-8") as f:
+            f.write("".join(f"{build}: {text}\n" for _rc, text in failed.values()))
     print("slowest: " + ", ".join(f"{n} {s:.1f} s" for s, n in sorted(took, reverse=True)[:6]))
     print(f"{total[0]} passed, {total[1]} failed, {total[2]} skipped")
     return 1 if total[1] or not total[0] else 0
 
 
+signal.signal(signal.SIGTERM, signal.default_int_handler)
 sys.exit(main())
