@@ -17,6 +17,7 @@
  * one of the errand under way. */
 #include "base/clock.h"
 #include "base/threads.h"
+#include "http/bell.h"
 #include "http/inside.h"
 
 #include <errno.h>
@@ -27,7 +28,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <wslay/wslay.h>
@@ -77,7 +77,7 @@ struct sockets {
     pthread_mutex_t m;
     struct socket *head;
     struct server *server;
-    int epoll, bell;
+    struct bell bell;
     bool stop;
     pthread_t thread;
 };
@@ -96,12 +96,6 @@ static void release(struct socket *s)
     pthread_mutex_destroy(&s->m);
     request_drop(s->q);
     free(s);
-}
-
-static void ring(struct sockets *all)
-{
-    uint64_t one = 1;
-    if (write(all->bell, &one, sizeof one) < 0) return; /* it rings already */
 }
 
 /* ---- what wslay calls, with the lock held ---- */
@@ -234,13 +228,14 @@ static void pump(struct socket *s)
     if (!reads && !writes) drain(s);
     if (s->failed) { /* the thread takes it off the list */
         pthread_cond_broadcast(&s->moved);
-        ring(s->all);
+        bell_ring(&s->all->bell);
         return;
     }
     reads = reads || s->drained > 0;
     unsigned want = (reads && s->waiting < WAITING ? EPOLLIN : 0) | (writes ? EPOLLOUT : 0);
     struct epoll_event e = { .events = want, .data.ptr = s };
-    if (want != s->events && !epoll_ctl(s->all->epoll, EPOLL_CTL_MOD, s->fd, &e)) s->events = want;
+    if (want != s->events && !epoll_ctl(s->all->bell.epoll, EPOLL_CTL_MOD, s->fd, &e))
+        s->events = want;
 }
 
 static int queue_text(struct socket *s, const char *text, size_t n)
@@ -344,7 +339,7 @@ static void take_off(struct sockets *all, struct socket *s)
     if (s->next) s->next->prev = s->prev;
     pthread_mutex_unlock(&all->m);
     pthread_mutex_lock(&s->m);
-    epoll_ctl(all->epoll, EPOLL_CTL_DEL, s->fd, NULL);
+    epoll_ctl(all->bell.epoll, EPOLL_CTL_DEL, s->fd, NULL);
     s->fd = -1;
     pthread_cond_broadcast(&s->moved);
     pthread_mutex_unlock(&s->m);
@@ -393,7 +388,6 @@ static void *watch(void *ud)
 {
     struct sockets *all = ud;
     struct epoll_event e[BATCH];
-    uint64_t rung;
     double looked = clock_mono(), stopped = 0;
     for (;;) {
         pthread_mutex_lock(&all->m);
@@ -405,11 +399,11 @@ static void *watch(void *ud)
         bool tick = now - looked >= 1;
         if (tick) looked = now;
         sweep(all, tick, first, stop && now - stopped > 1);
-        int n = epoll_wait(all->epoll, e, BATCH, stop ? 100 : any ? 1000 : -1);
+        int n = epoll_wait(all->bell.epoll, e, BATCH, stop ? 100 : any ? 1000 : -1);
         for (int i = 0; i < n; i++) {
             struct socket *s = e[i].data.ptr;
             if (!s) {
-                if (read(all->bell, &rung, sizeof rung) < 0 && errno != EAGAIN) return NULL;
+                if (bell_hear(&all->bell)) return NULL;
                 continue;
             }
             pthread_mutex_lock(&s->m);
@@ -455,14 +449,14 @@ static void upgraded(void *ud, struct MHD_Connection *mhd, void *con, const char
     s->heard = s->pinged = clock_mono();
     s->events = EPOLLIN;
     struct epoll_event e = { .events = s->events, .data.ptr = s };
-    if ((n && buf_add(&s->early, extra, n)) || epoll_ctl(all->epoll, EPOLL_CTL_ADD, sock, &e))
+    if ((n && buf_add(&s->early, extra, n)) || epoll_ctl(all->bell.epoll, EPOLL_CTL_ADD, sock, &e))
         s->failed = true;
     atomic_fetch_add(&s->refs, 1);
     s->next = all->head;
     if (s->next) s->next->prev = s;
     all->head = s;
     pump(s);
-    ring(all);
+    bell_ring(&all->bell);
     pthread_mutex_unlock(&s->m);
     pthread_mutex_unlock(&all->m);
 }
@@ -526,22 +520,15 @@ int socket_upgrade(struct request *q, struct MHD_Response **out, struct err *err
 
 int sockets_open(struct server *s, struct err *err)
 {
-    struct epoll_event e = { .events = EPOLLIN };
     struct sockets *all = calloc(1, sizeof *all);
     if (!all) return err_nomem(err);
     pthread_mutex_init(&all->m, NULL);
     all->server = s;
-    all->epoll = epoll_create1(EPOLL_CLOEXEC);
-    all->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    bool good = all->epoll >= 0 && all->bell >= 0 &&
-                !epoll_ctl(all->epoll, EPOLL_CTL_ADD, all->bell, &e) &&
-                !thread_start(&all->thread, watch, all, NULL);
-    if (good) {
+    if (!bell_open(&all->bell, 0) && !thread_start(&all->thread, watch, all, NULL)) {
         s->sockets = all;
         return 0;
     }
-    if (all->epoll >= 0) close(all->epoll);
-    if (all->bell >= 0) close(all->bell);
+    bell_close(&all->bell);
     pthread_mutex_destroy(&all->m);
     free(all);
     return err_set(err, ERR_NOMEM, "the server cannot watch its sockets: too many open files");
@@ -553,7 +540,7 @@ void sockets_stop(struct server *server)
     if (!all) return;
     pthread_mutex_lock(&all->m);
     all->stop = true;
-    ring(all);
+    bell_ring(&all->bell);
     pthread_mutex_unlock(&all->m);
     pthread_join(all->thread, NULL);
 }
@@ -563,8 +550,7 @@ void sockets_close(struct server *server)
     struct sockets *all = server->sockets;
     if (!all) return;
     server->sockets = NULL;
-    close(all->epoll);
-    close(all->bell);
+    bell_close(&all->bell);
     pthread_mutex_destroy(&all->m);
     free(all);
 }

@@ -27,19 +27,19 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "base/threads.h"
+#include "http/bell.h"
 #include "http/inside.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 enum { ROOM = 65536, EVENT_MAX = 16 << 20, SLOW_S = 30, BATCH = 64 };
+#define BELL UINT64_MAX /* no slot of a stream */
 
 struct stream {
     pthread_mutex_t m;
@@ -70,8 +70,8 @@ struct streams {
     struct stream **at; /* NULL where a slot is free */
     size_t n, cap;
     uint32_t serial;
-    int quiet;       /* seconds */
-    int epoll, bell; /* an eventfd: the first stream came, or it is time to stop */
+    int quiet;        /* seconds */
+    struct bell bell; /* rings when the first stream came, or it is time to stop */
     bool stop;
     pthread_t thread;
 };
@@ -202,7 +202,7 @@ static void forget_reply(void *ud)
     struct stream *s = ud;
     struct streams *all = s->all;
     pthread_mutex_lock(&all->m);
-    epoll_ctl(all->epoll, EPOLL_CTL_DEL, s->fd, NULL);
+    epoll_ctl(all->bell.epoll, EPOLL_CTL_DEL, s->fd, NULL);
     all->at[s->slot] = NULL;
     all->n--;
     pthread_mutex_unlock(&all->m);
@@ -289,28 +289,21 @@ static void *watch(void *ud)
 {
     struct streams *all = ud;
     struct epoll_event e[BATCH];
-    uint64_t rung;
     double looked = clock_mono();
     for (;;) {
         pthread_mutex_lock(&all->m);
         bool stop = all->stop, any = all->n > 0;
         pthread_mutex_unlock(&all->m);
         if (stop) return NULL;
-        int n = epoll_wait(all->epoll, e, BATCH, any ? 1000 : -1);
+        int n = epoll_wait(all->bell.epoll, e, BATCH, any ? 1000 : -1);
         for (int i = 0; i < n; i++) {
-            if (e[i].data.u64 != UINT64_MAX) client_left(all, e[i].data.u64);
-            else if (read(all->bell, &rung, sizeof rung) < 0 && errno != EAGAIN) return NULL;
+            if (e[i].data.u64 != BELL) client_left(all, e[i].data.u64);
+            else if (bell_hear(&all->bell)) return NULL;
         }
         if (clock_mono() - looked < 1) continue;
         looked = clock_mono();
         break_silence(all);
     }
-}
-
-static void ring(struct streams *all)
-{
-    uint64_t one = 1;
-    if (write(all->bell, &one, sizeof one) < 0) return; /* it rings already */
 }
 
 /* A slot for s, and its descriptor watched. */
@@ -336,11 +329,11 @@ static int enter(struct streams *all, struct stream *s)
         s->serial = ++all->serial;
         struct epoll_event e = { .events = EPOLLRDHUP | EPOLLONESHOT,
                                  .data.u64 = (uint64_t)i << 32 | s->serial };
-        room = !epoll_ctl(all->epoll, EPOLL_CTL_ADD, s->fd, &e);
+        room = !epoll_ctl(all->bell.epoll, EPOLL_CTL_ADD, s->fd, &e);
     }
     if (room) {
         all->at[i] = s;
-        if (!all->n++) ring(all);
+        if (!all->n++) bell_ring(&all->bell);
     }
     pthread_mutex_unlock(&all->m);
     return room ? 0 : -1;
@@ -348,22 +341,15 @@ static int enter(struct streams *all, struct stream *s)
 
 int streams_open(struct server *s, struct err *err)
 {
-    struct epoll_event e = { .events = EPOLLIN, .data.u64 = UINT64_MAX };
     struct streams *all = calloc(1, sizeof *all);
     if (!all) return err_nomem(err);
-    all->quiet = s->o.quiet_seconds;
     pthread_mutex_init(&all->m, NULL);
-    all->epoll = epoll_create1(EPOLL_CLOEXEC);
-    all->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    bool good = all->epoll >= 0 && all->bell >= 0 &&
-                !epoll_ctl(all->epoll, EPOLL_CTL_ADD, all->bell, &e) &&
-                !thread_start(&all->thread, watch, all, NULL);
-    if (good) {
+    all->quiet = s->o.quiet_seconds;
+    if (!bell_open(&all->bell, BELL) && !thread_start(&all->thread, watch, all, NULL)) {
         s->streams = all;
         return 0;
     }
-    if (all->epoll >= 0) close(all->epoll);
-    if (all->bell >= 0) close(all->bell);
+    bell_close(&all->bell);
     pthread_mutex_destroy(&all->m);
     free(all);
     return err_set(err, ERR_NOMEM, "the server cannot watch its streams: too many open files");
@@ -375,7 +361,7 @@ void streams_stop(struct server *server)
     if (!all) return;
     pthread_mutex_lock(&all->m);
     all->stop = true;
-    ring(all);
+    bell_ring(&all->bell);
     size_t cap = all->cap;
     pthread_mutex_unlock(&all->m);
     for (size_t i = 0; i < cap; i++) {
@@ -399,8 +385,7 @@ void streams_close(struct server *server)
     if (!all) return;
     server->streams = NULL;
     pthread_join(all->thread, NULL);
-    close(all->epoll);
-    close(all->bell);
+    bell_close(&all->bell);
     pthread_mutex_destroy(&all->m);
     free(all->at);
     free(all);
