@@ -74,6 +74,19 @@ bool span_ieq(struct span a, const char *s)
     return a.n == n && same(a.p, s, n);
 }
 
+bool span_istarts(struct span s, const char *prefix)
+{
+    size_t n = strlen(prefix);
+    return s.n >= n && same(s.p, prefix, n);
+}
+
+bool span_istarts_any(struct span s, const char *const *list)
+{
+    for (; *list; list++)
+        if (span_istarts(s, *list)) return true;
+    return false;
+}
+
 bool str_ends(const char *s, const char *suffix)
 {
     size_t n = strlen(s), k = strlen(suffix);

@@ -15,9 +15,12 @@ struct span span_trim(struct span s); /* Unicode space, BOM, zero width, bidi ma
 bool span_eq(struct span a, const char *s);
 bool span_ieq(struct span a, const char *s); /* ASCII case ignored */
 bool span_starts(struct span s, const char *prefix);
-bool str_ends(const char *s, const char *suffix); /* ASCII case ignored */
+/* ASCII case ignored, here and in the next four. list: ends with NULL. */
+bool span_istarts(struct span s, const char *prefix);
+bool span_istarts_any(struct span s, const char *const *list);
+bool str_ends(const char *s, const char *suffix);
 bool str_starts(const char *s, const char *prefix);
-/* First occurrence of needle in hay, ASCII case ignored; NULL if none. */
+/* First occurrence of needle in hay; NULL if none. */
 const char *span_ifind(struct span hay, const char *needle);
 
 /* Decode one code point at *p (p < end); advances *p by 1-4 bytes. Broken sequences give U+FFFD and

@@ -20,11 +20,6 @@
 enum { WORD_CHARS = 100, WORD_BYTES = 4 * WORD_CHARS };
 #define BLANK "\xE2\x96\x81"
 
-static bool starts(struct span s, const char *with, size_t n)
-{
-    return s.n >= n && !memcmp(s.p, with, n);
-}
-
 static bool special(const struct tokenizer *t, int id)
 {
     return t->type[id] == TOK_CONTROL || t->type[id] == TOK_UNKNOWN;
@@ -45,7 +40,7 @@ static int rewrite(struct tokenizer *t, bool *in)
     uint32_t to = 0;
     for (int i = 0; i < t->n; i++) {
         struct span s = tok_text(t, i);
-        hashes += starts(s, "##", 2), blanks += starts(s, BLANK, 3);
+        hashes += span_starts(s, "##"), blanks += span_starts(s, BLANK);
         capitals += !special(t, i) && has_capitals(s);
     }
     t->lower = !capitals;
@@ -56,7 +51,7 @@ static int rewrite(struct tokenizer *t, bool *in)
         struct span s = tok_text(t, i);
         in[i] = !special(t, i);
         t->at[i] = to;
-        bool begin = raw ? !starts(s, "##", 2) : starts(s, BLANK, 3);
+        bool begin = raw ? !span_starts(s, "##") : span_starts(s, BLANK);
         size_t skip = raw ? (begin ? 0 : 2) : begin ? 3 : 0;
         if (!in[i]) begin = false, skip = 0;
         if (begin) text[to++] = ' ';

@@ -8,16 +8,16 @@
 
 #include <string.h>
 
-static bool begins(const struct format_in *in, const char *magic, size_t n)
+static bool begins(const struct format_in *in, const char *magic)
 {
-    return in->head_n >= n && !memcmp(in->head, magic, n);
+    return span_starts((struct span){ (const char *)in->head, in->head_n }, magic);
 }
 
 static int never(const struct format_in *in) { return 0; }
 
 static int zip_score(const struct format_in *in)
 {
-    return begins(in, "PK\3\4", 4) || begins(in, "PK\5\6", 4) ? 96 : 0;
+    return begins(in, "PK\3\4") || begins(in, "PK\5\6") ? 96 : 0;
 }
 
 static int tar_score(const struct format_in *in)
@@ -27,19 +27,19 @@ static int tar_score(const struct format_in *in)
 
 static int gz_score(const struct format_in *in)
 {
-    return begins(in, "\x1F\x8B\x08", 3) || begins(in, "BZh", 3) ||
-                   begins(in, "\xFD\x37zXZ\0", 6) || begins(in, "\x28\xB5\x2F\xFD", 4)
+    return begins(in, "\x1F\x8B\x08") || begins(in, "BZh") || begins(in, "\xFD\x37zXZ") ||
+                   begins(in, "\x28\xB5\x2F\xFD")
                ? 96
                : 0;
 }
 
-static int rtf_score(const struct format_in *in) { return begins(in, "{\\rtf", 5) ? 96 : 0; }
+static int rtf_score(const struct format_in *in) { return begins(in, "{\\rtf") ? 96 : 0; }
 
 /* Some programs put bytes of their own before the mark. */
 static int pdf_score(const struct format_in *in)
 {
     size_t n = in->head_n < 1024 ? in->head_n : 1024;
-    if (begins(in, "%PDF-", 5)) return 97;
+    if (begins(in, "%PDF-")) return 97;
     return fmt_named(in, ".pdf") && memmem(in->head, n, "%PDF-", 5) ? 97 : 0;
 }
 

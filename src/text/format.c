@@ -118,32 +118,27 @@ static int read_head(struct format_in *in, struct err *err)
     return 0;
 }
 
-static bool begins(const struct format_in *in, const char *magic, size_t n)
-{
-    return in->head_n >= n && !memcmp(in->head, magic, n);
-}
-
 /* Files that people try, with the way out. */
 static int refuse(const struct format_in *in, struct err *err)
 {
     static const struct {
         const char *magic;
-        size_t n;
         const char *what;
     } known[] = {
-        { "\xD0\xCF\x11\xE0", 4, "is an old office document: save it as text and try again" },
-        { "\x37\x7F\x06\x82", 4,
+        { "\xD0\xCF\x11\xE0", "is an old office document: save it as text and try again" },
+        { "\x37\x7F\x06\x82",
           "is the journal of a database: add that, with its journal beside it" },
-        { "\x37\x7F\x06\x83", 4,
+        { "\x37\x7F\x06\x83",
           "is the journal of a database: add that, with its journal beside it" },
-        { "\x89PNG", 4, "is a picture: only text can be read" },
-        { "\xFF\xD8\xFF", 3, "is a picture: only text can be read" },
-        { "OggS", 4, "is a recording: only text can be read" },
-        { "RIFF", 4, "is a recording: only text can be read" },
-        { "ID3", 3, "is a recording: only text can be read" },
+        { "\x89PNG", "is a picture: only text can be read" },
+        { "\xFF\xD8\xFF", "is a picture: only text can be read" },
+        { "OggS", "is a recording: only text can be read" },
+        { "RIFF", "is a recording: only text can be read" },
+        { "ID3", "is a recording: only text can be read" },
     };
+    struct span head = { (const char *)in->head, in->head_n };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (begins(in, known[i].magic, known[i].n))
+        if (span_starts(head, known[i].magic))
             return err_set(err, ERR_PARSE, "%s %s", in->name, known[i].what);
     return 0;
 }

@@ -55,23 +55,10 @@ static bool marked(struct span l)
     return i < l.n && l.p[i] == '>';
 }
 
-static bool starts(struct span l, const char *s)
-{
-    size_t k = strlen(s);
-    return l.n >= k && span_ieq((struct span){ l.p, k }, s);
-}
-
 static bool ends(struct span l, const char *s)
 {
     size_t k = strlen(s);
     return l.n >= k && span_ieq((struct span){ l.p + l.n - k, k }, s);
-}
-
-static bool starts_any(struct span l, const char *const *list)
-{
-    for (; *list; list++)
-        if (starts(l, *list)) return true;
-    return false;
 }
 
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -133,8 +120,9 @@ static bool strong_attribution(struct span t)
 {
     if (!t.n || t.p[t.n - 1] != ':') return false;
     if (dated_address(t)) return true;
-    if (!has_verb(t)) return (starts(t, "Quoting ") || starts(t, "Zitat von ")) && has_address(t);
-    bool lead = starts_any(t, leads), date = has_date(t), addr = has_address(t);
+    if (!has_verb(t))
+        return (span_istarts(t, "Quoting ") || span_istarts(t, "Zitat von ")) && has_address(t);
+    bool lead = span_istarts_any(t, leads), date = has_date(t), addr = has_address(t);
     return (lead && (date || addr)) || (addr && (date || ends(t, "wrote:"))) ||
            (date && !lead && t.n < 120 &&
             (span_ifind(t, " wrote on ") || span_ifind(t, " schrieb am ") ||
@@ -149,7 +137,7 @@ static bool attribution(const struct walk *w, struct span l, size_t *end)
     size_t n = 0, at = w->at;
     struct span part = span_trim(l), next;
     if (!part.n || marked(l)) return false;
-    bool multi = starts_any(part, leads) || has_address(part) || is_digit(part.p[0]);
+    bool multi = span_istarts_any(part, leads) || has_address(part) || is_digit(part.p[0]);
     for (int i = 0; i < 3; i++) {
         if (n + part.n + 2 > sizeof t) return false;
         if (n && !(part.n && part.p[0] == ':')) t[n++] = ' ';
@@ -162,7 +150,8 @@ static bool attribution(const struct walk *w, struct span l, size_t *end)
         if (t[n - 1] == ':' && !has_date((struct span){ t, n })) break;
         if (!multi || !line_at(w, &at, &next) || marked(next)) break;
         part = span_trim(next);
-        if (!part.n || (starts_any(part, leads) && !starts_any(span_trim(l), leads))) break;
+        if (!part.n || (span_istarts_any(part, leads) && !span_istarts_any(span_trim(l), leads)))
+            break;
     }
     part = span_trim(l);
     if (part.n < 100 && part.p[part.n - 1] == ':' && has_verb(part) &&
@@ -220,13 +209,14 @@ static bool has_any(struct span l, const char *const *list)
 static bool dashed(struct span l, const char *const *words)
 {
     l = span_trim(l);
-    return l.n < 160 && (starts(l, "---") || starts(l, "——")) && has_any(l, words);
+    return l.n < 160 && (span_istarts(l, "---") || span_istarts(l, "——")) && has_any(l, words);
 }
 
 static bool forward_mark(struct span l)
 {
     struct span t = span_trim(l);
-    return dashed(l, forwards) || (t.n < 80 && t.n && t.p[t.n - 1] == ':' && starts_any(t, begins));
+    return dashed(l, forwards) ||
+           (t.n < 80 && t.n && t.p[t.n - 1] == ':' && span_istarts_any(t, begins));
 }
 
 enum key { KEY_NONE, KEY_FROM, KEY_DATE, KEY_OTHER };
@@ -397,11 +387,11 @@ static bool footer(const struct walk *w, struct span l)
     struct span t = span_trim(l), next;
     size_t end;
     while (t.n && (*t.p == '_' || *t.p == '*' || *t.p == '<')) t.p++, t.n--;
-    if (t.n > 100 || !starts_any(t, footers)) return false;
+    if (t.n > 100 || !span_istarts_any(t, footers)) return false;
     do
         if (!line_at(w, &ahead.at, &next)) return true;
     while (blank(next));
-    return marked(next) || delimiter(next) || starts_any(span_trim(next), footers) ||
+    return marked(next) || delimiter(next) || span_istarts_any(span_trim(next), footers) ||
            turns_away(&ahead, next, &end);
 }
 

@@ -317,15 +317,6 @@ static const char *const places[] = {
 };
 /* clang-format on */
 
-static bool starts_any(struct span s, const char *const *list)
-{
-    for (; *list; list++) {
-        size_t k = strlen(*list);
-        if (s.n >= k && span_ieq((struct span){ s.p, k }, *list)) return true;
-    }
-    return false;
-}
-
 static bool is_any(struct span s, const char *const *list)
 {
     for (; *list; list++)
@@ -347,15 +338,16 @@ enum wa_kind wa_kind_of(struct span body, bool marked)
     struct span whole = t;
     if (whole.n && whole.p[whole.n - 1] == '.') whole.n--;
     if (is_any(whole, deleted)) return WA_DELETED;
-    if (is_any(whole, missed) || (marked && starts_any(t, missed))) return WA_MISSED;
-    if (starts_any(t, encryption)) return WA_SYSTEM;
-    if (starts_any(t, places) && !memchr(t.p, '\n', t.n) &&
+    if (is_any(whole, missed) || (marked && span_istarts_any(t, missed))) return WA_MISSED;
+    if (span_istarts_any(t, encryption)) return WA_SYSTEM;
+    if (span_istarts_any(t, places) && !memchr(t.p, '\n', t.n) &&
         (marked || span_ifind(t, "maps.google")))
         return WA_MEDIA;
     if (!marked) return WA_TEXT;
-    if (starts_any(t, attached_ios) || is_any(t, omitted_ios))
+    if (span_istarts_any(t, attached_ios) || is_any(t, omitted_ios))
         return WA_TEXT; /* wa_strip's business */
-    if (starts_any(t, calls) || (!memchr(t.p, '\n', t.n) && holds_any(t, events))) return WA_SYSTEM;
+    if (span_istarts_any(t, calls) || (!memchr(t.p, '\n', t.n) && holds_any(t, events)))
+        return WA_SYSTEM;
     return WA_TEXT;
 }
 
@@ -391,7 +383,7 @@ static bool ios_mark(const struct buf *b, size_t *from, size_t *to)
         const char *close = line.n ? memchr(line.p, '>', line.n) : NULL;
         *to = *from + 3 + line.n;
         if (is_any(span_trim(line), omitted_ios)) return true;
-        if (close && starts_any(line, attached_ios)) {
+        if (close && span_istarts_any(line, attached_ios)) {
             *to = (size_t)(close + 1 - b->p);
             return true;
         }

@@ -263,6 +263,14 @@ static void compared(void **state)
     assert_true(span_starts((struct span){ "abc", 2 }, "ab"));
     assert_false(span_starts((struct span){ "abc", 2 }, "abc")); /* not what lies behind it */
     assert_true(span_starts((struct span){ NULL, 0 }, ""));
+    static const char *const list[] = { "re:", "fwd:", NULL };
+    assert_true(span_istarts((struct span){ "RE: x", 3 }, "re:"));
+    assert_false(span_istarts((struct span){ "RE: x", 2 }, "re:"));
+    assert_true(span_istarts((struct span){ NULL, 0 }, ""));
+    assert_false(span_starts(span_of("RE: x"), "re:"));
+    assert_true(span_istarts_any(span_of("FWD: x"), list));
+    assert_false(span_istarts_any(span_of("a re: x"), list));
+    assert_false(span_istarts_any(span_of("re:"), &list[2]));
     assert_false(span_ieq(span_of("É"), "é")); /* ASCII case only */
     assert_true(str_ends("a.TXT", ".txt"));
     assert_false(str_ends("txt", ".txt"));
