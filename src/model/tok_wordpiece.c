@@ -11,6 +11,7 @@
  * Files write the pieces in one of two ways, which we tell apart by looking: begins of words as
  * "▁the" and the rest bare (GGUF), or the rest as "##ing" and begins bare (vocab.txt). Kept are "
  * the" and "ing". */
+#include "base/str.h"
 #include "model/tok_impl.h"
 
 #include <stdlib.h>

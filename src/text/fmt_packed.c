@@ -4,6 +4,7 @@
  *
  * Word, PowerPoint, OpenDocument and EPUB files are zips: which of them a zip is, is found out
  * there as well. Their rows are for --as and for the list in the help. */
+#include "base/str.h"
 #include "text/fmt.h"
 
 #include <string.h>
