@@ -21,6 +21,7 @@
 #include "http/inside.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -58,6 +59,7 @@ struct socket {
     struct sockets *all;
     struct socket *prev, *next; /* of the list */
     int fd;                     /* -1: over */
+    int net;                    /* the connection itself, where fd is one of a pair */
     struct MHD_UpgradeResponseHandle *handle;
     wslay_event_context_ptr ws;
     struct buf early; /* came together with the handshake */
@@ -331,6 +333,19 @@ static void run_message(struct work *w)
 
 /* ---- the thread ---- */
 
+/* Hands the descriptor back. With TLS, libmicrohttpd (0.9.75, 1.0.1) shuts the pair down first and
+ * notes afterwards that it was us: when its own thread looks between the two, it goes on waiting
+ * for the client, and the connection never ends. So the connection is woken once more when both
+ * are done; through a copy of it, for by then libmicrohttpd may have closed its own. */
+static void hand_back(struct socket *s)
+{
+    int again = s->net >= 0 ? fcntl(s->net, F_DUPFD_CLOEXEC, 0) : -1;
+    MHD_upgrade_action(s->handle, MHD_UPGRADE_ACTION_CLOSE);
+    if (again < 0) return;
+    shutdown(again, SHUT_RD);
+    close(again);
+}
+
 static void take_off(struct sockets *all, struct socket *s)
 {
     pthread_mutex_lock(&all->m);
@@ -343,7 +358,7 @@ static void take_off(struct sockets *all, struct socket *s)
     s->fd = -1;
     pthread_cond_broadcast(&s->moved);
     pthread_mutex_unlock(&s->m);
-    MHD_upgrade_action(s->handle, MHD_UPGRADE_ACTION_CLOSE);
+    hand_back(s);
     release(s);
 }
 
@@ -445,6 +460,7 @@ static void upgraded(void *ud, struct MHD_Connection *mhd, void *con, const char
     }
     pthread_mutex_lock(&s->m);
     s->fd = sock;
+    s->net = info && info->connect_fd != sock ? info->connect_fd : -1;
     s->handle = handle;
     s->heard = s->pinged = clock_mono();
     s->events = EPOLLIN;
@@ -481,7 +497,7 @@ static struct socket *socket_new(struct request *q)
     pthread_cond_init(&s->moved, &a);
     pthread_condattr_destroy(&a);
     atomic_init(&s->refs, 1);
-    s->fd = -1;
+    s->fd = s->net = -1;
     s->last = &s->first;
     s->work.run = run_message;
     s->all = q->server->sockets;

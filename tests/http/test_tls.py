@@ -96,4 +96,18 @@ def _():
         check(rest.endswith(b"0\r\n\r\n"), rest)
 
 
+@test("a connection ends though libmicrohttpd looks between two of its own steps")
+def _():
+    slow = os.path.join(os.environ["LIKENESS_BUILD"], "tests", "http", "slow_shutdown.so")
+    if not os.path.exists(slow):
+        raise Skip("not with sanitizers, which want to be loaded first")
+    box = Sandbox()
+    with Server(box=box, env={"LD_PRELOAD": slow}, **certificate(box)) as s:
+        ann = s.register()
+        t = Talk(ann, f"/api/personas/{ann.persona}/chat")
+        t.send(CLOSE, struct.pack(">H", 1000))
+        same(t.frame(), (CLOSE, struct.pack(">H", 1000)))
+        same(t.frame()[0], 0)
+
+
 main()
