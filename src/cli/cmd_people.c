@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "persona/mask.h"
 #include "persona/told.h"
 
 #include <stdio.h>
@@ -78,9 +79,23 @@ static int show(struct cli *c, const struct people *all, const char *who, struct
 static int wanted(const struct cli *c)
 {
     int merge = arg_flag(c, "merge"), split = arg_flag(c, "split"),
-        confirm = arg_flag(c, "confirm");
-    if (merge + split + confirm > 1) return -1;
-    return merge || split ? 2 : confirm;
+        confirm = arg_flag(c, "confirm"), reveal = arg_flag(c, "reveal");
+    if (merge + split + confirm + reveal > 1) return -1;
+    return merge || split ? 2 : confirm + reveal;
+}
+
+static int reveal(struct cli *c, struct err *err)
+{
+    const char *text = c->args.pos[0];
+    struct buf b = BUF_INIT(0);
+    int rc = cli_open(c, false, err);
+    if (!rc && !utf8_valid(text, strlen(text)))
+        rc = err_set(err, ERR_INVAL, "the text is not valid UTF-8");
+    if (!rc) rc = mask_who(c->home, c->persona, text, strlen(text), &b, err);
+    if (!rc && c->json) c->out = json_pack("{s:s}", "text", buf_str(&b));
+    else if (!rc) ui_printf("%s\n", buf_str(&b));
+    buf_free(&b);
+    return rc;
 }
 
 static int say(struct cli *c, struct err *err)
@@ -96,10 +111,13 @@ int cmd_people(struct cli *c, struct err *err)
     struct people all = { 0 };
     int n = wanted(c);
     if (n < 0)
-        return err_set(err, ERR_INVAL, "--merge, --split and --confirm: one of them at a time");
+        return err_set(err, ERR_INVAL,
+                       "--merge, --split, --confirm and --reveal: one of them at a time");
     if (n && c->args.n_pos != (size_t)n)
         return err_set(err, ERR_INVAL,
-                       "likeness people --merge NAME NAME, --split NAME ADDRESS or --confirm NAME");
+                       "likeness people --merge NAME NAME, --split NAME ADDRESS, --confirm NAME "
+                       "or --reveal TEXT");
+    if (arg_flag(c, "reveal")) return reveal(c, err);
     if (!n && c->args.n_pos > 1)
         return err_set(err, ERR_INVAL, "one at a time: likeness people NAME");
     int rc = cli_open(c, n > 0, err);

@@ -155,6 +155,7 @@ static const struct option o_people[] = {
     { "merge", 0, NULL, "these two are one person: --merge NAME NAME", NULL },
     { "split", 0, NULL, "this address is somebody else's: --split NAME ADDRESS", NULL },
     { "confirm", 0, NULL, "what is likely is so: --confirm NAME", NULL },
+    { "reveal", 0, NULL, "who a pseudonym stands for: --reveal \"Person 482113\"", NULL },
     { "likely", 0, NULL, "list only who is joined by the name alone", NULL },
     { "limit", 'n', "N", "list at most so many; 30 if not given, 0: all", NULL },
     END,
@@ -350,11 +351,13 @@ const struct command commands[] = {
       "when to when; most messages first. The same mail address, phone number or account is the "
       "same "
       "person; the same full name is only likely to be, until you confirm it. NAME is a name, an "
-      "address, a number, or the id that the list shows.",
+      "address, a number, or the id that the list shows. --reveal takes a text with pseudonyms, of "
+      "an export or of somebody whom the persona is shared with, and puts the names in.",
       o_people, 0, 2, NEEDS_NOTHING, cmd_people,
       "likeness people\nlikeness people --confirm \"Ann Lee\"\n"
       "likeness people --merge \"Ann Lee\" ann.l@example.org\n"
-      "likeness people --split \"Ann Lee\" ann@work.example.com" },
+      "likeness people --split \"Ann Lee\" ann@work.example.com\n"
+      "likeness people --reveal \"Person 482113\"" },
     { "jobs", "list, follow or stop the jobs of a server", "[ID]",
       "Uploads, deletions, exports and the like are jobs of `likeness serve`. They are kept in the "
       "home, so this works beside a running server and without one; a job that waits begins when a "

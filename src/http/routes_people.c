@@ -10,6 +10,7 @@
  * told who a pseudonym stands for. */
 #include "http/shown.h"
 
+#include "persona/mask.h"
 #include "persona/told.h"
 #include "persona/work.h"
 
@@ -126,6 +127,23 @@ static int merge(struct call *c, struct err *err) { return say(c, MERGE, err); }
 static int split(struct call *c, struct err *err) { return say(c, SPLIT, err); }
 static int confirm(struct call *c, struct err *err) { return say(c, CONFIRM, err); }
 
+/* ---- pseudonyms ---- */
+
+static int reveal(struct call *c, struct err *err)
+{
+    const char *text = call_str(c, "text");
+    struct buf b = BUF_INIT(0);
+    struct home *h;
+    struct persona *p;
+    int rc = reading_begin(c, &h, &p, err);
+    if (rc) return rc;
+    rc = mask_who(h, p, text, strlen(text), &b, err);
+    reading_end(c, h, p);
+    if (!rc) rc = shown_reply(c, json_pack("{s:s}", "text", buf_str(&b)), err);
+    buf_free(&b);
+    return rc;
+}
+
 /* ---- the table ---- */
 
 static const struct field TEXT = { "text", FIELD_TEXT, 0, 0, 0, "", NULL, NULL };
@@ -173,6 +191,15 @@ static const struct field PART[] = { { "part", FIELD_TEXT, FIELD_REQUIRED, 1, 10
                                        "the name, address or number to take out", NULL, NULL },
                                      FIELD_END };
 
+static const struct field MASKED[] = { { "text", FIELD_TEXT, FIELD_REQUIRED, 1, 65536,
+                                         "\"Person 482113\", or any text with pseudonyms", NULL,
+                                         NULL },
+                                       FIELD_END };
+static const struct field REVEALED[] = { { "text", FIELD_TEXT, FIELD_REQUIRED, 0, 0,
+                                           "the same with names, addresses and numbers", NULL,
+                                           NULL },
+                                         FIELD_END };
+
 #define WHO "/api/personas/{persona}/people/{who}"
 const struct route routes_people[] = {
     { "GET", "/api/personas/{persona}/people", ACCESS_MANAGE, ROUTE_KEYS | ROUTE_AUDIT,
@@ -189,5 +216,11 @@ const struct route routes_people[] = {
     { "POST", WHO "/confirm", ACCESS_MANAGE, ROUTE_KEYS | ROUTE_AUDIT, .reply = SAID, .status = 200,
       .run = confirm, .name = "people.confirm",
       .summary = "Say that a person who was joined by the name is one" },
+    { "POST", "/api/personas/{persona}/reveal", ACCESS_MANAGE, ROUTE_KEYS | ROUTE_AUDIT,
+      .body = MASKED, .reply = REVEALED, .status = 200, .run = reveal, .name = "people.reveal",
+      .summary = "Who pseudonyms stand for",
+      .about = "Of an export, or told by somebody whom the persona is shared with. One that is not "
+               "known at once is looked for in all that the persona has, which takes seconds for a "
+               "large one. 404: the persona gave none of them." },
     ROUTE_END
 };

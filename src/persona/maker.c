@@ -90,6 +90,8 @@ static size_t make_parts(const struct voice_in *in, const struct prompt *pr,
     return n;
 }
 
+struct mask *maker_mask(const struct maker *m) { return m->back->mask; }
+
 static const char *title_of(void *ud, int64_t source)
 {
     struct maker *m = ud;
@@ -112,11 +114,18 @@ static int build_prompt(struct maker *m, struct prompt *pr)
     int ctx = m->back->context;
     int answer = in->making.max_tokens ? in->making.max_tokens : 512;
     char fence[33];
+    struct profile masked;
+    const struct profile *profile = in->profile;
     const char *question = question_of(m);
     if (!question) return err_nomem(m->err);
+    struct mask *mask = in->mask ? in->mask : m->back->mask;
+    if (profile && mask) {
+        if (mask_profile(mask, m->out->mem, profile, &masked)) return err_nomem(m->err);
+        profile = &masked;
+    }
     prompt_fence(retriever_persona(in->retriever), fence);
     struct prompt_in p = { .persona = retriever_persona(in->retriever),
-                           .profile = in->profile,
+                           .profile = profile,
                            .passages = &m->ps,
                            .question = question,
                            .system_template = in->system_template,

@@ -79,14 +79,6 @@ const char *mask_pseudonym(struct mask *m, enum kind kind, const char *key, cons
 
 /* ---- names ---- */
 
-struct words {
-    uint64_t hash[NAME_WORDS];
-    char text[NAME_WORDS][64]; /* folded */
-    size_t chars[NAME_WORDS];
-    int n;
-    bool more; /* than there is room for */
-};
-
 /* Length of a word without its possessive. */
 size_t mask_base(const char *s, size_t n)
 {
@@ -102,10 +94,10 @@ uint64_t mask_word(const char *s, size_t n)
     return hash64(fold, k, 5) | 1;
 }
 
-static void words_of(const char *name, struct words *w)
+void mask_words_of(const char *name, struct mask_words *w)
 {
     struct tokens t = tokens_of(name, strlen(name));
-    *w = (struct words){ 0 };
+    *w = (struct mask_words){ 0 };
     while (tokens_next(&t)) {
         if (!t.is_word) continue;
         if (w->n == NAME_WORDS) {
@@ -160,7 +152,7 @@ static bool is_nobody(const char *s)
     return in_list(s, list);
 }
 
-static bool is_firm(const struct words *w)
+static bool is_firm(const struct mask_words *w)
 {
     static const char *const list[] = {
         "the",       "and",       "und",      "of",      "shop",          "support",
@@ -175,12 +167,20 @@ static bool is_firm(const struct words *w)
     return false;
 }
 
-static int add_entry(struct mask *m, const uint64_t *word, int n, bool large, const char *shown)
+const char *mask_entry(const struct mask *m, const uint64_t *word, int n)
+{
+    const uint64_t *v = map_get(&m->names, word[0]);
+    const struct entry *e = v ? (const struct entry *)(uintptr_t)*v : NULL;
+    while (e && (e->n != n || memcmp(e->word, word, (size_t)n * sizeof *word) != 0)) e = e->next;
+    return e ? e->shown : NULL;
+}
+
+int mask_entry_add(struct mask *m, const uint64_t *word, int n, unsigned only, const char *shown)
 {
     struct entry *e = arena_alloc(m->mem, sizeof *e);
     uint64_t *slot = e ? map_slot(&m->names, word[0]) : NULL;
     if (!slot) return ERR_NOMEM;
-    *e = (struct entry){ .shown = shown, .n = n, .large = large };
+    *e = (struct entry){ .shown = shown, .n = n, .only = only };
     memcpy(e->word, word, (size_t)n * sizeof *word);
     /* At the end: of two with the same name, the first. */
     struct entry *last = (struct entry *)(uintptr_t)*slot;
@@ -190,26 +190,28 @@ static int add_entry(struct mask *m, const uint64_t *word, int n, bool large, co
     return 0;
 }
 
-static int add_single(struct mask *m, const struct words *w, int i, bool first, const char *shown)
+static int add_single(struct mask *m, const struct mask_words *w, int i, bool first,
+                      const char *shown)
 {
     const char *s = w->text[i];
     bool common = is_common(s);
     if (w->chars[i] < 2 || map_get(&m->own, w->hash[i]) || is_nobody(s) || (*s >= '0' && *s <= '9'))
         return 0;
     if (common && token_is_stop(s, strlen(s)) && w->chars[i] < 3) return 0;
-    return add_entry(m, w->hash + i, 1, common || !first || w->chars[i] < 4, shown);
+    bool large = common || !first || w->chars[i] < 4;
+    return mask_entry_add(m, w->hash + i, 1, large ? MASK_LARGE : 0, shown);
 }
 
 static int add_name(struct mask *m, const char *name, const char *shown)
 {
-    struct words w;
-    words_of(name, &w);
+    struct mask_words w;
+    mask_words_of(name, &w);
     if (!w.n || w.more) return 0;
     if (w.n == 1) return add_single(m, &w, 0, true, shown);
     uint64_t turned[NAME_WORDS] = { w.hash[w.n - 1] };
     memcpy(turned + 1, w.hash, (size_t)(w.n - 1) * sizeof *turned);
-    int rc = add_entry(m, w.hash, w.n, false, shown);
-    if (!rc) rc = add_entry(m, turned, w.n, false, shown);
+    int rc = mask_entry_add(m, w.hash, w.n, 0, shown);
+    if (!rc) rc = mask_entry_add(m, turned, w.n, 0, shown);
     if (rc || is_firm(&w)) return rc;
     const char *comma = strchr(name, ',');
     int first = comma ? w.n - 1 : 0, last = comma ? 0 : w.n - 1;
@@ -219,8 +221,8 @@ static int add_name(struct mask *m, const char *name, const char *shown)
 
 static int own_words(struct mask *m, const char *name)
 {
-    struct words w;
-    words_of(name, &w);
+    struct mask_words w;
+    mask_words_of(name, &w);
     for (int i = 0; i < w.n; i++)
         if (!map_slot(&m->own, w.hash[i])) return ERR_NOMEM;
     return 0;
@@ -249,16 +251,16 @@ void mask_mail_key(const char *s, char out[320])
 static int add_id(struct mask *m, const char *id)
 {
     char key[320];
-    struct words w;
+    struct mask_words w;
     const char *shown;
     if (mask_mail_at(id, strlen(id), 0) == strlen(id)) return 0; /* found by its looks */
     if (mask_phone_key(id, key)) return mask_pseudonym(m, KIND_PHONE, key, id) ? 0 : ERR_NOMEM;
-    words_of(id, &w);
+    mask_words_of(id, &w);
     if (!w.n || w.more || strlen(id) < 4 ||
         (w.n == 1 && (is_common(w.text[0]) || is_nobody(w.text[0]))))
         return 0;
     shown = mask_pseudonym(m, KIND_ACCOUNT, id, id);
-    return shown ? add_entry(m, w.hash, w.n, false, shown) : ERR_NOMEM;
+    return shown ? mask_entry_add(m, w.hash, w.n, 0, shown) : ERR_NOMEM;
 }
 
 static const char *first_id(const struct person *who)
@@ -357,6 +359,7 @@ static int count_people(struct home *h, const struct persona *p, struct people *
     int rc = 0;
     if (!k.mem) return err_nomem(err);
     if (!(k.c = people_counter_new(h, p, err))) rc = err ? err->code : ERR_NOMEM;
+    else people_counter_writers(k.c);
     if (!rc) rc = store_piece_each(h->store, &p->seal, 0, PIECE_BY_SEQ, count_piece, &k, err);
     if (!rc) rc = people_foretell(k.c, h, all, err);
     people_counter_free(k.c);
@@ -367,6 +370,7 @@ static int count_people(struct home *h, const struct persona *p, struct people *
 int mask_open(struct home *h, const struct persona *p, struct mask **out, struct err *err)
 {
     struct people all = { 0 };
+    struct named_list named = { 0 };
     *out = NULL;
     int rc = p->stale ? 0 : people_load(h, p, &all, err);
     if (!rc && !all.n) {
@@ -375,6 +379,13 @@ int mask_open(struct home *h, const struct persona *p, struct mask **out, struct
         rc = count_people(h, p, &all, err);
     }
     if (!rc) rc = mask_of(p, all.p, all.n, out, err);
+    if (!rc) rc = named_load(h, p, &named, err);
+    if (!rc && mask_named(*out, &named)) rc = err_nomem(err);
+    if (rc) {
+        mask_close(*out);
+        *out = NULL;
+    }
+    named_free(&named);
     people_free(&all);
     return rc;
 }
@@ -387,6 +398,7 @@ void mask_close(struct mask *m)
     map_free(&m->shown);
     map_free(&m->given);
     map_free(&m->literal);
+    map_free(&m->vouched);
     map_free(&m->alone);
     arena_free(m->mem);
     free(m);

@@ -34,7 +34,8 @@ int mask_of(const struct persona *p, const struct person *list, size_t n, struct
 
 /* Appends to out; 0 or ERR_NOMEM. s is valid UTF-8, and so is out. */
 int mask_text(struct mask *m, const char *s, size_t n, struct buf *out);
-/* The same for labels and phrases, where names may have small letters. */
+/* The same for labels and phrases, where names may have small letters, and a family's name of
+ * somebody who is spoken of may stand alone. */
 int mask_label(struct mask *m, const char *s, size_t n, struct buf *out);
 /* The same for titles: those that are names of files may have small letters and underscores. */
 int mask_title(struct mask *m, const char *s, size_t n, struct buf *out);
@@ -51,6 +52,9 @@ void mask_flow_free(struct mask_flow *f);
 /* Several texts that are shown together, each put in its place, in mem: whoever has a whole name in
  * one of them is known by a part of it in all. */
 int mask_texts(struct mask *m, struct arena *mem, const char **text, size_t n);
+/* The same of a profile, for a prompt: what it likes to say, in mem; *out is not to be cleared. */
+struct profile;
+int mask_profile(struct mask *m, struct arena *mem, const struct profile *in, struct profile *out);
 int mask_title_of(struct mask *m, struct arena *mem, const char **title); /* in its place */
 /* An answer as others may see it: its text and parts, and of what it rests on title, sentence and
  * question. What the model was given stays (struct answer, given): it is not shown. around: what
@@ -61,9 +65,14 @@ int mask_answer(struct mask *m, struct answer *a, const char *around);
 /* The name or account of somebody who is not the persona: masked also when it is nobody's that
  * people.h knows. */
 int mask_author(struct mask *m, const char *name, bool account, struct buf *out);
-/* The reverse, of pseudonyms of people, and of those that this mask gave. One that stood in a text
+/* The reverse, of pseudonyms of people, also those who are only spoken of (named.h), and of those
+ * that this mask gave. One that stood in a text
  * before it was masked stays. */
 int mask_reveal(struct mask *m, const char *s, size_t n, struct buf *out);
+/* Who the pseudonyms in a text are that this persona's mask gave, at whatever time: the text with
+ * the names. Looks through all that the persona has where it must. ERR_NOTFOUND: it gave none. */
+int mask_who(struct home *h, const struct persona *p, const char *s, size_t n, struct buf *out,
+             struct err *err);
 /* The same as text comes: what may be the beginning of a pseudonym waits in held, until `end`. */
 int mask_reveal_some(struct mask *m, struct buf *held, const char *s, size_t n, bool end,
                      struct buf *out);

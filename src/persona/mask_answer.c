@@ -5,7 +5,7 @@
  * belong together are masked as one, with a mark between them that no name goes across, and taken
  * apart again; a text with that mark in it has them masked each by itself. */
 #include "base/arena.h"
-#include "persona/mask.h"
+#include "persona/mask_impl.h"
 #include "persona/voice.h"
 
 #include <stdlib.h>
@@ -64,7 +64,7 @@ int mask_title(struct mask *m, const char *s, size_t n, struct buf *out)
     }
     if (large && !joined) {
         buf_free(&words);
-        return mask_text(m, s, n, out);
+        return mask_heading(m, s, n, out);
     }
     int rc = words.failed ? ERR_NOMEM : mask_label(m, buf_str(&words), words.n, &masked);
     bool same = masked.n == words.n && !memcmp(buf_str(&masked), buf_str(&words), words.n);
@@ -80,6 +80,30 @@ int mask_title_of(struct mask *m, struct arena *mem, const char **title)
     int rc = *title ? mask_title(m, *title, strlen(*title), &b) : 0;
     if (!rc && *title) rc = put(mem, title, buf_str(&b), b.n);
     buf_free(&b);
+    return rc;
+}
+
+static int labels(struct mask *m, struct arena *mem, const char *const *in, char **out, size_t n)
+{
+    struct buf b = BUF_INIT(0);
+    int rc = 0;
+    for (size_t i = 0; i < n && !rc; i++) {
+        buf_clear(&b);
+        rc = mask_label(m, in[i], strlen(in[i]), &b);
+        if (!rc && !(out[i] = arena_strndup(mem, buf_str(&b), b.n))) rc = ERR_NOMEM;
+    }
+    buf_free(&b);
+    return rc;
+}
+
+int mask_profile(struct mask *m, struct arena *mem, const struct profile *in, struct profile *out)
+{
+    *out = *in;
+    int rc = labels(m, mem, (const char *const *)in->phrases, out->phrases, in->n_phrases);
+    if (!rc) rc = labels(m, mem, (const char *const *)in->openers, out->openers, in->n_openers);
+    if (!rc)
+        rc = labels(m, mem, (const char *const *)in->words_liked, out->words_liked,
+                    in->n_words_liked);
     return rc;
 }
 

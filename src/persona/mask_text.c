@@ -47,7 +47,8 @@ static const char *name_at(const struct mask *m, const char *s, const struct tok
         struct tokens u = *t;
         size_t end = t->start + mask_base(s + t->start, t->end - t->start), at = t->end;
         int i = 1;
-        if (e->large && !begins_large(s + t->start, s + t->end)) continue;
+        if ((e->only & MASK_LABELS) && !m->label) continue;
+        if ((e->only & MASK_LARGE) && !begins_large(s + t->start, s + t->end)) continue;
         while (i < e->n && tokens_next(&u)) {
             if (!u.is_word) continue;
             if (!is_gap(s + at, u.start - at) ||
@@ -65,8 +66,6 @@ static const char *name_at(const struct mask *m, const char *s, const struct tok
     return best ? best->shown : NULL;
 }
 
-static size_t pseudonym_at(const char *s, size_t n, bool *cut);
-
 /* The first letters of mask_befores: most places are let go here. */
 static bool may_be_pseudonym(char c) { return c == 'P' || c == 'm' || c == '['; }
 
@@ -75,7 +74,7 @@ static const char *looks_at(struct mask *m, const char *s, size_t n, size_t i, s
     char text[400], key[320];
     enum kind kind = KIND_MAIL;
     bool cut;
-    size_t done = may_be_pseudonym(s[i]) ? pseudonym_at(s + i, n - i, &cut) : 0;
+    size_t done = may_be_pseudonym(s[i]) ? mask_pseudonym_at(s + i, n - i, &cut) : 0;
     *to = i + done;
     if (done) {
         *rc = 1; /* what was masked before stays as it is */
@@ -107,8 +106,9 @@ static int note_literals(struct mask *m, const char *s, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         bool cut;
-        size_t k = may_be_pseudonym(s[i]) ? pseudonym_at(s + i, n - i, &cut) : 0;
-        if (k && !map_slot(&m->literal, hash64(s + i, k, 31))) return ERR_NOMEM;
+        size_t k = may_be_pseudonym(s[i]) ? mask_pseudonym_at(s + i, n - i, &cut) : 0;
+        uint64_t h = k ? hash64(s + i, k, 31) : 0;
+        if (k && !map_get(&m->vouched, h) && !map_slot(&m->literal, h)) return ERR_NOMEM;
     }
     return 0;
 }
@@ -126,7 +126,7 @@ static int note_alone(struct mask *m, uint64_t word, const char *shown)
     return 0;
 }
 
-static const char *key_of_name(const uint64_t *word, int n, char out[MENTION_WORDS * 17 + 8])
+const char *mask_key_of_name(const uint64_t *word, int n, char out[MASK_KEY])
 {
     char *p = out + sprintf(out, "named");
     for (int i = 0; i < n; i++) p += sprintf(p, " %016llx", (unsigned long long)word[i]);
@@ -136,12 +136,13 @@ static const char *key_of_name(const uint64_t *word, int n, char out[MENTION_WOR
 /* The pseudonym of somebody who is spoken of. */
 static const char *mentioned(struct mask *m, const char *s, const struct mention *who)
 {
-    char key[MENTION_WORDS * 17 + 8], real[SHOWN_MAX * 4];
+    char key[MASK_KEY], real[SHOWN_MAX * 4];
     const uint64_t *alone = who->n == 1 ? map_get(&m->alone, who->word[0]) : NULL;
     if (alone && *alone != SEVERAL) return (const char *)(uintptr_t)*alone;
     size_t n = utf8_cut(s + who->from, who->to - who->from, sizeof real - 1);
     snprintf(real, sizeof real, "%.*s", (int)n, s + who->from);
-    const char *shown = mask_pseudonym(m, KIND_PERSON, key_of_name(who->word, who->n, key), real);
+    const char *shown =
+        mask_pseudonym(m, KIND_PERSON, mask_key_of_name(who->word, who->n, key), real);
     if (!shown || who->n == 1) return shown;
     return note_alone(m, who->word[0], shown) || note_alone(m, who->word[who->n - 1], shown)
                ? NULL
@@ -185,6 +186,7 @@ static int run(struct mask *m, const char *s, size_t n, size_t from, size_t upto
         const char *shown = looks_at(m, s, n, t.start, &to, &stays);
         if (shown || stays) mentions_known(&m->in, &t);
         else if (t.is_word) shown = person_at(m, s, &t, &at, &to, &stays);
+        if (shown && m->label && !map_slot(&m->vouched, mask_hash(shown, 0))) rc = ERR_NOMEM;
         if (stays == ERR_NOMEM) rc = ERR_NOMEM;
         if (!shown && !stays) continue;
         past = to;
@@ -205,6 +207,14 @@ int mask_text(struct mask *m, const char *s, size_t n, struct buf *out)
     return n ? run(m, s, n, 0, n, &end, out) : 0;
 }
 
+int mask_heading(struct mask *m, const char *s, size_t n, struct buf *out)
+{
+    m->label = true;
+    int rc = mask_text(m, s, n, out);
+    m->label = false;
+    return rc;
+}
+
 /* With a capital at each word all names are seen; who is not there leaves the label as it was. */
 int mask_label(struct mask *m, const char *s, size_t n, struct buf *out)
 {
@@ -220,7 +230,7 @@ int mask_label(struct mask *m, const char *s, size_t n, struct buf *out)
         done = (size_t)(p - s);
     }
     buf_add(&large, s + done, n - done);
-    int rc = large.failed ? ERR_NOMEM : mask_text(m, buf_str(&large), large.n, &masked);
+    int rc = large.failed ? ERR_NOMEM : mask_heading(m, buf_str(&large), large.n, &masked);
     bool same = large.n == masked.n && (!large.n || !memcmp(large.p, masked.p, large.n));
     if (!rc) rc = same ? mask_text(m, s, n, out) : buf_add(out, masked.p, masked.n);
     buf_free(&large);
@@ -266,14 +276,14 @@ int mask_flow(struct mask *m, struct mask_flow *f, const char *s, size_t n, bool
 void mask_flow_free(struct mask_flow *f) { buf_free(&f->text); }
 
 /* As the same name is in a text. */
-static const char *key_of_author(const char *name, char out[MENTION_WORDS * 17 + 8])
+static const char *key_of_author(const char *name, char out[MASK_KEY])
 {
     struct tokens t = tokens_of(name, strlen(name));
     uint64_t word[MENTION_WORDS];
     int n = 0;
     while (tokens_next(&t) && n < MENTION_WORDS)
         if (t.is_word) word[n++] = mention_key(name + t.start, t.end - t.start);
-    return n ? key_of_name(word, n, out) : name;
+    return n ? mask_key_of_name(word, n, out) : name;
 }
 
 int mask_author(struct mask *m, const char *name, bool account, struct buf *out)
@@ -283,7 +293,7 @@ int mask_author(struct mask *m, const char *name, bool account, struct buf *out)
     int rc = mask_text(m, name, n, &b);
     bool same = b.n == n && (!n || !memcmp(b.p, name, n));
     if (!rc && same && n) {
-        char key[MENTION_WORDS * 17 + 8];
+        char key[MASK_KEY];
         const char *shown = mask_pseudonym(m, account ? KIND_ACCOUNT : KIND_PERSON,
                                            account ? name : key_of_author(name, key), name);
         rc = shown ? buf_adds(out, shown) : ERR_NOMEM;
@@ -296,8 +306,7 @@ int mask_author(struct mask *m, const char *name, bool account, struct buf *out)
 
 /* ---- revealing ---- */
 
-/* Length of the pseudonym that s begins with, 0: none; *cut: s ends before that is certain. */
-static size_t pseudonym_at(const char *s, size_t n, bool *cut)
+size_t mask_pseudonym_at(const char *s, size_t n, bool *cut)
 {
     *cut = false;
     for (int k = 0; k < KIND_COUNT; k++) {
@@ -325,7 +334,7 @@ int mask_reveal_some(struct mask *m, struct buf *held, const char *s, size_t n, 
     for (; i < held->n; i++) {
         bool cut;
         if (!may_be_pseudonym(held->p[i])) continue;
-        size_t k = pseudonym_at(held->p + i, held->n - i, &cut);
+        size_t k = mask_pseudonym_at(held->p + i, held->n - i, &cut);
         if (cut && !end) break;
         uint64_t h = k ? hash64(held->p + i, k, 31) : 0;
         const char *real = k && !map_get(&m->literal, h) ? mask_pointer(&m->shown, h) : NULL;

@@ -18,6 +18,7 @@
 #include "base/map.h"
 #include "base/str.h"
 #include "persona/internal.h"
+#include "persona/named.h"
 #include "persona/people_impl.h"
 
 #include <stdlib.h>
@@ -62,6 +63,7 @@ struct people_counter {
     struct map in_thread; /* hash of thread and node */
     struct map own;       /* thread -> what the persona wrote in it */
     json_t *said;
+    struct named_counter *named; /* NULL: not asked for */
 };
 
 /* ---- identities ---- */
@@ -148,8 +150,8 @@ static int keep_format(void *ud, const struct row_source *r)
 struct people_counter *people_counter_new(struct home *h, const struct persona *p, struct err *err)
 {
     struct people_counter *c = calloc(1, sizeof *c);
-    if (!c || !(c->mem = arena_new(0))) {
-        free(c);
+    if (!c || !(c->mem = arena_new(0)) || !(c->named = named_counter_new())) {
+        people_counter_free(c);
         err_nomem(err);
         return NULL;
     }
@@ -162,6 +164,12 @@ struct people_counter *people_counter_new(struct home *h, const struct persona *
     return NULL;
 }
 
+void people_counter_writers(struct people_counter *c)
+{
+    named_counter_free(c->named);
+    c->named = NULL;
+}
+
 void people_counter_free(struct people_counter *c)
 {
     if (!c) return;
@@ -171,6 +179,7 @@ void people_counter_free(struct people_counter *c)
     free(c->spell);
     free(c->pair);
     json_decref(c->said);
+    named_counter_free(c->named);
     arena_free(c->mem);
     free(c);
 }
@@ -269,6 +278,7 @@ static int in_thread(struct people_counter *c, const char *name, uint32_t node)
 int people_count(struct people_counter *c, int64_t source, bool voice, const struct piece *p)
 {
     size_t s;
+    if (c->named && named_count(c->named, p->text, strlen(p->text))) return ERR_NOMEM;
     if (source != c->source) end_source(c);
     c->source = source;
     if (p->kind == PIECE_DOC) return 0;
@@ -405,6 +415,7 @@ int people_put(struct people_counter *c, struct home *to, const struct buf *doc,
     struct store *st = to->store;
     json_t *said = NULL;
     int rc = store_doc_put(st, &c->p->seal, PEOPLE_DOC, buf_str(doc), doc->n, err);
+    if (!rc && c->named) rc = named_put(c->named, to, c->p, err);
     /* Somebody may have said more since the counting began. */
     if (!rc) rc = people_said_load(to, c->p, &said, err);
     if (rc) return rc;

@@ -59,12 +59,15 @@ int people_confirm(struct home *h, struct persona *p, const char *who, struct er
 struct people_counter;
 struct people_counter *people_counter_new(struct home *h, const struct persona *p,
                                           struct err *err); /* NULL: err says why */
+/* Who is only spoken of (named.h) is counted, too, unless this is said before the first piece. */
+void people_counter_writers(struct people_counter *c);
 /* A source that is not stored, for people_foretell. 0 or ERR_NOMEM. */
 int people_counter_source(struct people_counter *c, int64_t source, const char *format);
 /* 0 or ERR_NOMEM. */
 int people_count(struct people_counter *c, int64_t source, bool voice, const struct piece *p);
 int people_counted(struct people_counter *c, struct buf *doc); /* 0 or ERR_NOMEM */
-/* Puts it away, and lets go what was said of people who are no more. `to`: the home to write. */
+/* Puts it away, with who is only spoken of, and lets go what was said of people who are no more.
+ * `to`: the home to write. */
 int people_put(struct people_counter *c, struct home *to, const struct buf *doc, struct err *err);
 /* What was counted, joined with the people that are stored: those wrote nothing here. Ends the
  * counting. */

@@ -94,7 +94,7 @@ static int masked_source(struct writer *w, const struct row_source *r)
     json_t *o = json_loadb(r->body, r->body_n, 0, NULL);
     const char *title = json_string_value(json_object_get(o, "title"));
     struct buf b = BUF_INIT(0);
-    int rc = mask_text(w->mask, title ? title : "", title ? strlen(title) : 0, &b);
+    int rc = mask_title(w->mask, title ? title : "", title ? strlen(title) : 0, &b);
     if (o) json_object_set_new(o, "title", json_stringn(buf_str(&b), b.n));
     if (o) json_object_set_new(o, "path", json_string(""));
     char *body = o ? json_dumps(o, JSON_COMPACT) : str_dup("{}");
@@ -132,8 +132,10 @@ static int masked_piece(struct writer *w, const struct row_piece *r)
         const char *s = *text[i];
         bool author = text[i] == &p.author || text[i] == &p.author_id;
         if (author && r->voice) continue;
-        rc = author ? mask_author(w->mask, s, text[i] == &p.author_id, &b[i])
-                    : mask_text(w->mask, s, strlen(s), &b[i]);
+        bool title = text[i] == &p.title || text[i] == &p.thread;
+        rc = author  ? mask_author(w->mask, s, text[i] == &p.author_id, &b[i])
+             : title ? mask_title(w->mask, s, strlen(s), &b[i])
+                     : mask_text(w->mask, s, strlen(s), &b[i]);
         *text[i] = buf_str(&b[i]);
     }
     vault_digest(w->key, "masked", (const char *)r->digest, sizeof r->digest, digest);

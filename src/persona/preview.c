@@ -43,7 +43,10 @@ struct preview *preview_new(struct home *h, const struct persona *p, struct err 
     }
     v->home = h;
     v->persona = p;
-    if ((v->counter = people_counter_new(h, p, err))) return v;
+    if ((v->counter = people_counter_new(h, p, err))) {
+        people_counter_writers(v->counter);
+        return v;
+    }
     preview_free(v);
     return NULL;
 }

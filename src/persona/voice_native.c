@@ -48,7 +48,9 @@ static int native_answer(const struct voice_in *in, struct answer *out, struct e
             err, ERR_INVAL,
             "the native voice needs a language model: `likeness model use MODEL` chooses "
             "one, `likeness model catalogue` lists some");
-    struct maker_back back = { native_name(model), engine_ctx(native_engine(model)), ask };
+    struct maker_back back = { .name = native_name(model),
+                               .context = engine_ctx(native_engine(model)),
+                               .ask = ask };
     return maker_answer(in, &back, out, err);
 }
 

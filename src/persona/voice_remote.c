@@ -27,10 +27,8 @@ struct masked {
 static int open_masked(struct masked *x, const struct voice_in *in,
                        const struct template_part *parts, size_t n, struct err *err)
 {
-    const struct retriever *r = in->retriever;
     size_t n_stop = (size_t)in->making.n_stop;
-    int rc = mask_open(retriever_home(r), retriever_persona(r), &x->mask, err);
-    if (rc) return rc;
+    int rc = 0;
     x->parts = calloc(n + 1, sizeof *x->parts);
     x->stop = calloc(n_stop + 1, sizeof *x->stop);
     x->text = calloc(n + n_stop + 1, sizeof *x->text);
@@ -58,7 +56,6 @@ static void close_masked(struct masked *x)
     free(x->stop);
     buf_free(&x->held);
     buf_free(&x->out);
-    mask_close(x->mask);
 }
 
 static int reveal(struct masked *x, const char *s, size_t n, bool end)
@@ -84,7 +81,7 @@ static int ask(const struct voice_in *in, const struct template_part *parts, siz
 {
     const struct voice_making *how = &in->making;
     struct sampler_opts usual = SAMPLER_DEFAULTS;
-    struct masked x = { .maker = m };
+    struct masked x = { .mask = maker_mask(m), .maker = m };
     struct remote_ask a = { .parts = parts,
                             .n_parts = n,
                             .sampling = how->sampling ? how->sampling : &usual,
@@ -93,7 +90,7 @@ static int ask(const struct voice_in *in, const struct template_part *parts, siz
                             .max_tokens = how->max_tokens,
                             .said = on_text,
                             .ud = m };
-    if (!wants_mask(how)) return remote_failed(remote_chat(how->remote, &a, r, err), err);
+    if (!x.mask) return remote_failed(remote_chat(how->remote, &a, r, err), err);
     int rc = open_masked(&x, in, parts, n, err);
     a.parts = x.parts;
     a.stop = x.stop;
@@ -112,11 +109,16 @@ static int remote_answer(const struct voice_in *in, struct answer *out, struct e
         return err_set(err, ERR_INVAL,
                        "the remote voice needs a server: `likeness config remote_url "
                        "http://127.0.0.1:11434/v1`, say, names one");
-    struct maker_back back = { remote_model(r), remote_context(r), ask };
-    int rc = maker_answer(in, &back, out, err);
+    const struct retriever *of = in->retriever;
+    struct maker_back back = { .name = remote_model(r), .context = remote_context(r), .ask = ask };
+    bool masked = wants_mask(&in->making);
+    int rc = masked ? mask_open(retriever_home(of), retriever_persona(of), &back.mask, err) : 0;
+    if (rc) return rc;
+    rc = maker_answer(in, &back, out, err);
+    mask_close(back.mask);
     if (rc || !out->made.model) return rc;
     out->made.left = !remote_is_local(r);
-    out->made.masked = wants_mask(&in->making);
+    out->made.masked = masked;
     out->made.host = arena_strdup(out->mem, remote_host(r));
     if (out->made.host) return 0;
     answer_clear(out);

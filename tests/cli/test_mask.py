@@ -166,6 +166,22 @@ def _():
         same(any(word in r for word in OTHERS), not masked, path)
 
 
+@test("who is only spoken of: a surname alone in a title is masked, and the owner may ask later who it was")
+def _():
+    box = persona(HERE)
+    box.run("add", "--by", "Marit", box.file("Letters about Kessler.txt", "My neighbour Hildegard Kessler has the oars of the "
+                                             "skiff.\n\nKessler never lends the oars of the skiff.\n")).ok()
+    ask = ("ask", "Who has the oars of the skiff?", "--voice", "quote", "--mask-others", "--json")
+    got = {k: v for k, v in box.run(*ask).ok().json().items() if k != "question"}
+    check("kessler" not in json.dumps(got).lower(), got)
+    titles = [re.findall(r"Letters about (Person \d{6})", s["title"]) for s in got["sources"]]
+    check(titles and titles[0], got["sources"])
+    box.run("people", "--reveal", f"Letters about {titles[0][0]}").ok().has("Letters about Hildegard Kessler")
+    same(box.run("people", "--reveal", titles[0][0], "--json").ok().json()["text"], "Hildegard Kessler")
+    box.run("people", "--reveal", "nobody", "--json").error("NOTFOUND", 3)
+    box.run("people", "--reveal").exits(2)
+
+
 @test("secrets in what is added are told, and left out")
 def _():
     box = persona(AWAY)

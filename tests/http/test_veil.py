@@ -132,6 +132,29 @@ def _():
         nobody_in(got, "fork")
 
 
+@test("a family's name alone in what is derived: labels, key phrases, favourite words, titles")
+def _():
+    with Server() as s:
+        ann, bob, p = shared(s, "read")
+        talk = [f"Brandt mended the gate of orchard {i}, and I told Brandt so. The gate is Brandt's gate." for i in range(9)]
+        notes = "\n\n".join(["My neighbour Hildegard Brandt has an orchard. Ortwin Kessler and Paula Kessler have one."] + talk)
+        ann.job(ann.post(p + "/sources", files=[("Letters about Brandt.txt", notes.encode())], form={"by": "Marit"}))
+        labels = json.dumps([(t["label"], t["phrases"]) for t in ann.get(p + "/topics").is_(200).json["topics"]])
+        check("brandt" in labels.lower(), f"the owner should see it in a label: {labels}")
+        for path in ("/sources", "/search?query=orchard", "/topics", "/profile"):
+            nobody_in(bob.get(p + path).is_(200).text, path)
+        got = bob.get(p + "/topics").is_(200).text
+        whole = bob.post(p + "/prompt", {"prompt": "Who has an orchard?"}).is_(200).json["answer"]
+        told = set(re.findall(r"Person \d{6}", whole)) & set(re.findall(r"Person \d{6}", got))
+        check(told, f"the label has another pseudonym: {got} and {whole}")
+        # Who it was is for those who manage the persona to ask, whenever they like.
+        names = {ann.post(p + "/reveal", {"text": one}).is_(200).json["text"] for one in told}
+        check("Hildegard Brandt" in names, names)
+        bob.post(p + "/reveal", {"text": min(told)}).error(403)
+        ann.post(p + "/reveal", {"text": "Person 1 is nobody"}).error(404)
+        ann.post(p + "/reveal", {"text": ""}).error(400)
+
+
 @test("a pseudonym is the same in a reply and in the conversation that keeps it")
 def _():
     with Server() as s:
