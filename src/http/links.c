@@ -6,6 +6,11 @@
  * 32 KiB/s after the first half minute. The keeper looks at all of them once a second and shuts
  * down those whose time is up; libmicrohttpd then sees the end of the stream and closes as usual.
  *
+ * It also wakes libmicrohttpd for clients that have closed their side. That listens by epoll, edge
+ * triggered, and takes a read that fills less than its buffer for the last there is (0.9.75): a
+ * close that came in together with the last bytes is lost to it, and the connection, with what was
+ * sent of an upload, would stay until it has been idle for long enough.
+ *
  * A reply that is sent before the request was read to its end (a body that is too large, sent to
  * somebody who may not send one) would be lost: closing a socket with unread bytes resets it, and
  * the reset may overtake the reply. So a copy of such a descriptor is kept for two seconds and what
@@ -56,11 +61,20 @@ struct links {
     struct server *server;
 };
 
-static void cut_slow(struct links *l, int64_t now)
+/* The client has closed its side and all that it sent has been read: shutting down for reading what
+ * ends here anyway changes nothing but makes epoll tell of it again. */
+static void tell_of_end(int fd)
+{
+    char next;
+    if (recv(fd, &next, 1, MSG_PEEK | MSG_DONTWAIT) == 0) shutdown(fd, SHUT_RD);
+}
+
+static void look(struct links *l, int64_t now)
 {
     for (struct link *k = l->head; k; k = k->next) {
         int64_t until = atomic_load_explicit(&k->until, memory_order_relaxed);
         if (until && now > until) shutdown(k->fd, SHUT_RDWR);
+        else tell_of_end(k->fd);
     }
 }
 
@@ -94,7 +108,7 @@ static void *keep(void *ud)
         struct timespec t;
         clock_gettime(CLOCK_MONOTONIC, &t);
         int64_t now = t.tv_sec, before = atomic_exchange(&l->now, now);
-        if (now != before) cut_slow(l, now);
+        if (now != before) look(l, now);
         drain_late(l, now);
         pthread_mutex_unlock(&l->m);
         log_flush(l->server->log);

@@ -122,6 +122,23 @@ def _():
         check(b'"name":"likeness"' in data, data)
 
 
+@test("a client's half close is seen though it comes together with its last bytes")
+def _():
+    with Server(idle_seconds=3600) as s, s.socket() as c:
+        one = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+        c.sendall(one)
+        same(replies(c.recv(4096)), [200], "status")
+        s.process.send_signal(signal.SIGSTOP)  # so that it finds both at once
+        os.waitid(os.P_PID, s.process.pid, os.WSTOPPED)
+        c.sendall(one)
+        c.shutdown(socket.SHUT_WR)
+        s.process.send_signal(signal.SIGCONT)
+        data = b""
+        while part := c.recv(4096):
+            data += part
+        same(replies(data), [200], "status")
+
+
 @test("many requests in one breath are answered in order")
 def _():
     with Server() as s:
