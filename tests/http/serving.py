@@ -13,6 +13,7 @@ Settings are keyword arguments: Server(rate_login=0, access_seconds=1). Requests
 each, by http.client, so that nothing is mended on the way."""
 import atexit
 import base64
+import glob
 import http.client
 import json
 import os
@@ -220,6 +221,15 @@ def endless_model(box):
         struct.pack_into("<I", data, data.index(key) + len(key) + 4, value)
     box.env["LIKENESS_CONTEXT"] = "32768"
     return box.file("tiny.gguf", bytes(data))
+
+
+def fetched(pattern, what):
+    """The folder of something that tools/fetch-clients.sh gets."""
+    cache = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "likeness-test")
+    found = sorted(glob.glob(os.path.join(cache, pattern)))
+    if not found:
+        raise Skip(f"{what} is not here: tools/fetch-clients.sh gets it")
+    return found[-1]
 
 
 running = set()

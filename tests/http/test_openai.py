@@ -2,7 +2,6 @@
 library for logging in), unchanged; and by another Likeness, whose remote voice and embedder this one is.
 tools/fetch-clients.sh gets the packages; without them their tests are skipped."""
 import base64
-import glob
 import json
 import os
 import shutil
@@ -11,19 +10,11 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from serving import Server, Skip, check, endless_model, main, same, test  # noqa: E402
+from serving import Server, Skip, check, endless_model, fetched, main, same, test  # noqa: E402
 from harness import ROOT, Sandbox, marit  # noqa: E402
 
-CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "likeness-test")
 QUESTION = [{"role": "user", "content": "What do you think of the ferry?"}]
 TINY = "model:tiny"
-
-
-def fetched(pattern, what):
-    found = sorted(glob.glob(os.path.join(CACHE, pattern)))
-    if not found:
-        raise Skip(f"{what} is not here: tools/fetch-clients.sh gets it")
-    return found[-1]
 
 
 def python_packages():
