@@ -26,6 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (r.type == WIRE_END) inside = false;
         if (r.type == WIRE_NOTE && !*note_text(r.note)) abort();
         if (r.type == WIRE_FAULT && !*fault_text(r.fault)) abort();
+        if (r.type == WIRE_WANT && (!r.want || r.want > WIRE_MAX)) abort();
         if (r.path.n > WIRE_NAME || r.bytes.n > WIRE_MAX) abort();
     }
     if (rc < 0 && (!err.msg[0] || err.code != rc)) abort();

@@ -1,9 +1,9 @@
 /* Archives, by libarchive: zip, tar in all its dialects, and single compressed files, which count
  * as an archive of one entry without a name.
  *
- * The file is mapped and read from memory, so that a zip is read by its central directory whatever
- * stands before or between its entries. Only what was asked for is compiled in by name: libarchive
- * knows many more formats, some of which it leaves to other programs.
+ * The file is read where it lies (supply.c), from any place, so that a zip is read by its central
+ * directory whatever stands before or between its entries. Only what was asked for is compiled in
+ * by name: libarchive knows many more formats, some of which it leaves to other programs.
  *
  * Entries are handed over in the archive's order with their raw names; the program cleans them.
  * Pictures, recordings and the like are known by their first bytes and never cross the pipe; a
@@ -25,7 +25,7 @@
 #define MOST_PARTS  65536
 #define BLOCK_BYTES 65536
 
-static struct archive *open_archive(const uint8_t *p, size_t n, bool only_zip)
+static struct archive *open_archive(const struct supply *s, bool only_zip)
 {
     struct archive *a = archive_read_new();
     if (!a) return NULL;
@@ -38,7 +38,7 @@ static struct archive *open_archive(const uint8_t *p, size_t n, bool only_zip)
         archive_read_support_filter_xz(a);
         archive_read_support_filter_zstd(a);
     }
-    if (archive_read_open_memory2(a, p, n, BLOCK_BYTES) == ARCHIVE_OK) return a;
+    if (supply_open(s, a) == ARCHIVE_OK) return a;
     archive_read_free(a);
     return NULL;
 }
@@ -184,9 +184,9 @@ static int send_entry(struct archive *a, struct archive_entry *e, uint8_t *buf,
 enum which { ALL, NAMES, REST };
 
 /* stop: nobody takes any more. A zip is walked by its directory, so passing over costs little. */
-static int walk(const uint8_t *p, size_t n, struct wire_out *out, enum which which)
+static int walk(const struct supply *s, struct wire_out *out, enum which which)
 {
-    struct archive *a = open_archive(p, n, false);
+    struct archive *a = open_archive(s, false);
     struct archive_entry *e;
     uint8_t *buf = malloc(BLOCK_BYTES);
     int rc = a && buf ? ARCHIVE_OK : ARCHIVE_FATAL, stop = 0;
@@ -210,9 +210,9 @@ static int walk(const uint8_t *p, size_t n, struct wire_out *out, enum which whi
 }
 
 /* Is there a zip in which a file tells names that those before it need? */
-static bool names_behind(const uint8_t *p, size_t n)
+static bool names_behind(const struct supply *s)
 {
-    struct archive *a = open_archive(p, n, true);
+    struct archive *a = open_archive(s, true);
     struct archive_entry *e;
     bool others = false, behind = false;
     int rc;
@@ -228,11 +228,11 @@ static bool names_behind(const uint8_t *p, size_t n)
     return behind;
 }
 
-void archive_walk(const uint8_t *p, size_t n, struct wire_out *out)
+void archive_walk(const struct supply *s, struct wire_out *out)
 {
-    bool twice = names_behind(p, n);
-    int stop = twice ? walk(p, n, out, NAMES) : 0;
-    if (!stop) walk(p, n, out, twice ? REST : ALL);
+    bool twice = names_behind(s);
+    int stop = twice ? walk(s, out, NAMES) : 0;
+    if (!stop) walk(s, out, twice ? REST : ALL);
 }
 
 /* ---- documents in a zip ---- */
@@ -275,9 +275,9 @@ static bool wanted(const char *name, const char *suffixes)
     return false;
 }
 
-enum fault members_read(const uint8_t *p, size_t n, const char *suffixes, struct members *out)
+enum fault members_read(const struct supply *s, const char *suffixes, struct members *out)
 {
-    struct archive *a = open_archive(p, n, true);
+    struct archive *a = open_archive(s, true);
     struct archive_entry *e;
     *out = (struct members){ 0 };
     int rc = a ? ARCHIVE_OK : ARCHIVE_FATAL;
@@ -326,9 +326,9 @@ static const char *by_mimetype(struct archive *a)
     return NULL;
 }
 
-const char *zip_kind(const uint8_t *p, size_t n)
+const char *zip_kind(const struct supply *s)
 {
-    struct archive *a = open_archive(p, n, true);
+    struct archive *a = open_archive(s, true);
     struct archive_entry *e;
     const char *kind = "zip";
     bool package = false;

@@ -1,10 +1,10 @@
 /* Starting a helper and seeing it off.
  *
  * A helper is a program of its own, not a fork: it shares no memory, keys least of all, with the
- * process that starts it. It gets three descriptors (the file, read-only; the pipe; /dev/null), a
- * fourth for the journal of a database, an environment without anything of ours, and two numbers
- * for its limits. The sanitizers of a sanitized build are told through their variables not to look
- * for leaks, since a process that does traces itself.
+ * process that starts it. It gets three descriptors (the file, read-only, or a socket by which its
+ * pieces come; the pipe; /dev/null), a fourth for the journal of a database, an environment without
+ * anything of ours, and two numbers for its limits. The sanitizers of a sanitized build are told
+ * through their variables not to look for leaks, since a process that does traces itself.
  *
  * It is looked for beside the program in a build folder, in libexec beside the folder of the
  * program, then where it was installed; LIKENESS_MEDIA names another one, for tests. */
@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -76,6 +77,12 @@ static int read_only(int fd)
     return high;
 }
 
+static void stop_giving(struct helper *h)
+{
+    if (h->give >= 0) close(h->give);
+    h->give = -1;
+}
+
 static int spawn(struct helper *h, const char *program, const int fd[3], char *const argv[],
                  struct err *err)
 {
@@ -110,23 +117,42 @@ static int spawn(struct helper *h, const char *program, const int fd[3], char *c
     return rc ? err_errno(err, "cannot start %s", program) : 0;
 }
 
-int helper_start(struct helper *h, int input, int journal, const char *kind, uint64_t memory,
+/* A socket and not a pipe: to write to one whose reader is gone is no signal then. */
+static int make_ends(struct helper *h, const struct helper_input *in, int *input, struct err *err)
+{
+    int pair[2];
+    if (in->fd >= 0) {
+        *input = read_only(in->fd);
+    } else {
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+            return err_errno(err, "cannot make a pair of sockets");
+        h->give = pair[0];
+        *input = fcntl(pair[1], F_DUPFD_CLOEXEC, 4);
+        close(pair[1]);
+    }
+    return *input < 0 ? err_errno(err, "cannot open the file again") : 0;
+}
+
+int helper_start(struct helper *h, const struct helper_input *in, const char *kind, uint64_t memory,
                  uint64_t cpu_s, struct err *err)
 {
-    char program[4096], name[] = "likeness-media", what[32], mem[32], cpu[32], with[] = "journal";
-    char *argv[] = { name, what, mem, cpu, journal >= 0 ? with : NULL, NULL };
+    char program[4096], name[] = "likeness-media", what[32], mem[32], cpu[32], with[] = "journal",
+                        asks[32];
+    char *last = in->fd < 0 ? asks : in->journal_fd >= 0 ? with : NULL;
+    char *argv[] = { name, what, mem, cpu, last, NULL };
     int ends[2] = { -1, -1 }, fd[3] = { -1, -1, -1 };
     h->pid = 0;
-    h->fd = -1;
+    h->fd = h->give = -1;
     h->late = false;
+    snprintf(asks, sizeof asks, "asks=%llu", (unsigned long long)in->size);
     snprintf(what, sizeof what, "%s", kind);
     snprintf(mem, sizeof mem, "%llu", (unsigned long long)memory);
     snprintf(cpu, sizeof cpu, "%llu", (unsigned long long)cpu_s);
     int rc = find(program, sizeof program, err);
     if (rc) return rc;
-    fd[0] = read_only(input);
-    fd[2] = journal >= 0 ? read_only(journal) : -1;
-    if (fd[0] < 0 || (journal >= 0 && fd[2] < 0)) rc = err_errno(err, "cannot open the file again");
+    rc = make_ends(h, in, &fd[0], err);
+    fd[2] = !rc && in->journal_fd >= 0 ? read_only(in->journal_fd) : -1;
+    if (!rc && in->journal_fd >= 0 && fd[2] < 0) rc = err_errno(err, "cannot open the file again");
     if (!rc && pipe2(ends, O_CLOEXEC)) rc = err_errno(err, "cannot make a pipe");
     fd[1] = ends[1];
     if (!rc) rc = spawn(h, program, fd, argv, err);
@@ -134,17 +160,17 @@ int helper_start(struct helper *h, int input, int journal, const char *kind, uin
         if (fd[i] >= 0) close(fd[i]);
     if (!rc) h->fd = ends[0];
     else if (ends[0] >= 0) close(ends[0]);
+    if (rc) stop_giving(h);
     return rc;
 }
 
 /* ---- while it runs ---- */
 
-int helper_wait(void *ud, struct err *err)
+static int wait_for(struct helper *h, int fd, short events, struct err *err)
 {
-    struct helper *h = ud;
     double began = clock_mono();
     for (;;) {
-        struct pollfd p = { .fd = h->fd, .events = POLLIN };
+        struct pollfd p = { .fd = fd, .events = events };
         int k = poll(&p, 1, SLICE_MS);
         if (k > 0) return 0;
         if (k < 0 && errno != EINTR) return err_errno(err, "cannot wait for the helper");
@@ -155,10 +181,34 @@ int helper_wait(void *ud, struct err *err)
     }
 }
 
+int helper_wait(void *h, struct err *err)
+{
+    return wait_for(h, ((struct helper *)h)->fd, POLLIN, err);
+}
+
+int helper_give(struct helper *h, const void *p, size_t n, struct err *err)
+{
+    const char *s = p;
+    int rc = h->tick && h->tick(h->ud) ? err_set(err, ERR_CANCEL, "cancelled") : 0;
+    while (n && !rc) {
+        ssize_t k = send(h->give, s, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (k > 0) {
+            s += k;
+            n -= (size_t)k;
+        } else if (k < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
+            return 0; /* it is gone, and why is known when it is seen off */
+        } else {
+            rc = wait_for(h, h->give, POLLOUT, err);
+        }
+    }
+    return rc;
+}
+
 enum helper_end helper_stop(struct helper *h, bool ended)
 {
     int status = 0;
     pid_t gone;
+    stop_giving(h);
     if (h->fd >= 0) close(h->fd);
     h->fd = -1;
     if (h->pid <= 0) return HELPER_WELL;

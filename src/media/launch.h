@@ -1,7 +1,8 @@
 /* Starting a helper and seeing it off.
  *
  *     struct helper h = { .idle_s = 60 };
- *     rc = helper_start(&h, fileno(f), -1, "zip", memory, cpu_s, err);
+ *     struct helper_input in = { .fd = fileno(f), .journal_fd = -1 };
+ *     rc = helper_start(&h, &in, "zip", memory, cpu_s, err);
  *     ... read h.fd, calling helper_wait(&h, err) before each read ...
  *     enum helper_end how = helper_stop(&h, ended);     always, after a start that went well */
 #ifndef LK_MEDIA_LAUNCH_H
@@ -35,19 +36,26 @@ struct helper {
     int (*tick)(void *ud); /* asked while waiting; non-zero cancels. May be NULL */
     void *ud;
     pid_t pid;
-    int fd; /* of the pipe; -1: none */
+    int fd;   /* of the pipe; -1: none */
+    int give; /* where helper_give writes; -1: the helper has the file itself */
     bool late;
 };
 
-/* input: a descriptor of the file; the helper gets one of its own that can only read. journal: one
- * of what belongs to it, or -1. */
-int helper_start(struct helper *h, int input, int journal, const char *kind, uint64_t memory,
+struct helper_input {
+    int fd;         /* of the file: the helper gets one of its own that can only read */
+    int journal_fd; /* of what belongs to it; -1: none */
+    uint64_t size;  /* fd -1: of what the helper asks for with WIRE_WANT */
+};
+
+int helper_start(struct helper *h, const struct helper_input *in, const char *kind, uint64_t memory,
                  uint64_t cpu_s, struct err *err);
+/* n bytes that it asked for. 0, also when it is gone; ERR_CANCEL, or ERR_LIMIT after idle_s. */
+int helper_give(struct helper *h, const void *p, size_t n, struct err *err);
 /* Until something can be read: 0, ERR_CANCEL, or ERR_LIMIT after idle_s. h is a struct helper. */
 int helper_wait(void *h, struct err *err);
-/* Closes the pipe and sees it off. ended: its side of the pipe is closed, so it is on its way out
- * and how it went is of interest; else it is killed, and that is HELPER_WELL unless it was too
- * late. */
+/* Closes what leads to it and sees it off. ended: its side of the pipe is closed, so it is on its
+ * way out and how it went is of interest; else it is killed, and that is HELPER_WELL unless it was
+ * too late. */
 enum helper_end helper_stop(struct helper *h, bool ended);
 const char *helper_end_text(enum helper_end e);
 

@@ -11,14 +11,15 @@
  * entries of one name are two entries.
  *
  * A limit that is reached ends the reading of the archive, and what came in before stays; an entry
- * that is too large is reported and passed over. What a helper reads lies in memory whole, so an
- * archive or document that lies in an archive may be less large than a file of text there. */
+ * that is too large is reported and passed over. What lies sealed is lent to the helper block by
+ * block (lend.h), but a document is read as a whole and lies in memory then, so one that lies in an
+ * archive may be less large than a file of text there. */
 #include "media/media.h"
 
 #include "base/buf.h"
 #include "base/str.h"
 #include "media/hold.h"
-#include "media/launch.h"
+#include "media/lend.h"
 #include "media/pairs.h"
 #include "media/wire.h"
 #include "text/charset.h"
@@ -62,6 +63,8 @@ struct unpack {
     const struct format *f; /* what the helper says it is */
     const char *path;
     uint32_t depth;
+    struct lent lent; /* what the helper reads */
+    struct helper helper;
     struct hold *hold; /* the entry that is coming */
     uint64_t got;
     bool text, too_large, some; /* some: an entry was seen */
@@ -70,7 +73,6 @@ struct unpack {
     int64_t mtime, date;
     enum fault fault; /* of the entry */
     enum fault whole; /* of the file */
-    FILE *journal;    /* of the database that is read; borrowed */
     struct pairs pairs;
 };
 
@@ -352,6 +354,7 @@ static int take(struct unpack *u, const struct wire_record *r, bool *ours, struc
         skipped(u, note_text(r->note));
         return count_entry(u, err);
     case WIRE_AT: return at(u, r->at, err);
+    case WIRE_WANT: return lend_piece(&u->lent, &u->helper, r->at, r->want, err);
     case WIRE_FAULT:
         if (inside) u->fault = r->fault;
         else u->whole = r->fault;
@@ -378,16 +381,17 @@ static int conclude(struct unpack *u, int rc, bool done, enum helper_end how, st
     return 0;
 }
 
-static int read_all(struct unpack *u, int input, int journal, struct err *err)
+static int read_all(struct unpack *u, struct err *err)
 {
     const struct media_limits *lim = u->w->lim;
-    struct helper h = { .idle_s = lim->idle_s, .tick = tick, .ud = u->w };
+    struct helper *h = &u->helper;
     struct err why = { 0 };
     uint64_t cpu = lim->cpu_s + u->in->size / MIB;
     bool ours = true;
-    int rc = helper_start(&h, input, journal, u->f->name, lim->memory, cpu, &why);
+    *h = (struct helper){ .idle_s = lim->idle_s, .tick = tick, .ud = u->w };
+    int rc = helper_start(h, &u->lent.in, u->f->name, lim->memory, cpu, &why);
     if (rc) return bad(u->w, u->in->path, u->f->name, &why, err);
-    struct wire_in wire = { .fd = h.fd, .wait = helper_wait, .ud = &h };
+    struct wire_in wire = { .fd = h->fd, .wait = helper_wait, .ud = h };
     struct wire_record r;
     while ((rc = wire_next(&wire, &r, &why)) > 0) {
         struct err *into = r.type == WIRE_END ? err : &why;
@@ -395,7 +399,7 @@ static int read_all(struct unpack *u, int input, int journal, struct err *err)
         if (rc || wire.done) break;
         ours = true;
     }
-    enum helper_end how = helper_stop(&h, !rc && !wire.done);
+    enum helper_end how = helper_stop(h, !rc && !wire.done);
     bool done = wire.done;
     wire_clear(&wire);
     hold_free(u->hold);
@@ -405,24 +409,6 @@ static int read_all(struct unpack *u, int input, int journal, struct err *err)
     return told ? told : deliver_pairs(u, err);
 }
 
-/* A descriptor that a helper can read: that of the file, or of a copy when it has none. */
-static int input_of(FILE *f, const char *name, FILE **copy, int *fd, struct err *err)
-{
-    char block[65536];
-    size_t n;
-    *copy = NULL;
-    *fd = fileno(f);
-    if (*fd >= 0) return 0;
-    if (!(*copy = hold_memory())) return err_nomem(err);
-    rewind(f);
-    while ((n = fread(block, 1, sizeof block, f)))
-        if (fwrite(block, 1, n, *copy) != n) return err_nomem(err);
-    explicit_bzero(block, sizeof block);
-    if (ferror(f)) return err_errno(err, "cannot read %s", name);
-    *fd = fileno(*copy);
-    return fflush(*copy) ? err_nomem(err) : 0;
-}
-
 static int unpack(struct walk *w, const struct format *f, struct format_in *in, FILE *journal,
                   uint32_t depth, struct err *err)
 {
@@ -430,8 +416,6 @@ static int unpack(struct walk *w, const struct format *f, struct format_in *in, 
         .w = w, .in = in, .f = f, .path = in->path, .depth = depth, .name = BUF_INIT(16384)
     };
     struct err why = { 0 };
-    FILE *copy = NULL, *copied = NULL;
-    int fd = -1, with = -1;
     if (depth >= w->lim->depth) {
         err_set(&why, ERR_LIMIT, "%s lies in more than %u archives, one in the other: unpack them",
                 in->name, w->lim->depth);
@@ -443,12 +427,10 @@ static int unpack(struct walk *w, const struct format *f, struct format_in *in, 
                 in->name, (unsigned long long)(w->lim->inner / MIB));
         return bad(w, in->path, f->name, &why, err);
     }
-    int rc = input_of(in->f, in->name, &copy, &fd, &why);
-    if (!rc && journal) rc = input_of(journal, in->name, &copied, &with, &why);
+    int rc = lend_open(&u.lent, in->f, in->name, journal, f->name, &why);
     if (rc) rc = bad(w, in->path, f->name, &why, err);
-    else rc = read_all(&u, fd, with, err);
-    if (copy) fclose(copy);
-    if (copied) fclose(copied);
+    else rc = read_all(&u, err);
+    lend_close(&u.lent);
     pairs_clear(&u.pairs);
     buf_free(&u.name);
     return rc;

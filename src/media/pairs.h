@@ -13,7 +13,10 @@
 
 #include "text/format.h"
 
-#define PAIRS_MOST 16
+/* Two databases with their journals. Of each so much lies in memory as media_limits.kept says, so
+ * all that wait take half a gigabyte at most. A database for which there is no room is read without
+ * its journal, and the journal is told to be lonely, or of no known format. */
+#define PAIRS_MOST 4
 
 struct pair {
     struct format_in in; /* a database that is in WAL mode */

@@ -43,6 +43,22 @@ void doctext_field(struct buf *field, const char *s, size_t n);
 /* Names that office programs put in by themselves ("Microsoft Office User") become none. */
 void doctext_author(struct doctext *d, const char *s, size_t n);
 
+/* ---- what an archive is read from ---- */
+
+/* Bytes in memory, or, where p is NULL, fetched block by block: 0, or not 0 when they cannot be. */
+struct supply {
+    const uint8_t *p;
+    uint64_t n;
+    int (*fetch)(void *ud, uint64_t at, void *out, size_t n);
+    void *ud;
+};
+
+struct archive; /* libarchive's */
+
+struct supply supply_of(const void *p, size_t n); /* borrows */
+/* Opens a for reading from s, which stays as long as a does: ARCHIVE_OK, or not. */
+int supply_open(const struct supply *s, struct archive *a);
+
 /* ---- a document that is a zip of XML parts ---- */
 
 struct member {
@@ -57,14 +73,14 @@ struct members {
 };
 
 /* All parts whose names end in one of `suffixes` (".xml .rels"), which are not more than 65536. */
-enum fault members_read(const uint8_t *p, size_t n, const char *suffixes, struct members *out);
+enum fault members_read(const struct supply *s, const char *suffixes, struct members *out);
 /* NULL when there is none; ASCII case counts not. n: length of name. */
 const struct buf *member_find(const struct members *m, const char *name, size_t n);
 void members_free(struct members *m);
 
 /* What a zip holds, by the names in it: "docx", "pptx", "odt", "epub", "zip", or NULL for a
  * document of a kind that is not read here. */
-const char *zip_kind(const uint8_t *p, size_t n);
+const char *zip_kind(const struct supply *s);
 
 /* ---- archives ---- */
 
@@ -78,7 +94,7 @@ size_t wal_apply(uint8_t *db, size_t n, size_t room, const uint8_t *journal, siz
 /* The characters of an attributedBody, appended. */
 enum fault imessage_body(const uint8_t *p, size_t n, struct buf *out);
 /* Every entry to out, as records. */
-void archive_walk(const uint8_t *p, size_t n, struct wire_out *out);
+void archive_walk(const struct supply *s, struct wire_out *out);
 /* What a file is that holds no text, by its first bytes: a note, or -1. */
 int not_text(const uint8_t *p, size_t n);
 

@@ -59,6 +59,7 @@ static int fill(struct wire_in *w, size_t want, struct err *err)
 
 static int out_of_order(const struct wire_in *w, enum wire_type t)
 {
+    if (t == WIRE_WANT) return w->done;
     if (w->done || (!w->known && t != WIRE_KIND && t != WIRE_FAULT && t != WIRE_DONE)) return 1;
     if (t == WIRE_KIND) return w->known;
     if (t == WIRE_DATA || t == WIRE_END) return !w->begun;
@@ -95,6 +96,11 @@ static void decode(struct cursor *c, struct wire_record *r)
         break;
     }
     case WIRE_AT: r->at = cursor_u64(c, "place"); break;
+    case WIRE_WANT:
+        r->at = cursor_u64(c, "place");
+        r->want = cursor_u32(c, "length wanted");
+        if (!r->want || r->want > WIRE_MAX) cursor_fail(c, "length wanted");
+        break;
     case WIRE_FAULT: {
         uint8_t k = cursor_u8(c, "fault");
         if (!k || k >= FAULT_COUNT) cursor_fail(c, "fault");
@@ -226,6 +232,16 @@ int wire_at(struct wire_out *w, uint64_t at)
     struct buf b = BUF_INIT(64);
     buf_u64(&b, at);
     int rc = send(w, WIRE_AT, &b);
+    buf_free(&b);
+    return rc;
+}
+
+int wire_want(struct wire_out *w, uint64_t at, uint32_t n)
+{
+    struct buf b = BUF_INIT(64);
+    buf_u64(&b, at);
+    buf_u32(&b, n);
+    int rc = send(w, WIRE_WANT, &b);
     buf_free(&b);
     return rc;
 }

@@ -7,12 +7,13 @@
  *     END      u8 partial         1: there was more, which could not be read
  *     NOTE     u8 note            an entry was passed over
  *     AT       u64                bytes of the input that were read so far
+ *     WANT     u64 at, u32 n      bytes of the input (n <= WIRE_MAX), where it is lent (lend.h)
  *     FAULT    u8 fault           the entry that was begun, or else the whole input, cannot be read
  *     DONE                        the last record
  *
  * The helper is not believed: no sentence of its own reaches the user, only numbers of sentences
  * that stand here; names and texts are cleaned before they are used; an order of records other than
- * KIND (BEGIN DATA* END | NOTE | AT | FAULT)* DONE ends the reading. */
+ * KIND (BEGIN DATA* END | NOTE | AT | FAULT)* DONE ends the reading. WANT may come anywhere. */
 #ifndef LK_MEDIA_WIRE_H
 #define LK_MEDIA_WIRE_H
 
@@ -33,6 +34,7 @@ enum wire_type {
     WIRE_END = 'E',
     WIRE_NOTE = 'N',
     WIRE_AT = 'A',
+    WIRE_WANT = 'W',
     WIRE_FAULT = 'F',
     WIRE_DONE = 'Z',
 };
@@ -88,6 +90,7 @@ struct wire_record {
     struct span bytes, path, title, author, kind; /* borrowed until the next wire_next */
     int64_t mtime, date;
     uint64_t at;
+    uint32_t want;
     bool text, partial;
     enum fault fault;
     enum note note;
@@ -132,6 +135,7 @@ int wire_data(struct wire_out *w, const void *p, size_t n);
 int wire_end(struct wire_out *w, bool partial);
 int wire_note(struct wire_out *w, enum note n);
 int wire_at(struct wire_out *w, uint64_t at);
+int wire_want(struct wire_out *w, uint64_t at, uint32_t n);
 int wire_fault(struct wire_out *w, enum fault f);
 int wire_done(struct wire_out *w);
 

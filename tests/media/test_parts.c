@@ -11,8 +11,9 @@
 static enum fault office(const uint8_t *p, size_t n, struct doctext *d)
 {
     struct members m;
-    const char *kind = zip_kind(p, n);
-    enum fault f = members_read(p, n, ".xml .rels .opf .xhtml .html .htm", &m);
+    struct supply s = supply_of(p, n);
+    const char *kind = zip_kind(&s);
+    enum fault f = members_read(&s, ".xml .rels .opf .xhtml .html .htm", &m);
     if (!kind) f = FAULT_OTHER;
     else if (!f && !strcmp(kind, "docx")) f = docx_text(&m, d);
     else if (!f && !strcmp(kind, "pptx")) f = pptx_text(&m, d);
@@ -433,7 +434,8 @@ static void walk(const char *p, size_t n, size_t most)
     assert_non_null(copy);
     memcpy(copy, p, n);
     out = (struct wire_out){ .put = gather, .ud = &wire };
-    archive_walk(copy, n, &out);
+    struct supply s = supply_of(copy, n);
+    archive_walk(&s, &out);
     check_int(wire_done(&out), 0);
     for (size_t i = 0; i + 5 <= wire.n;) {
         const uint8_t *r = (const uint8_t *)wire.p + i;
@@ -475,6 +477,12 @@ static void archives_cut_and_changed(void **state)
     }
 }
 
+static const char *kind_of(const struct buf *b)
+{
+    struct supply s = supply_of(b->p, b->n);
+    return zip_kind(&s);
+}
+
 static void other_kinds(void **state)
 {
     const struct made_entry sheet[] = { { .name = "xl/workbook.xml", .text = "<workbook/>" } };
@@ -483,13 +491,13 @@ static void other_kinds(void **state)
     };
     const struct made_entry plain[] = { { .name = "a.txt", .text = "a" } };
     struct buf b = made_archive("zip", sheet, 1);
-    assert_null(zip_kind((const uint8_t *)b.p, b.n));
+    assert_null(kind_of(&b));
     buf_free(&b);
     b = made_archive("stored", ods, 1);
-    assert_null(zip_kind((const uint8_t *)b.p, b.n));
+    assert_null(kind_of(&b));
     buf_free(&b);
     b = made_archive("zip", plain, 1);
-    check_str(zip_kind((const uint8_t *)b.p, b.n), "zip");
+    check_str(kind_of(&b), "zip");
     buf_free(&b);
 }
 
