@@ -90,6 +90,9 @@ def _():
             time.sleep(moments.uniform(0.05, 1.5))  # the moment is the experiment
             s.kill()
             s.start()
+        end = time.monotonic() + 60 * SLOW  # a slow machine did little between the kills
+        while (len(load.texts) <= 20 or not load.jobs) and time.monotonic() < end:
+            time.sleep(0.1)
         time.sleep(moments.uniform(0.05, 0.5))
         load.end()
         s.kill()
