@@ -26,7 +26,7 @@ else
   SANFLAGS := -Db_sanitize=$(SAN) $(CHECKED)
 endif
 
-.PHONY: all build demo test bench lint fuzz install uninstall help clean format
+.PHONY: all build demo test bench lint fuzzers fuzz install uninstall help clean format
 .DEFAULT_GOAL := build
 all: build
 
@@ -57,10 +57,12 @@ lint: ## formatting, static analysis, include arrows, file sizes
 	@test "$(LINT)" = style || test -f build/build.ninja || meson setup build >build.log 2>&1 || (cat build.log; exit 1)
 	@tools/lint.sh $(LINT) build
 
-fuzz: ## run every fuzzer for FUZZ_SECONDS
+fuzzers: ## build the fuzzers
 	@$(SETUP) build test
 	@test -f build-fuzz/build.ninja || CC=clang-14 CC_LD=lld meson setup build-fuzz -Dfuzz=true -Dtests=false -Db_sanitize=address,undefined $(CHECKED) >build-fuzz.log 2>&1 || (cat build-fuzz.log; exit 1)
 	@ninja -C build-fuzz --quiet $$(ls fuzz/fuzz_*.c | sed 's,.*/\(.*\)\.c,\1,')
+
+fuzz: fuzzers ## run every fuzzer for FUZZ_SECONDS
 	@tools/fuzz.sh build-fuzz $(FUZZ_SECONDS)
 
 install: build ## install program, library, header, man page, completions under PREFIX

@@ -25,7 +25,9 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LIMIT = 900  # seconds for one test program
 HUNG = -1000  # the exit status of what took longer
-LONG = ("persona_crash", "persona_sample", "cli/", "http/")  # begun first, so that no core waits for them
+# begun first, so that no core waits for them
+LONG = ("index_graph", "index_vectors", "media_parts", "model_encoder", "persona_crash", "persona_persona", "persona_sample",
+        "persona_work", "text_hostile", "text_html", "cli/", "http/", "media/", "shelf/")
 # With ThreadSanitizer only what has threads is run: it looks for nothing else, and is the slowest.
 THREADED = ("base_threads", "kernels_mat", "model_engine", "index_vectors", "index_graph", "store_service", "jobs_",
             "account_", "net_", "http_", "http/test_jobs", "http/test_personas", "http/test_tls", "persona_pool",
