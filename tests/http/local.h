@@ -11,6 +11,7 @@
 #define LK_TESTS_HTTP_LOCAL_H
 
 #include "base/io.h"
+#include "base/str.h"
 #include "check.h"
 #include "http/inside.h"
 
@@ -110,14 +111,14 @@ static inline struct reply local_reads(int fd)
     char p[16384];
     while (a.all.n < need) {
         const char *end = a.all.n ? strstr(buf_str(&a.all), "\r\n\r\n") : NULL;
-        const char *length = end ? strcasestr(buf_str(&a.all), "content-length:") : NULL;
-        if (length && length < end)
-            need = (size_t)(end - a.all.p) + 4 + (size_t)strtoul(length + 15, NULL, 10);
+        struct span head = { a.all.p, end ? (size_t)(end - a.all.p) : 0 };
+        const char *length = span_ifind(head, "content-length:");
+        if (length) need = (size_t)(end - a.all.p) + 4 + (size_t)strtoul(length + 15, NULL, 10);
         else if (end && (strstr(buf_str(&a.all), " 100 Continue") ||
                          !strncmp(buf_str(&a.all) + 8, " 204", 4))) /* has no body */
             need = (size_t)(end - a.all.p) + 4;
         if (a.all.n >= need) break;
-        size_t want = need - a.all.n < sizeof p && need != SIZE_MAX ? need - a.all.n : 1;
+        size_t want = !end ? 1 : need - a.all.n < sizeof p ? need - a.all.n : sizeof p;
         ssize_t n = recv(fd, p, want, 0);
         if (n < 0 && errno == EAGAIN) fail_msg("no reply within a minute");
         if (n <= 0) break;
