@@ -27,6 +27,8 @@ struct turn {
     char *question, *answer;
     char *user; /* what a model was given; NULL */
     size_t examples_from, examples_to;
+    int64_t *chunk; /* [n_chunks] the passages in it */
+    size_t n_chunks;
 };
 
 struct conversation {
@@ -99,7 +101,11 @@ static int remember_given(struct conversation *c, const struct answer *a)
     t->user = str_dup(a->given.user);
     t->examples_from = a->given.examples_from;
     t->examples_to = a->given.examples_to;
-    return t->user ? 0 : ERR_NOMEM;
+    t->chunk = calloc(a->given.n_chunks + 1, sizeof *t->chunk);
+    if (!t->user || !t->chunk) return ERR_NOMEM;
+    t->n_chunks = a->given.n_chunks;
+    if (t->n_chunks) memcpy(t->chunk, a->given.chunk, t->n_chunks * sizeof *t->chunk);
+    return 0;
 }
 
 static void remember_said(struct conversation *c, int64_t piece, const char *sentence)
@@ -224,6 +230,7 @@ void conversation_close(struct conversation *c)
         wipe(c->turn[i].question);
         wipe(c->turn[i].answer);
         wipe(c->turn[i].user);
+        free(c->turn[i].chunk);
     }
     free(c->turn);
     free(c->template[0]);
@@ -375,8 +382,8 @@ static struct voice_turn *turns_before(const struct conversation *c)
     struct voice_turn *v = calloc(c->n_turns + 1, sizeof *v);
     for (size_t i = 0; v && i < c->n_turns; i++) {
         const struct turn *t = &c->turn[i];
-        v[i] = (struct voice_turn){ t->question, t->answer, t->user, t->examples_from,
-                                    t->examples_to };
+        v[i] = (struct voice_turn){ t->question,    t->answer, t->user,    t->examples_from,
+                                    t->examples_to, t->chunk,  t->n_chunks };
     }
     return v;
 }

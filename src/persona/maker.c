@@ -7,8 +7,10 @@
  *     got, then this question with its own. So a new turn begins with the very tokens of the last
  *     one, and the model goes on from there. What may go when the context overflows, oldest first:
  *     passages of earlier turns, then earlier turns, then passages of this one. Never the
- *     instructions. A wish of the asker about the manner of the answer goes with the question: it
- *     is theirs, and has no more weight than that.
+ *     instructions. A passage that an earlier turn brought, and that certainly still stands there,
+ *     is not given again: the model reads less, and is not led to say the same again. What it says
+ *     may rest on it all the same. A wish of the asker about the manner of the answer goes with
+ *     the question: it is theirs, and has no more weight than that.
  *  3. As text comes, sentences are split off and matched to what they rest on (ground.h). One that
  *     claims what no passage says is marked; with `strict` it is never said.
  *
@@ -36,6 +38,7 @@
 
 #define TURNS_MAX    64 /* of a conversation that are given to the model */
 #define PARTS_A_TURN 4  /* before, examples, after; answer */
+#define TURN_WRAP    16 /* tokens that a chat template puts around the messages of a turn */
 
 struct maker {
     const struct voice_in *in;
@@ -71,12 +74,17 @@ static void add_message(struct template_part *p, size_t *n, const char *user, si
     add_part(p, n, TEMPLATE_USER, user + to, len - to, *n > first, drop_rest);
 }
 
+static size_t turns_skipped(const struct voice_in *in)
+{
+    return in->n_turns > TURNS_MAX ? in->n_turns - TURNS_MAX : 0;
+}
+
 /* The whole conversation; parts has room. Drops: 1 .. n turns' examples, then n turns, then
  * ours. */
 static size_t make_parts(const struct voice_in *in, const struct prompt *pr,
                          struct template_part *parts)
 {
-    size_t n = 0, skip = in->n_turns > TURNS_MAX ? in->n_turns - TURNS_MAX : 0;
+    size_t n = 0, skip = turns_skipped(in);
     int turns = (int)(in->n_turns - skip);
     add_part(parts, &n, TEMPLATE_SYSTEM, pr->system, strlen(pr->system), false, 0);
     for (int i = 0; i < turns; i++) {
@@ -108,6 +116,50 @@ static const char *question_of(const struct maker *m)
     return arena_printf(m->out->mem, "(Wish for the answer: %s)\n\n%s", wish, q);
 }
 
+/* The first turn whose passages will not go, however the model counts: it is taken to count a
+ * quarter more tokens than are estimated. */
+static size_t first_whole_turn(const struct maker *m, const struct prompt *pr, int room)
+{
+    const struct voice_in *in = m->in;
+    size_t first = turns_skipped(in);
+    int64_t all = pr->tokens;
+    for (size_t i = first; i < in->n_turns; i++) {
+        const struct voice_turn *t = &in->turns[i];
+        const char *user = t->user ? t->user : t->question;
+        all += prompt_tokens(user, strlen(user)) + prompt_tokens(t->answer, strlen(t->answer)) +
+               TURN_WRAP;
+    }
+    for (; first < in->n_turns && all + all / 4 > room; first++) {
+        const struct voice_turn *t = &in->turns[first];
+        if (t->user)
+            all -= prompt_tokens(t->user + t->examples_from, t->examples_to - t->examples_from);
+    }
+    return first;
+}
+
+static bool is_given(const struct voice_turn *t, int64_t chunk)
+{
+    size_t i = 0;
+    while (i < t->n_chunks && t->chunk[i] != chunk) i++;
+    return i < t->n_chunks;
+}
+
+/* Of what was found, what earlier turns have brought and still hold: into p->earlier. */
+static int find_earlier(struct maker *m, const struct prompt *pr, struct prompt_in *p)
+{
+    const struct voice_in *in = m->in;
+    int64_t *list = arena_alloc(m->out->mem, (m->ps.n + 1) * sizeof *list);
+    if (!list) return err_nomem(m->err);
+    size_t first = first_whole_turn(m, pr, p->context_tokens - p->answer_tokens);
+    for (size_t k = 0; k < m->ps.n; k++) {
+        size_t i = first;
+        while (i < in->n_turns && !is_given(&in->turns[i], m->ps.p[k].chunk)) i++;
+        if (i < in->n_turns) list[p->n_earlier++] = m->ps.p[k].chunk;
+    }
+    p->earlier = list;
+    return 0;
+}
+
 static int build_prompt(struct maker *m, struct prompt *pr)
 {
     const struct voice_in *in = m->in;
@@ -136,6 +188,10 @@ static int build_prompt(struct maker *m, struct prompt *pr)
                            .fence = fence,
                            .title = title_of,
                            .title_ud = m };
+    int rc = prompt_build(&p, pr, m->err);
+    if (!rc) rc = find_earlier(m, pr, &p);
+    if (rc || !p.n_earlier) return rc;
+    prompt_clear(pr);
     return prompt_build(&p, pr, m->err);
 }
 
@@ -315,8 +371,13 @@ static int keep_given(struct maker *m, const struct prompt *pr)
     a->given.user = arena_strdup(a->mem, pr->user);
     a->given.examples_from = pr->examples_from;
     a->given.examples_to = pr->examples_to;
+    a->given.n_chunks = pr->examples_used;
+    int64_t *chunk = arena_alloc(a->mem, (pr->examples_used + 1) * sizeof *chunk);
+    a->given.chunk = chunk;
     a->made.model = arena_strdup(a->mem, m->back->name);
-    return a->given.user && a->made.model ? 0 : err_nomem(m->err);
+    if (!chunk || !a->given.user || !a->made.model) return err_nomem(m->err);
+    if (pr->examples_used) memcpy(chunk, pr->chunk, pr->examples_used * sizeof *chunk);
+    return 0;
 }
 
 static int hide_passage(struct maker *m, struct passage *p)

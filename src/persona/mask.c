@@ -373,7 +373,7 @@ int mask_open(struct home *h, const struct persona *p, struct mask **out, struct
     struct named_list named = { 0 };
     *out = NULL;
     int rc = p->stale ? 0 : people_load(h, p, &all, err);
-    if (!rc && !all.n) {
+    if (!rc && !all.counted) {
         people_free(&all);
         all = (struct people){ 0 };
         rc = count_people(h, p, &all, err);

@@ -1,7 +1,8 @@
 /* Counting who is spoken of, and keeping it.
  *
- * The sealed document "correspondents.named": {"v":1, "names":[{"name", "key", "count", "alone"}]},
- * key being the words as mention.h compares them, in hexadecimal. It is derived like topics and
+ * The sealed document "correspondents.named": {"v":1, "names":["COUNT ALONE KEY-KEY NAME"]}, a key
+ * for each word as mention.h compares it, in hexadecimal; lines and not objects, as it is read for
+ * each question of somebody whom the persona is shared with. It is derived like topics and
  * profile: made anew by each settling, so that it forgets whom no text names any more.
  *
  * A family's name alone ("Brandt") may be anybody's word. It is taken for the name where lists have
@@ -25,7 +26,7 @@
 #include <string.h>
 
 #define NAMED_DOC   "correspondents.named"
-#define NAMED_KEPT  4096
+#define NAMED_KEPT  2048
 #define NAMED_MAX   65536 /* that are counted */
 #define WORDS_MAX   400000
 #define NAME_BYTES  200
@@ -157,14 +158,17 @@ static int by_words(const void *a, const void *b)
 
 static json_t *name_json(const struct named_counter *c, const struct named *x)
 {
-    char key[MENTION_WORDS * 17 + 1], *k = key;
+    struct buf b = BUF_INIT(1024);
     unsigned alone = 0;
-    for (int i = 0; i < x->n; i++)
-        k += sprintf(k, "%s%016llx", i ? " " : "", (unsigned long long)x->word[i]);
     if (stands_alone(c, x->word[0])) alone |= NAMED_FIRST;
     if (stands_alone(c, x->word[x->n - 1])) alone |= NAMED_LAST;
-    return json_pack("{s:s, s:s, s:I, s:i}", "name", x->name, "key", key, "count",
-                     (json_int_t)x->count, "alone", (int)alone);
+    buf_printf(&b, "%llu %u ", (unsigned long long)x->count, alone);
+    for (int i = 0; i < x->n; i++)
+        buf_printf(&b, "%s%016llx", i ? "-" : "", (unsigned long long)x->word[i]);
+    buf_printf(&b, " %s", x->name);
+    json_t *j = b.failed ? NULL : json_stringn(b.p, b.n);
+    buf_free(&b);
+    return j;
 }
 
 int named_put(const struct named_counter *c, struct home *to, const struct persona *p,
@@ -196,22 +200,19 @@ int named_put(const struct named_counter *c, struct home *to, const struct perso
 
 /* ---- reading ---- */
 
-static int read_name(struct named_list *out, const json_t *o)
+static int read_name(struct named_list *out, const char *s)
 {
-    const char *name = json_string_value(json_object_get(o, "name")),
-               *key = json_string_value(json_object_get(o, "key"));
-    struct named x = { .count = (uint64_t)json_integer_value(json_object_get(o, "count")),
-                       .alone = (unsigned)json_integer_value(json_object_get(o, "alone")) };
-    char *end = NULL;
-    if (!name || !*name || !key) return 0;
-    for (const char *s = key; x.n < MENTION_WORDS && *s; s = end) {
-        x.word[x.n] = strtoull(s, &end, 16);
-        if (end == s) return 0;
-        x.n++;
-    }
-    x.name = arena_strdup(out->mem, name);
+    struct named x = { 0 };
+    char *end;
+    x.count = strtoull(s, &end, 10);
+    if (*end != ' ') return 0;
+    x.alone = (unsigned)strtoul(end, &end, 10);
+    while (*end == (x.n ? '-' : ' ') && x.n < MENTION_WORDS)
+        x.word[x.n++] = strtoull(end + 1, &end, 16);
+    if (!x.n || *end != ' ' || !end[1]) return 0;
+    x.name = arena_strdup(out->mem, end + 1);
     if (!x.name) return ERR_NOMEM;
-    if (x.n) out->p[out->n++] = x;
+    out->p[out->n++] = x;
     return 0;
 }
 
@@ -229,7 +230,8 @@ int named_load(struct home *h, const struct persona *p, struct named_list *out, 
     if (!rc && !out->p) rc = err_nomem(err);
     json_array_foreach(list, i, one)
     {
-        if (!rc && read_name(out, one)) rc = err_nomem(err);
+        if (!rc && json_is_string(one) && read_name(out, json_string_value(one)))
+            rc = err_nomem(err);
     }
     json_decref(all);
     buf_free(&doc);

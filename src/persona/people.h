@@ -39,6 +39,7 @@ struct people {
     struct person *p;
     size_t n;
     uint64_t more; /* people that are counted, but not listed: there are too many */
+    bool counted;  /* somebody has looked, though there may be nobody */
     struct arena *mem;
     struct people_parts *parts;
 };

@@ -407,6 +407,7 @@ int people_load(struct home *h, const struct persona *p, struct people *out, str
     *out = (struct people){ 0 };
     int rc = stored(h, p, &doc, err);
     if (!rc) rc = load(h, p, &doc, NULL, out, err);
+    out->counted = doc.n > 0;
     buf_free(&doc);
     return rc;
 }

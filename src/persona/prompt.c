@@ -15,8 +15,8 @@
  *
  * The budget is what the context leaves beside the answer. First the examples of the lowest score
  * go, then the oldest turns; instructions and question are never cut, and if these alone do not
- * fit, that is an error. Sizes are first summed from estimates and then checked on the finished
- * text. */
+ * fit, that is an error. A passage that stands in an earlier turn is not put in again. Sizes are
+ * first summed from estimates and then checked on the finished text. */
 #include "persona/prompt_impl.h"
 
 #include "base/clock.h"
@@ -57,7 +57,7 @@ struct draft {
     struct buf name;
     struct buf part[SLOT_COUNT]; /* values of the placeholders */
     struct block *ex, *turn;
-    size_t n_ex, n_turn;
+    size_t n_ex, n_turn, n_earlier;
     char fence[33];
     size_t fences; /* how often the fence word was put in */
     int budget;
@@ -189,17 +189,29 @@ static bool drop_one(struct draft *d)
     return true;
 }
 
+static bool stands_earlier(const struct prompt_in *in, int64_t chunk)
+{
+    size_t i = 0;
+    while (i < in->n_earlier && in->earlier[i] != chunk) i++;
+    return i < in->n_earlier;
+}
+
 static int make_blocks(struct draft *d, struct err *err)
 {
     const struct prompt_in *in = d->in;
-    d->n_ex = in->passages ? in->passages->n : 0;
+    size_t passages = in->passages ? in->passages->n : 0;
     d->n_turn = prompt_uses(d->user_template, SLOT_turns) ? in->n_turns : 0;
-    d->ex = calloc(d->n_ex + 1, sizeof *d->ex);
+    d->ex = calloc(passages + 1, sizeof *d->ex);
     d->turn = calloc(d->n_turn + 1, sizeof *d->turn);
     if (!d->ex || !d->turn) return err_nomem(err);
-    for (size_t i = 0; i < d->n_ex; i++) {
+    for (size_t i = 0; i < passages; i++) {
         const struct passage *p = &in->passages->p[i];
-        struct block *b = &d->ex[i];
+        if (stands_earlier(in, p->chunk)) {
+            d->n_earlier++;
+            continue;
+        }
+        struct block *b = &d->ex[d->n_ex++];
+        b->at = i;
         example_body(d, p, &b->text);
         b->score = isfinite(p->score) ? p->score : 0;
         b->cost = buf_tokens(&b->text) + HEAD_TOKENS;
@@ -274,7 +286,10 @@ static void make_user_parts(struct draft *d)
         buf_add(ex, d->ex[i].text.p, d->ex[i].text.n);
     }
     if (number) fence_line(d, ex, "example", number, "ends");
-    if (!number) buf_adds(ex, "(There is nothing: you have not written about this.)\n");
+    if (d->n_earlier)
+        buf_printf(ex, "(%s you wrote about this is quoted earlier in this conversation.)\n",
+                   number ? "More that" : "What");
+    else if (!number) buf_adds(ex, "(There is nothing: you have not written about this.)\n");
     for (size_t i = 0; i < d->n_turn; i++) {
         if (d->turn[i].out) continue;
         if (!any) {
@@ -425,6 +440,15 @@ static void find_examples(const struct draft *d, const char *user, struct prompt
     out->examples_to = out->examples_from + ex->n;
 }
 
+static int keep_chunks(const struct draft *d, struct prompt *out, struct err *err)
+{
+    size_t n = 0;
+    out->chunk = calloc(d->n_ex + 1, sizeof *out->chunk);
+    for (size_t i = 0; out->chunk && i < d->n_ex; i++)
+        if (!d->ex[i].out) out->chunk[n++] = d->in->passages->p[d->ex[i].at].chunk;
+    return out->chunk ? 0 : err_nomem(err);
+}
+
 void prompt_fence(const struct persona *p, char out[33])
 {
     static const char of[] = "fence";
@@ -452,6 +476,7 @@ int prompt_build(const struct prompt_in *in, struct prompt *out, struct err *err
     for (size_t i = 0; i < d.n_turn; i++) out->turns_used += !d.turn[i].out;
     out->examples_dropped = d.n_ex - out->examples_used;
     memcpy(out->fence, d.fence, sizeof out->fence);
+    if ((rc = keep_chunks(&d, out, err))) goto out;
     find_examples(&d, buf_str(&user), out);
     out->system = buf_take(&system);
     out->user = buf_take(&user);
@@ -473,5 +498,6 @@ void prompt_clear(struct prompt *p)
     if (p->user) explicit_bzero(p->user, strlen(p->user));
     free(p->system);
     free(p->user);
+    free(p->chunk);
     *p = (struct prompt){ 0 };
 }

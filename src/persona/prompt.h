@@ -25,6 +25,9 @@ struct prompt_in {
     const struct persona *persona;
     const struct profile *profile; /* NULL: no style yet */
     const struct passages *passages;
+    const int64_t *earlier; /* chunks among them that the model has before it already, from earlier
+                             * turns: they are left out */
+    size_t n_earlier;
     const char *question;
     const struct prompt_turn *turns; /* oldest first */
     size_t n_turns;
@@ -42,6 +45,7 @@ struct prompt {
     size_t examples_from, examples_to; /* bytes of user: the examples, with their fence lines */
     int tokens;                        /* estimate for both, with past turns */
     size_t examples_used, examples_dropped, turns_used;
+    int64_t *chunk; /* [examples_used] what the examples are */
     char fence[33];
 };
 

@@ -57,6 +57,8 @@ struct answer {
     struct {              /* what the model was given, for the turns to come; NULL without one */
         const char *user; /* the whole message */
         size_t examples_from, examples_to; /* bytes of it: retrieved text */
+        const int64_t *chunk;              /* [n_chunks] the passages in it */
+        size_t n_chunks;
     } given;
     struct arena *mem;
 };
@@ -71,6 +73,8 @@ struct voice_turn { /* a turn before, oldest first */
     const char *question, *answer;
     const char *user; /* what the model was given, NULL: not known any more */
     size_t examples_from, examples_to;
+    const int64_t *chunk; /* [n_chunks] the passages in it */
+    size_t n_chunks;
 };
 
 /* How a model is to answer; zeroed means: as the voice likes. */

@@ -4,6 +4,7 @@ import hashlib
 import http.server
 import json
 import os
+import re
 import signal
 import sys
 import threading
@@ -157,6 +158,33 @@ def _():
     same([x["role"] for x in q["messages"]], ["system", "user", "assistant", "user"])
     same(q["messages"][2]["content"], "Yes, I do.")
     check("And why?" in q["messages"][3]["content"], "the question is missing")
+
+
+def examples(message):
+    """The passages in a prompt: what stands between two lines of dashes, without what differs by question."""
+    return {re.sub(r"^similarity [0-9.]+, ", "", part.strip())
+            for part in re.split(r"--- example [0-9]+ (?:begins|ends) [0-9a-f]{32} ---\n", message["content"])[1:-1]}
+
+
+@test("a passage that an earlier turn brought is not sent again, and the answer rests on it all the same")
+def _():
+    box, m = persona()
+    m.say = lambda q: quoting({"messages": [q["messages"][1]]})
+    out = box.run("chat", "--json", input="Do you swim in the sea?\nDo you like to swim in the sea?\nSwim in the sea?\n").ok().json()
+    asked = [q["messages"] for path, q, _ in m.asked if path.endswith("/completions")]
+    same(len(asked), 3)
+    for before, after in zip(asked, asked[1:]):
+        same(after[:len(before)], before, "the next turn begins otherwise")
+    last = asked[-1]
+    given = [examples(x) for x in last if x["role"] == "user"]
+    check(given[0] and any("sea" in x for x in given[0]), given[0])
+    for i, some in enumerate(given):
+        for j in range(i):
+            same(some & given[j], set(), "passages that were sent again")
+    check(any("quoted earlier in this conversation" in x["content"] for x in last[3:]), last[3:])
+    check("quoted earlier" not in last[1]["content"], "the first turn has none before it")
+    same(len(out["turns"]), 3)
+    check(all(t["sources"] for t in out["turns"]), out["turns"])
 
 
 @test("what a model says to itself, and control characters, are left out")

@@ -99,6 +99,36 @@ static void holds_all_parts(void **state)
     prompt_clear(&pr);
 }
 
+/* What the model has before it already is left out, and it is told so. */
+static void earlier_passages_stay_away(void **state)
+{
+    struct err err = { 0 };
+    struct chunk_seg s[] = { seg(true, "", "The sea is grey."), seg(true, "", "The sea is wide.") };
+    struct passage p[] = { passage(&s[0], 1, 0.9f), passage(&s[1], 1, 0.8f) };
+    struct passages ps = { .p = p, .n = 2 };
+    int64_t earlier[] = { 1, 2 };
+    struct prompt_in in = input(&ps, "What about the sea?");
+    struct prompt pr;
+    p[1].chunk = 2;
+    in.earlier = earlier;
+    in.n_earlier = 1;
+    check_ok(prompt_build(&in, &pr, &err), err);
+    check_hasnt(pr.user, "The sea is grey.");
+    check_has(pr.user, "The sea is wide.");
+    check_has(pr.user, "(More that you wrote about this is quoted earlier in this conversation.)");
+    check_int(pr.examples_used, 1);
+    check_int(pr.examples_dropped, 0);
+    check_int(pr.chunk[0], 2);
+    prompt_clear(&pr);
+    in.n_earlier = 2;
+    check_ok(prompt_build(&in, &pr, &err), err);
+    check_hasnt(pr.user, "The sea is");
+    check_hasnt(pr.user, "There is nothing");
+    check_has(pr.user, "(What you wrote about this is quoted earlier in this conversation.)");
+    check_int(pr.examples_used, 0);
+    prompt_clear(&pr);
+}
+
 static void fences_differ(void **state)
 {
     struct prompt a, b;
@@ -430,13 +460,21 @@ static void tokens_are_not_far_off(void **state)
 int main(void)
 {
     const struct CMUnitTest t[] = {
-        cmocka_unit_test(holds_all_parts),           cmocka_unit_test(fences_differ),
-        cmocka_unit_test(known_fence_is_replaced),   cmocka_unit_test(control_marks_are_defused),
-        cmocka_unit_test(roles_are_marked),          cmocka_unit_test(labels_cannot_be_forged),
-        cmocka_unit_test(placeholders_stay_literal), cmocka_unit_test(long_hex_is_broken),
-        cmocka_unit_test(question_is_fenced),        cmocka_unit_test(drops_in_order),
-        cmocka_unit_test(templates_are_checked),     cmocka_unit_test(templates_are_overridden),
-        cmocka_unit_test(tokens_are_an_upper_bound), cmocka_unit_test(tokens_are_not_far_off),
+        cmocka_unit_test(holds_all_parts),
+        cmocka_unit_test(earlier_passages_stay_away),
+        cmocka_unit_test(fences_differ),
+        cmocka_unit_test(known_fence_is_replaced),
+        cmocka_unit_test(control_marks_are_defused),
+        cmocka_unit_test(roles_are_marked),
+        cmocka_unit_test(labels_cannot_be_forged),
+        cmocka_unit_test(placeholders_stay_literal),
+        cmocka_unit_test(long_hex_is_broken),
+        cmocka_unit_test(question_is_fenced),
+        cmocka_unit_test(drops_in_order),
+        cmocka_unit_test(templates_are_checked),
+        cmocka_unit_test(templates_are_overridden),
+        cmocka_unit_test(tokens_are_an_upper_bound),
+        cmocka_unit_test(tokens_are_not_far_off),
     };
     return check_run("persona/prompt", t);
 }
