@@ -13,6 +13,13 @@
  * same way: `writing` stays true while it goes from hand to hand. A waiter whose time is over
  * leaves the line under the mutex, so what it was given in the last moment is not lost.
  *
+ * Desks of one version search one corpus (corpus.h), held by each of them and by nobody else. What
+ * the pool has of it is `common`: a borrowed pointer and the number of slots it is good for, so it
+ * is gone from the books with the last of them, and the memory with that slot's retriever. Who
+ * opens a desk keeps the corpus before it leaves the mutex. Two that are opened at once both read
+ * it; the later one then takes the other's. pool_changed parts the place from its common: desks
+ * that are busy go on with it, those to come have another.
+ *
  * Memory: what the indexes say they hold, and a sum for the home of each desk. When a second desk
  * of a persona would be too much, even after closing idle ones, the caller waits for the first: a
  * large persona is answered by one thread rather than not at all. The first is opened whatever it
@@ -23,6 +30,7 @@
 #include "persona/pool.h"
 
 #include "base/clock.h"
+#include "persona/corpus.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -45,11 +53,19 @@ struct line {
     struct waiter *first;
 };
 
+struct common {
+    struct corpus *corpus; /* borrowed from its slots */
+    size_t bytes;
+    int slots;
+};
+
 struct place {
     uint8_t uid[VAULT_UID];
     uint64_t version;
     int desks;    /* open, or being opened */
-    size_t bytes; /* of the last one opened: what another would take */
+    size_t bytes; /* of the last one opened, its own: what another would take */
+    size_t corpus_bytes;
+    struct common *common; /* of this version; NULL: no desk of it is open */
     struct line line;
     struct place *next;
 };
@@ -57,8 +73,9 @@ struct place {
 struct slot {
     struct desk desk;
     struct place *of;
+    struct common *common; /* NULL: its corpus is its own */
     uint64_t version;
-    size_t bytes;
+    size_t bytes;      /* without the common corpus */
     struct slot *next; /* of those to close */
 };
 
@@ -201,11 +218,42 @@ static int idle_of(const struct pool *p, const struct place *x)
     return at;
 }
 
+/* ---- what desks have in common ---- */
+
+/* The slot is on its place's books: joins the others of its version, or is the first. */
+static void common_join(struct pool *p, struct slot *s)
+{
+    struct place *x = s->of;
+    struct corpus *c = retriever_corpus(s->desk.retriever);
+    x->corpus_bytes = corpus_bytes(c);
+    if (s->version == x->version && !x->common && (x->common = calloc(1, sizeof *x->common))) {
+        *x->common = (struct common){ c, x->corpus_bytes, 0 };
+        p->bytes += x->corpus_bytes;
+    }
+    if (s->version == x->version && x->common && x->common->corpus == c) {
+        s->common = x->common;
+        s->common->slots++;
+    } else {
+        s->bytes += x->corpus_bytes;
+    }
+}
+
+static void common_leave(struct pool *p, struct slot *s)
+{
+    struct common *c = s->common;
+    s->common = NULL;
+    if (!c || --c->slots) return;
+    p->bytes -= c->bytes;
+    if (s->of->common == c) s->of->common = NULL;
+    free(c);
+}
+
 /* From the books, on to the list of those to close once the mutex is free. */
 static void slot_off(struct pool *p, struct slot *s, struct slot **dead)
 {
     p->desks--;
     p->bytes -= s->bytes;
+    common_leave(p, s);
     s->of->desks--;
     s->next = *dead;
     *dead = s;
@@ -236,8 +284,9 @@ static void slots_close(struct pool *p, struct slot *dead)
 
 /* ---- taking and giving ---- */
 
-static int slot_open(struct pool *p, const uint8_t uid[VAULT_UID], struct slot **out,
-                     struct err *err)
+/* c: what to search, or NULL. */
+static int slot_open(struct pool *p, const uint8_t uid[VAULT_UID], struct corpus *c,
+                     struct slot **out, struct err *err)
 {
     struct slot *s = calloc(1, sizeof *s);
     *out = NULL;
@@ -245,11 +294,11 @@ static int slot_open(struct pool *p, const uint8_t uid[VAULT_UID], struct slot *
     struct desk *d = &s->desk;
     int rc = reader_take(p, &d->home, err);
     if (!rc) rc = persona_open_uid(d->home, uid, &d->persona, err);
-    if (!rc) rc = retriever_open(d->home, d->persona, &d->retriever, err);
+    if (!rc) rc = retriever_open_on(d->home, d->persona, c, &d->retriever, err);
     if (!rc) {
         store_shrink(d->home->store);
         retriever_pin(d->retriever, true);
-        s->bytes = retriever_bytes(d->retriever) + HOME_BYTES;
+        s->bytes = retriever_own_bytes(d->retriever) + HOME_BYTES;
         *out = s;
     } else {
         slots_close(p, s);
@@ -257,13 +306,27 @@ static int slot_open(struct pool *p, const uint8_t uid[VAULT_UID], struct slot *
     return rc;
 }
 
+/* Another desk may have been opened meanwhile: then one of the two corpora will do. */
+static void adopt_common(struct pool *p, struct place *x, struct slot *s)
+{
+    struct corpus *c = x->common ? x->common->corpus : NULL;
+    if (!c || c == retriever_corpus(s->desk.retriever)) return;
+    corpus_keep(c);
+    pthread_mutex_unlock(&p->m);
+    retriever_adopt(s->desk.retriever, c);
+    corpus_drop(c);
+    pthread_mutex_lock(&p->m);
+}
+
 /* Its desk is counted already. */
 static int open_counted(struct pool *p, struct place *x, struct slot **out, struct err *err)
 {
     uint64_t version = x->version;
     struct slot *dead = NULL;
+    struct corpus *c = x->common ? corpus_keep(x->common->corpus) : NULL;
     pthread_mutex_unlock(&p->m);
-    int rc = slot_open(p, x->uid, out, err); /* x stays: it has a desk, this one */
+    int rc = slot_open(p, x->uid, c, out, err); /* x stays: it has a desk, this one */
+    corpus_drop(c);
     pthread_mutex_lock(&p->m);
     if (rc) {
         p->desks--;
@@ -275,10 +338,12 @@ static int open_counted(struct pool *p, struct place *x, struct slot **out, stru
         }
         return rc;
     }
+    if (x->version == version) adopt_common(p, x, *out);
     (*out)->of = x;
     (*out)->version = version;
     x->bytes = (*out)->bytes;
-    p->bytes += x->bytes;
+    common_join(p, *out);
+    p->bytes += (*out)->bytes;
     p->opened++;
     make_room(p, 0, NULL, &dead);
     pthread_mutex_unlock(&p->m);
@@ -293,7 +358,8 @@ static bool may_open(struct pool *p, struct place *x, struct slot **dead)
         make_room(p, 0, x, dead);
         return true;
     }
-    return x->desks < p->desks_each && make_room(p, x->bytes, x, dead);
+    size_t more = x->bytes + (x->common ? 0 : x->corpus_bytes);
+    return x->desks < p->desks_each && make_room(p, more, x, dead);
 }
 
 /* The mutex is held. */
@@ -342,6 +408,7 @@ void pool_give(struct pool *p, struct desk *d)
     if (s->version != x->version) {
         if (x->line.first) { /* the first of them opens the next one, in its stead */
             p->bytes -= s->bytes;
+            common_leave(p, s);
             s->next = dead;
             dead = s;
             line_call(&x->line, NULL);
@@ -364,6 +431,7 @@ void pool_changed(struct pool *p, const uint8_t uid[VAULT_UID])
     struct place *x = place_find(p, uid);
     if (x) {
         x->version++;
+        x->common = NULL; /* its slots have it still */
         for (int at; (at = idle_of(p, x)) >= 0;) slot_off(p, idle_out(p, at), &dead);
         places_tidy(p);
     }

@@ -12,9 +12,11 @@
  *
  * A retriever and a store belong to one thread at a time, so a persona that is asked by several
  * threads has several desks, up to `desks`, each with a home of its own to read from. Idle ones
- * stay warm, least recently used out first, within `memory`. A desk is pinned: it does not look
- * whether the store has changed; pool_changed says so instead, and desks of that persona are opened
- * anew when they are next taken. The pool holds HOME/lock as long as it is open. */
+ * stay warm, least recently used out first, within `memory`. All desks of a persona search one
+ * corpus (corpus.h), which is read once and freed with the last desk that has it; what they read of
+ * passages, the persona with its key and the home are each desk's own. A desk is pinned: it does
+ * not look whether the store has changed; pool_changed says so instead, and desks of that persona
+ * are opened anew when they are next taken. The pool holds HOME/lock as long as it is open. */
 #ifndef LK_PERSONA_POOL_H
 #define LK_PERSONA_POOL_H
 

@@ -1,9 +1,8 @@
-/* Retrieval. At open, the current embedder's vectors and the words of every chunk are read once and
- * held in memory: vectors for cosine (also of the few chunks that are not settled yet, fresh.h),
- * postings of hashed stems for BM25 (the words themselves are not kept), and a row of facts per
- * chunk for the filters. Chunk texts stay sealed in the store and are opened for the few that are
- * returned; what the quote voice reads of them is kept for a while (reading.h), and counts in
- * retriever_bytes.
+/* Retrieval. What is searched is a corpus (corpus.h): it does not change, so retrievers on other
+ * threads may have the same one. What a question leaves behind lies here: the last question with
+ * the windows that were near it, and how near each chunk was that somebody looked at. Chunk texts
+ * stay sealed in the store and are opened for the few that are returned; what the quote voice reads
+ * of them is kept for a while (reading.h), and counts in retriever_bytes.
  *
  * Ranking: the best CANDIDATES by cosine and by BM25 are fused (index/fuse.h), thinned by maximal
  * marginal relevance, and cut to k. A chunk that only one of the two found still has a cosine, and
@@ -13,42 +12,34 @@
  * next retrieve opens everything anew: rows are never patched, so there is one way in. */
 #include "persona/retrieve.h"
 
-#include "base/map.h"
 #include "base/str.h"
 #include "index/fuse.h"
 #include "kernels/kernels.h"
 #include "persona/converse.h"
-#include "persona/fresh.h"
+#include "persona/corpus.h"
 #include "persona/internal.h"
-#include "persona/mask.h"
 #include "persona/nearby.h"
 #include "persona/question.h"
 #include "persona/reading.h"
 #include "persona/topics.h"
 #include "persona/windows.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define CANDIDATES     64
-#define WIDE           3     /* windows looked at for each chunk that is wanted */
-#define FEWER          8     /* but of what is more than one for each, at first this part only */
-#define BEST_WINDOW    0.5f  /* of the nearest window against the mean of all */
-#define BEFORE_WEIGHT  0.45f /* of an earlier turn against the question */
-#define CONTEXT_WEIGHT 0.5f  /* of the others' words in BM25 */
-#define TITLE_WEIGHT   0.7f
-#define UNREAD         INT64_MIN /* version of what could not be read: tried again */
-#define TERMS_MAX      64
+#define CANDIDATES    64
+#define WIDE          3         /* windows looked at for each chunk that is wanted */
+#define FEWER         8         /* but of what is more than one for each, at first this part only */
+#define BEST_WINDOW   0.5f      /* of the nearest window against the mean of all */
+#define BEFORE_WEIGHT 0.45f     /* of an earlier turn against the question */
+#define UNREAD        INT64_MIN /* version of what could not be read: tried again */
+#define TERMS_MAX     64
 
-struct fact {
-    int64_t chunk, source, written_at;
-    int32_t topic;
-    uint32_t row;    /* of its first vector; the others follow */
-    uint8_t windows; /* vectors it has */
-    uint8_t best;    /* of them the nearest to the question of this number */
-    uint32_t asked;
+struct nearness {     /* of a chunk to a question */
+    uint32_t asked;   /* the number of that question */
+    uint8_t window;   /* the nearest */
+    float best, rank; /* its cosine; half of that and half of the mean over all windows */
 };
 
 struct near { /* a chunk, and the place of its best window among all windows */
@@ -73,13 +64,8 @@ struct retriever {
     int64_t version; /* of the store's data when it was read */
     bool pinned;     /* and it is not asked for again */
     struct embedding m;
-    struct vectors *vectors; /* of windows: window_id */
-    struct graph *graph;     /* of a large persona, or NULL */
-    struct bm25 *words;
-    struct fact *fact;
-    size_t n, cap;
-    struct map by_chunk;       /* chunk -> index in fact + 1 */
-    struct map title;          /* source -> pointer into mem */
+    struct corpus *c;
+    struct nearness *near;     /* [c->n], of the facts: none is made twice for a question */
     struct readings *readings; /* made when first asked for */
     struct profile profile;
     int64_t profile_version; /* of the store's data when it was read */
@@ -87,10 +73,7 @@ struct retriever {
     int64_t topics_version;
     struct lately last;
     uint32_t asked; /* number of the last question */
-    bool windowed;  /* some chunk has several vectors */
-    struct arena *mem;
     struct arena *tmp;
-    struct err *err; /* during opening */
 };
 
 struct query query_default(const char *text)
@@ -106,90 +89,6 @@ struct query query_default(const char *text)
 
 /* ---- opening ---- */
 
-static int read_title(void *ud, const struct row_source *row)
-{
-    struct retriever *r = ud;
-    json_t *j = json_loadb(row->body, row->body_n, JSON_REJECT_DUPLICATES, NULL);
-    const char *t = json_string_value(json_object_get(j, "title"));
-    uint64_t *slot = map_slot(&r->title, (uint64_t)row->id);
-    char *copy = arena_strdup(r->mem, t ? t : "");
-    json_decref(j);
-    if (!slot || !copy) return err_nomem(r->err);
-    *slot = (uint64_t)(uintptr_t)copy;
-    return 0;
-}
-
-static int read_embedder(void *ud, const struct row_embedder *row)
-{
-    struct retriever *r = ud;
-    if (!row->current || r->m.e) return 0;
-    return embedding_read(row, &r->m, r->err);
-}
-
-static int add_words(struct retriever *r, int64_t id, const struct chunk_text *t)
-{
-    int rc = bm25_add(r->words, id, t->title, strlen(t->title), TITLE_WEIGHT, r->err);
-    for (size_t i = 0; i < t->n_seg && !rc; i++)
-        rc = bm25_add(r->words, id, t->seg[i].text, t->seg[i].text_n,
-                      t->seg[i].voice ? 1.0f : CONTEXT_WEIGHT, r->err);
-    return rc;
-}
-
-static int read_chunk(void *ud, const struct row_chunk *row)
-{
-    struct retriever *r = ud;
-    struct chunk_text t;
-    if (r->n == r->cap) {
-        size_t cap = r->cap ? r->cap * 2 : 1024;
-        struct fact *grown = realloc(r->fact, cap * sizeof *grown);
-        if (!grown) return err_nomem(r->err);
-        r->fact = grown;
-        r->cap = cap;
-    }
-    r->fact[r->n++] = (struct fact){
-        .chunk = row->id, .source = row->source, .written_at = row->written_at, .topic = row->topic
-    };
-    uint64_t *slot = map_slot(&r->by_chunk, (uint64_t)row->id);
-    if (!slot) return err_nomem(r->err);
-    *slot = r->n;
-    arena_reset(r->tmp);
-    int rc = unpack_chunk(row->body, row->body_n, r->tmp, &t, r->err);
-    return rc ? rc : add_words(r, row->id, &t);
-}
-
-static struct fact *fact_of(const struct retriever *r, int64_t chunk)
-{
-    const uint64_t *at = map_get(&r->by_chunk, (uint64_t)chunk);
-    return at ? &r->fact[*at - 1] : NULL;
-}
-
-static int read_vector(void *ud, int64_t chunk, const float *v, int count)
-{
-    struct retriever *r = ud;
-    struct fact *x = fact_of(r, chunk);
-    int dim = r->m.e->dim, n = count / dim, rc = 0;
-    if (!x || count % dim || n > WINDOWS_MAX) return 0;
-    x->row = (uint32_t)vectors_count(r->vectors);
-    for (int i = 0; i < n && !rc; i++)
-        rc = vectors_add(r->vectors, window_id(chunk, i), v + (size_t)i * (size_t)dim, r->err);
-    x->windows = (uint8_t)n;
-    r->windowed |= n > 1;
-    return rc;
-}
-
-/* What is not settled yet has vectors for as long as this is open. */
-static int read_fresh(struct retriever *r, struct err *err)
-{
-    int64_t *chunk = malloc((r->n + 1) * sizeof *chunk);
-    size_t n = 0;
-    if (!chunk) return err_nomem(err);
-    for (size_t i = 0; i < r->n; i++)
-        if (!r->fact[i].windows) chunk[n++] = r->fact[i].chunk;
-    int rc = fresh_vectors(r->home, r->p, &r->m, chunk, n, read_vector, r, err);
-    free(chunk);
-    return rc;
-}
-
 static void forget_last(struct lately *l)
 {
     if (l->asked) explicit_bzero(l->asked, l->asked_n);
@@ -204,13 +103,8 @@ static void unload(struct retriever *r)
     readings_free(r->readings);
     forget_last(&r->last);
     embedding_close(&r->m);
-    graph_free(r->graph);
-    vectors_free(r->vectors);
-    bm25_free(r->words);
-    free(r->fact);
-    map_free(&r->by_chunk);
-    map_free(&r->title);
-    arena_free(r->mem);
+    corpus_drop(r->c);
+    free(r->near);
     arena_free(r->tmp);
     /* Whoever is being answered still has the profile and the topics. */
     *r = (struct retriever){ .home = r->home,
@@ -222,34 +116,45 @@ static void unload(struct retriever *r)
                              .topics_version = r->topics_version };
 }
 
-static int load(struct retriever *r, struct err *err)
+/* Takes c, and what goes with it. Without memory all stays as it is, and c the caller's. */
+static int take_corpus(struct retriever *r, struct corpus *c, struct err *err)
 {
-    struct store *st = r->home->store;
-    const struct sealed *ps = &r->p->seal;
-    struct err local = { 0 };
+    struct nearness *near = calloc(c->n + 1, sizeof *near);
+    if (!near) return err_nomem(err);
+    corpus_drop(r->c);
+    free(r->near);
+    forget_last(&r->last);
+    r->c = c;
+    r->near = near;
+    r->asked = 0;
+    return 0;
+}
+
+/* shared: what to search, if the embedder is still the one that it is made with; or NULL. */
+static int load(struct retriever *r, struct corpus *shared, struct err *err)
+{
+    struct corpus *c = NULL;
     unload(r);
-    r->err = err ? err : &local;
-    r->version = store_data_version(st);
-    r->mem = arena_new(0);
+    r->version = store_data_version(r->home->store);
     r->tmp = arena_new(0);
-    r->words = bm25_new(err);
-    int rc = r->mem && r->tmp && r->words ? 0 : err_nomem(err);
-    if (!rc) rc = store_source_each(st, ps, 0, read_title, r, err);
-    if (!rc) rc = store_chunk_each(st, ps, 0, read_chunk, r, err);
-    if (!rc) rc = store_embedder_each(st, ps, read_embedder, r, err);
-    if (!rc && !r->m.e) rc = embedding_open(r->p->embedder, &r->m, err);
-    if (!rc) rc = mask_embedder(r->home, r->p, r->m.e, err);
-    if (!rc && !(r->vectors = vectors_new(r->m.e->dim, err))) rc = ERR_NOMEM;
-    if (!rc && r->m.id) rc = store_vector_each(st, ps, r->m.id, read_vector, r, err);
-    if (!rc) rc = read_fresh(r, err);
-    if (!rc) rc = nearby_load(r->home, r->p, r->vectors, &r->graph, err);
-    if (r->tmp) arena_reset(r->tmp);
-    r->err = NULL;
-    if (rc) r->version = UNREAD;
+    int rc = r->tmp ? 0 : err_nomem(err);
+    if (!rc && shared) rc = corpus_embedding(r->home, r->p, &r->m, err);
+    if (!rc && shared && corpus_fits(shared, &r->m)) {
+        c = corpus_keep(shared);
+    } else if (!rc) {
+        embedding_close(&r->m);
+        rc = corpus_open(r->home, r->p, &r->m, &c, err);
+    }
+    if (!rc) rc = take_corpus(r, c, err);
+    if (rc) {
+        corpus_drop(c);
+        r->version = UNREAD;
+    }
     return rc;
 }
 
-int retriever_open(struct home *h, const struct persona *p, struct retriever **out, struct err *err)
+int retriever_open_on(struct home *h, const struct persona *p, struct corpus *c,
+                      struct retriever **out, struct err *err)
 {
     struct retriever *r = calloc(1, sizeof *r);
     *out = NULL;
@@ -257,10 +162,21 @@ int retriever_open(struct home *h, const struct persona *p, struct retriever **o
     r->home = h;
     r->p = p;
     r->profile_version = r->topics_version = UNREAD;
-    int rc = load(r, err);
+    int rc = load(r, c, err);
     if (rc) retriever_close(r);
     else *out = r;
     return rc;
+}
+
+int retriever_open(struct home *h, const struct persona *p, struct retriever **out, struct err *err)
+{
+    return retriever_open_on(h, p, NULL, out, err);
+}
+
+void retriever_adopt(struct retriever *r, struct corpus *c)
+{
+    if (c == r->c || !corpus_fits(c, &r->m)) return;
+    if (take_corpus(r, corpus_keep(c), NULL)) corpus_drop(c);
 }
 
 void retriever_close(struct retriever *r)
@@ -290,7 +206,7 @@ static bool keep(void *ud, int64_t id)
 {
     const struct filter *f = ud;
     const struct query *q = f->q;
-    const struct fact *x = fact_of(f->r, id);
+    const struct fact *x = corpus_fact(f->r->c, id);
     if (!x) return false;
     if (q->source && x->source != q->source) return false;
     if (q->topic >= 0 && x->topic != q->topic) return false;
@@ -343,36 +259,32 @@ static int ask(struct retriever *r, const struct query *q, struct err *err)
     return 0;
 }
 
-/* Cosine of a chunk's nearest window, and what the chunk is ranked by: half of that, half of the
- * mean over its windows. */
-struct nearness {
-    float best, rank;
-};
-
-static struct nearness nearness_of(const struct retriever *r, const float *v, int64_t chunk)
+/* How near a chunk is to the last question; all 0: it has no vectors, or there is no such chunk. */
+static struct nearness nearness_of(struct retriever *r, int64_t chunk)
 {
-    struct fact *x = fact_of(r, chunk);
-    struct nearness n = { 0 };
+    const struct fact *x = corpus_fact(r->c, chunk);
+    if (!x || !x->windows) return (struct nearness){ 0 };
+    struct nearness *n = &r->near[x - r->c->fact];
     float sum = 0;
-    if (x) x->asked = r->asked;
-    for (int i = 0; x && i < x->windows; i++) {
-        const float *w = vectors_row(r->vectors, x->row + (size_t)i);
-        float c = kernels.dot_f32(v, w, (size_t)r->m.e->dim);
-        if (!i || c > n.best) n.best = c, x->best = (uint8_t)i;
+    if (n->asked == r->asked) return *n;
+    *n = (struct nearness){ .asked = r->asked };
+    for (int i = 0; i < x->windows; i++) {
+        const float *w = vectors_row(r->c->vectors, x->row + (size_t)i);
+        float c = kernels.dot_f32(r->last.v, w, (size_t)r->m.e->dim);
+        if (!i || c > n->best) n->best = c, n->window = (uint8_t)i;
         sum += c;
     }
-    if (x && x->windows) n.rank = BEST_WINDOW * n.best + (1 - BEST_WINDOW) * sum / x->windows;
-    return n;
+    n->rank = BEST_WINDOW * n->best + (1 - BEST_WINDOW) * sum / x->windows;
+    return *n;
 }
 
 /* The window that is nearest to the question stands for its chunk. */
 static const float *vector_of(void *ud, int64_t id)
 {
-    const struct retriever *r = ud;
-    const struct fact *x = fact_of(r, id);
+    struct retriever *r = ud;
+    const struct fact *x = corpus_fact(r->c, id);
     if (!x || !x->windows) return NULL;
-    if (x->asked != r->asked) nearness_of(r, r->last.v, id);
-    return vectors_row(r->vectors, x->row + (size_t)x->best);
+    return vectors_row(r->c->vectors, x->row + (size_t)nearness_of(r, id).window);
 }
 
 static int by_score(const void *a, const void *b)
@@ -400,7 +312,7 @@ static int look_at(struct retriever *r, size_t want, size_t wide, bool (*fn)(voi
     if (room) l->near = room;
     if (!room || !w) return ERR_NOMEM;
     if (l->cap < want) l->cap = want;
-    size_t found = nearby_search(r->graph, r->vectors, l->v, wide, fn, f, w);
+    size_t found = nearby_search(r->c->graph, r->c->vectors, l->v, wide, fn, f, w);
     l->n = 0;
     for (size_t i = 0; i < found && l->n < want; i++) {
         int64_t chunk = window_chunk(w[i].id);
@@ -408,9 +320,9 @@ static int look_at(struct retriever *r, size_t want, size_t wide, bool (*fn)(voi
         while (k < l->n && l->near[k].chunk != chunk) k++;
         if (k == l->n) l->near[l->n++] = (struct near){ chunk, i, 0 };
     }
-    for (size_t i = 0; i < l->n; i++) l->near[i].rank = nearness_of(r, l->v, l->near[i].chunk).rank;
-    size_t there = vectors_count(r->vectors);
-    l->wide = fn || r->graph || found < (wide < there ? wide : there) ? 0 : wide;
+    for (size_t i = 0; i < l->n; i++) l->near[i].rank = nearness_of(r, l->near[i].chunk).rank;
+    size_t there = vectors_count(r->c->vectors);
+    l->wide = fn || r->c->graph || found < (wide < there ? wide : there) ? 0 : wide;
     return 0;
 }
 
@@ -423,7 +335,7 @@ static int look_near(struct retriever *r, size_t want, size_t wide, bool (*fn)(v
 {
     struct lately *l = &r->last;
     if (!fn && l->wide && (l->wide >= wide || within(l, wide) >= want)) return 0;
-    size_t few = r->graph ? wide : want + (wide - want) / FEWER;
+    size_t few = r->c->graph ? wide : want + (wide - want) / FEWER;
     int rc = look_at(r, want, few, fn, f);
     return rc || l->n >= want || few == wide ? rc : look_at(r, want, wide, fn, f);
 }
@@ -432,7 +344,7 @@ static int look_near(struct retriever *r, size_t want, size_t wide, bool (*fn)(v
 static size_t near_chunks(struct retriever *r, size_t want, bool (*fn)(void *, int64_t),
                           struct filter *f, struct hit *out, struct err *err, int *rc)
 {
-    size_t wide = r->windowed ? want * WIDE : want;
+    size_t wide = r->c->windowed ? want * WIDE : want;
     const struct lately *l = &r->last;
     if (look_near(r, want, wide, fn, f)) {
         *rc = err_nomem(err);
@@ -452,7 +364,7 @@ static size_t query_terms(const struct retriever *r, const struct query *q, stru
     for (size_t i = 0; i < q->n_extra && n < TERMS_MAX; i++) t[n++] = q->extra[i];
     if (!q->extra && q->mode == QUERY_HYBRID) {
         struct question read;
-        question_read(q->text, NULL, r->words, &read);
+        question_read(q->text, NULL, r->c->words, &read);
         n += question_expand(&read, t + n, TERMS_MAX - n);
     }
     if (!q->before || !*q->before) return n;
@@ -484,7 +396,8 @@ static size_t rank(struct retriever *r, const struct query *q, size_t want, stru
     if (q->mode != QUERY_KEYWORD)
         na = near_chunks(r, want, some ? keep_window : NULL, &f, a, err, rc);
     if (q->mode != QUERY_VECTOR)
-        nb = bm25_search(r->words, t, query_terms(r, q, t), want, some ? keep : NULL, &f, b, err);
+        nb =
+            bm25_search(r->c->words, t, query_terms(r, q, t), want, some ? keep : NULL, &f, b, err);
     n = fuse_rankings(a, na, b, nb, r->m.weight, out, cap);
     free(a);
     return n;
@@ -527,13 +440,13 @@ static int fill(struct retriever *r, const struct query *q, const struct hit *hi
     if (!sim || !want) return err_nomem(err);
     /* Only an adaptive k asks how near the others are. */
     size_t most = !q->adaptive && q->k > 0 && (size_t)q->k < n ? (size_t)q->k : n;
-    for (size_t i = 0; i < most; i++) sim[i] = nearness_of(r, r->last.v, hit[i].id).best;
+    for (size_t i = 0; i < most; i++) sim[i] = nearness_of(r, hit[i].id).best;
     size_t kept = cut(r, q, sim, want, n);
     out->p = arena_alloc(out->mem, (kept + 1) * sizeof *out->p);
     if (!out->p) return err_nomem(err);
     for (size_t i = 0; i < n && !rc; i++) {
         if (!want[i]) continue;
-        const struct fact *x = fact_of(r, hit[i].id);
+        const struct fact *x = corpus_fact(r->c, hit[i].id);
         struct passage *p = &out->p[out->n];
         *p = (struct passage){ x->chunk, x->source,    x->written_at, x->topic,
                                sim[i],   hit[i].score, { 0 } };
@@ -550,7 +463,7 @@ int retrieve(struct retriever *r, const struct query *q, struct passages *out, s
 {
     int rc = 0;
     *out = (struct passages){ 0 };
-    if (is_behind(r) && (rc = load(r, err))) return rc;
+    if (is_behind(r) && (rc = load(r, NULL, err))) return rc;
     size_t k = q->k > 0 ? (size_t)q->k : 5, want = k * 4 > CANDIDATES ? k * 4 : CANDIDATES;
     struct hit *hit = calloc(2 * want, sizeof *hit);
     arena_reset(r->tmp);
@@ -573,18 +486,22 @@ void passages_clear(struct passages *ps)
 
 /* ---- looking in ---- */
 
-const struct bm25 *retriever_words(const struct retriever *r) { return r->words; }
+const struct bm25 *retriever_words(const struct retriever *r) { return r->c->words; }
 struct embedder *retriever_embedder(const struct retriever *r) { return r->m.e; }
 const struct embedding *retriever_embedding(const struct retriever *r) { return &r->m; }
 struct home *retriever_home(const struct retriever *r) { return r->home; }
 const struct persona *retriever_persona(const struct retriever *r) { return r->p; }
 
+struct corpus *retriever_corpus(const struct retriever *r) { return r->c; }
+
 size_t retriever_bytes(const struct retriever *r)
 {
-    size_t graph = r->graph ? graph_info(r->graph).bytes : 0;
-    size_t read = r->readings ? readings_bytes(r->readings) : 0;
-    return graph + vectors_bytes(r->vectors) + bm25_bytes(r->words) + r->cap * sizeof *r->fact +
-           read;
+    return corpus_bytes(r->c) + retriever_own_bytes(r);
+}
+
+size_t retriever_own_bytes(const struct retriever *r)
+{
+    return r->c->n * sizeof *r->near + (r->readings ? readings_bytes(r->readings) : 0);
 }
 
 static int64_t version_now(const struct retriever *r)
@@ -631,6 +548,6 @@ struct readings *retriever_readings(struct retriever *r, struct err *err)
 
 const char *retriever_title(const struct retriever *r, int64_t source)
 {
-    const uint64_t *t = map_get(&r->title, (uint64_t)source);
+    const uint64_t *t = map_get(&r->c->title, (uint64_t)source);
     return t ? (const char *)(uintptr_t)*t : "";
 }

@@ -61,6 +61,14 @@ struct profile;
 struct topics;
 int retriever_open(struct home *h, const struct persona *p, struct retriever **out,
                    struct err *err);
+/* The same beside another retriever of the persona: what it searches is c, unless the embedder has
+ * changed since; c NULL: read anew. Its holders may be asked side by side. */
+struct corpus;
+int retriever_open_on(struct home *h, const struct persona *p, struct corpus *c,
+                      struct retriever **out, struct err *err);
+struct corpus *retriever_corpus(const struct retriever *r); /* borrowed */
+/* From now on it searches c, if that fits; its own goes. Before it is first asked. */
+void retriever_adopt(struct retriever *r, struct corpus *c);
 int retrieve(struct retriever *r, const struct query *q, struct passages *out, struct err *err);
 /* Pinned: what was read at open is what is asked, whatever happens to the store. */
 void retriever_pin(struct retriever *r, bool pinned);
@@ -70,7 +78,8 @@ void retriever_close(struct retriever *r);
 const struct bm25 *retriever_words(const struct retriever *r);
 struct embedder *retriever_embedder(const struct retriever *r);
 const struct embedding *retriever_embedding(const struct retriever *r);
-size_t retriever_bytes(const struct retriever *r); /* memory held */
+size_t retriever_bytes(const struct retriever *r);     /* memory held */
+size_t retriever_own_bytes(const struct retriever *r); /* of that, without the corpus */
 /* The persona's profile, *out NULL when there is none yet. Holds until it is asked for again. */
 int retriever_profile(struct retriever *r, const struct profile **out, struct err *err);
 /* Its topics; none where there are none yet, or they are damaged. Holds as long as the profile. */

@@ -1,7 +1,9 @@
 /* The pool: desks are shared out fairly, never two hands on one, within what they may hold; changes
- * are seen by whoever asks after pool_changed; one writer at a time. */
+ * are seen by whoever asks after pool_changed; one writer at a time; what desks search they have in
+ * common, for as long as one of them has it. */
 #include "persona_home.h"
 
+#include "persona/corpus.h"
 #include "persona/pool.h"
 
 #include <pthread.h>
@@ -61,7 +63,7 @@ static void desks_stay_warm(void **state)
     check_int(load.desks, 2);
     check_int(load.busy, 2);
     check_int(load.opened, 2);
-    assert_true(load.bytes > 2 * retriever_bytes(a->retriever));
+    assert_true(load.bytes > corpus_bytes(retriever_corpus(a->retriever)));
     pool_give(pool, a);
     pool_give(pool, c);
     pool_give(pool, NULL);
@@ -96,6 +98,70 @@ static void a_change_is_seen(void **state)
     pool_load(pool, &load);
     check_int(load.desks, 1);
     pool_give(pool, fresh);
+    pool_close(pool);
+    test_home_close(&t);
+}
+
+static uint64_t bytes_of(struct pool *pool)
+{
+    struct pool_load load;
+    pool_load(pool, &load);
+    return load.bytes;
+}
+
+static size_t with_word(struct desk *d, const char *word)
+{
+    struct err e = { 0 };
+    struct query q = query_default(word);
+    struct passages ps = { 0 };
+    q.mode = QUERY_KEYWORD;
+    check_ok(retrieve(d->retriever, &q, &ps, &e), e);
+    size_t n = ps.n;
+    passages_clear(&ps);
+    return n;
+}
+
+/* The corpus is counted once, and is there until the last desk that has it goes. */
+static void desks_have_a_corpus_in_common(void **state)
+{
+    struct test_home t;
+    struct pool *pool;
+    struct desk *d[3], *fresh[2];
+    struct home *w;
+    uint64_t bytes[3];
+    test_home_open(&t);
+    test_home_sample(&t);
+    const uint8_t *uid = t.persona->seal.uid;
+    check_ok(pool_open(t.home, &(struct pool_opts){ .desks = 5 }, &pool, &err), err);
+    for (int i = 0; i < 3; i++) {
+        check_ok(pool_take(pool, uid, 0, &d[i], &err), err);
+        assert_ptr_equal(retriever_corpus(d[0]->retriever), retriever_corpus(d[i]->retriever));
+        bytes[i] = bytes_of(pool);
+    }
+    struct corpus *c = retriever_corpus(d[0]->retriever);
+    check_int(atomic_load(&c->holders), 3);
+    check_int(bytes[2] - bytes[1], bytes[1] - bytes[0]);
+    check_int(bytes[0] - (bytes[1] - bytes[0]), corpus_bytes(c));
+    check_ok(pool_write(pool, 0, &w, &err), err);
+    add(w, uid, "I bake the zorblax in the evening.");
+    pool_changed(pool, uid);
+    pool_wrote(pool, w);
+    for (int i = 0; i < 2; i++) check_ok(pool_take(pool, uid, 0, &fresh[i], &err), err);
+    assert_ptr_not_equal(c, retriever_corpus(fresh[0]->retriever));
+    assert_ptr_equal(retriever_corpus(fresh[0]->retriever), retriever_corpus(fresh[1]->retriever));
+    for (int i = 0; i < 3; i++) { /* those before them go on, and go one by one */
+        check_int(with_word(d[i], "zorblax"), 0);
+        assert_true(with_word(d[i], "ferry") > 0);
+        check_int(atomic_load(&c->holders), 3 - i);
+        pool_give(pool, d[i]);
+    }
+    for (int i = 0; i < 2; i++) {
+        check_int(with_word(fresh[i], "zorblax"), 1);
+        pool_give(pool, fresh[i]);
+    }
+    assert_true(bytes_of(pool) > 0);
+    pool_changed(pool, uid);
+    check_int(bytes_of(pool), 0);
     pool_close(pool);
     test_home_close(&t);
 }
@@ -184,10 +250,16 @@ static int one_question(struct crowd *c, int which)
     struct desk *d;
     struct query q = query_default("the boat in the harbour");
     struct passages ps = { 0 };
+    struct conversation *talk = NULL;
+    struct answer a = { 0 };
     int rc = pool_take(c->pool, c->uid[which], 60000, &d, NULL);
     if (rc) return rc;
     note_most(&c->most[which], atomic_fetch_add(&c->at_desks[which], 1) + 1);
-    rc = retrieve(d->retriever, &q, &ps, NULL);
+    rc = conversation_open(d->retriever, "quote", 0, false, &talk, NULL);
+    if (!rc) rc = conversation_ask(talk, "Where is the boat?", NULL, &a, NULL, NULL);
+    if (!rc) rc = retrieve(d->retriever, &q, &ps, NULL);
+    conversation_close(talk);
+    answer_clear(&a);
     passages_clear(&ps);
     atomic_fetch_sub(&c->at_desks[which], 1);
     pool_give(c->pool, d);
@@ -248,6 +320,10 @@ static void many_threads(void **state)
     pool_load(c.pool, &load);
     check_int(load.busy, 0);
     assert_true(load.desks <= 6);
+    for (int i = 0; i < 2; i++) pool_changed(c.pool, c.uid[i]);
+    pool_load(c.pool, &load);
+    check_int(load.desks, 0);
+    check_int(load.bytes, 0);
     pool_close(c.pool);
     uint64_t pieces = 0;
     check_ok(persona_counts(t.home, t.persona, &counts, &err), err);
@@ -355,6 +431,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(desks_stay_warm),
         cmocka_unit_test(a_change_is_seen),
+        cmocka_unit_test(desks_have_a_corpus_in_common),
         cmocka_unit_test(a_forgotten_persona_is_not_there),
         cmocka_unit_test(memory_has_a_limit),
         cmocka_unit_test(many_threads),

@@ -1,9 +1,10 @@
-/* Retrieval: filters, fixed and adaptive k, the three modes, the similarity that is reported, and
- * what another handle changed. */
+/* Retrieval: filters, fixed and adaptive k, the three modes, the similarity that is reported,
+ * what two retrievers have in common, and what another handle changed. */
 #include "check.h"
 #include "persona_home.h"
 
 #include "base/clock.h"
+#include "persona/corpus.h"
 #include "persona/internal.h"
 #include "persona/retrieve.h"
 
@@ -319,6 +320,74 @@ static void changed_elsewhere(void **state)
     retriever_close(r);
 }
 
+static void check_same(struct retriever *a, struct retriever *b, const char *question)
+{
+    struct query q = query_default(question);
+    struct passages x = get(a, &q), y = get(b, &q);
+    assert_true(x.n > 0);
+    check_int(x.n, y.n);
+    for (size_t i = 0; i < x.n; i++) {
+        check_int(x.p[i].chunk, y.p[i].chunk);
+        assert_true(x.p[i].similarity == y.p[i].similarity && x.p[i].score == y.p[i].score);
+        assert_string_equal(x.p[i].text.seg[0].text, y.p[i].text.seg[0].text);
+    }
+    passages_clear(&x);
+    passages_clear(&y);
+}
+
+static struct retriever *open_on(struct corpus *c)
+{
+    struct err err = { 0 };
+    struct retriever *r = NULL;
+    check_ok(retriever_open_on(t.home, t.persona, c, &r, &err), err);
+    return r;
+}
+
+/* Two search one corpus, and find what each finds in its own; it outlives who read it. */
+static void one_corpus_for_two(void **state)
+{
+    struct retriever *a = open_retriever(), *own = open_retriever();
+    struct corpus *c = retriever_corpus(a);
+    struct retriever *b = open_on(c);
+    assert_ptr_equal(retriever_corpus(b), c);
+    assert_ptr_not_equal(retriever_corpus(own), c);
+    check_int(retriever_bytes(b), corpus_bytes(c) + retriever_own_bytes(b));
+    check_same(a, b, "What about the bees?");
+    retriever_close(a);
+    check_same(b, own, "Where was the ferry?");
+    check_same(b, own, "What about the bees?");
+    retriever_adopt(own, c);
+    assert_ptr_equal(retriever_corpus(own), c);
+    check_int(atomic_load(&c->holders), 2);
+    retriever_close(b);
+    check_int(atomic_load(&c->holders), 1);
+    b = open_retriever();
+    check_same(b, own, "Where was the ferry?");
+    retriever_close(b);
+    retriever_close(own);
+}
+
+/* Vectors of another embedder are no use to who opens now. */
+static void of_another_embedder(void **state)
+{
+    struct err err = { 0 };
+    check_ok(persona_reembed(t.home, t.persona, "hash", NULL, &err), err);
+    struct retriever *before = open_retriever();
+    retriever_pin(before, true);
+    check_ok(persona_reembed(t.home, t.persona, "static", NULL, &err), err);
+    struct retriever *r = open_on(retriever_corpus(before));
+    assert_ptr_not_equal(retriever_corpus(r), retriever_corpus(before));
+    assert_true(corpus_fits(retriever_corpus(r), retriever_embedding(r)));
+    assert_false(corpus_fits(retriever_corpus(before), retriever_embedding(r)));
+    retriever_adopt(r, retriever_corpus(before)); /* it does not */
+    assert_ptr_not_equal(retriever_corpus(r), retriever_corpus(before));
+    struct retriever *fresh = open_retriever();
+    check_same(r, fresh, "What about the bees?");
+    retriever_close(fresh);
+    retriever_close(r);
+    retriever_close(before);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -330,6 +399,8 @@ int main(void)
         cmocka_unit_test(plain_cosine),
         cmocka_unit_test(with_before),
         cmocka_unit_test(not_settled_yet),
+        cmocka_unit_test(one_corpus_for_two),
+        cmocka_unit_test(of_another_embedder),
         cmocka_unit_test(changed_elsewhere),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
