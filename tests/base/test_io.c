@@ -358,7 +358,7 @@ static int ask_in_child(const char *typed, int sig, bool *echo_after, char said[
     assert_int_equal(pipe(answer), 0);
     pid_t pid = forkpty(&master, NULL, NULL, NULL);
     if (!pid) {
-        if (sig) signal(sig, SIG_DFL); /* whoever started the tests may have it ignored */
+        signal(sig ? sig : SIGINT, SIG_DFL); /* whoever started the tests may have it ignored */
         struct buf b = BUF_INIT(16);
         int rc = io_ask_secret("Passphrase: ", &b, &err);
         dprintf(answer[1], "rc %d, %s\n", rc, buf_str(&b));
