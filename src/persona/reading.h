@@ -20,11 +20,11 @@
 /* ---- words: each once, wherever it stands ---- */
 
 struct word {
-    struct word_form form;
-    uint64_t turned; /* question_turn of it */
-    bool stop;
     uint64_t asked; /* number of the asking it was last matched for, and what came of it */
     const float *match;
+    uint64_t turned; /* question_turn of it */
+    struct word_form form;
+    bool stop;
 };
 struct word_list {
     struct word **w;
@@ -46,8 +46,14 @@ struct asking {
     bool failed; /* out of memory: some words were not matched */
 };
 void asking_begin(struct asking *a, struct words *ws, const struct question *q, struct arena *mem);
-/* How well a word stands for each term, [q->n]; NULL: for none of them. */
-const float *asking_match(struct asking *a, struct word *w);
+/* Matches a word that was not met in this asking before. */
+const float *asking_meet(struct asking *a, struct word *w);
+/* How well a word stands for each term, [q->n]; NULL: for none of them. Some ten thousand times a
+ * question, and most often known. */
+static inline const float *asking_match(struct asking *a, struct word *w)
+{
+    return w->asked == a->number ? w->match : asking_meet(a, w);
+}
 /* Raises match by all words of a list. */
 void asking_match_all(struct asking *a, const struct word_list *l, float *match);
 

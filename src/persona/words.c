@@ -113,13 +113,10 @@ static const float *match_of(struct asking *a, const struct word *w)
     return kept;
 }
 
-const float *asking_match(struct asking *a, struct word *w)
+const float *asking_meet(struct asking *a, struct word *w)
 {
-    if (w->asked != a->number) {
-        w->asked = a->number;
-        w->match = match_of(a, w);
-    }
-    return w->match;
+    w->asked = a->number;
+    return w->match = match_of(a, w);
 }
 
 void asking_match_all(struct asking *a, const struct word_list *l, float *match)
