@@ -244,7 +244,12 @@ static int assign_vector(void *ud, int64_t chunk, const float *v, int n)
 static int cluster(struct settle *s)
 {
     int rc = progress_tick(s->pr, "topics", 0, 0, "");
-    return rc ? rc : topics_cluster(s->item, s->n_items, s->m.e->dim, &s->topics, s->err);
+    if (!rc) rc = topics_cluster(s->item, s->n_items, s->m.e->dim, &s->topics, s->err);
+    free(s->vectors); /* before the graph takes memory; of the items, topics alone are wanted now */
+    free(s->phrases);
+    s->vectors = NULL;
+    s->phrases = NULL;
+    return rc;
 }
 
 /* Every chunk's topic; those of a sample made them, and then all chunks join them. */

@@ -248,6 +248,11 @@ int store_piece_find(struct store *st, const struct sealed *ps, const uint8_t di
 #define PIECE_COLS "SELECT id, source, written_at, seq, kind, voice, digest, body FROM piece"
 #define BY_SEQ     " ORDER BY source, seq, id"
 #define BY_TIME    " ORDER BY written_at, source, seq, id"
+/* Source by source, each by its index: sorting all pieces would hold them in memory. */
+#define ALL_BY_SEQ                                                                                 \
+    "SELECT p.id, p.source, p.written_at, p.seq, p.kind, p.voice, p.digest, p.body"                \
+    " FROM source s CROSS JOIN piece p ON p.source=s.id"                                           \
+    " WHERE s.persona=?1 AND p.persona=?1 ORDER BY s.id, p.seq, p.id"
 
 int store_piece_each(struct store *st, const struct sealed *ps, int64_t source, int order,
                      int (*fn)(void *, const struct row_piece *), void *ud, struct err *err)
@@ -264,7 +269,7 @@ int store_piece_each(struct store *st, const struct sealed *ps, int64_t source, 
                      source);
     else if (order == PIECE_BY_TIME)
         rc = sql_get(st, &s, err, PIECE_COLS " WHERE persona=?" BY_TIME, "i", ps->id);
-    else rc = sql_get(st, &s, err, PIECE_COLS " WHERE persona=?" BY_SEQ, "i", ps->id);
+    else rc = sql_get(st, &s, err, ALL_BY_SEQ, "i", ps->id);
     if (rc) return rc;
     read_enter(st);
     while ((rc = sql_step(st, s, err)) > 0) {
