@@ -229,6 +229,14 @@ void acts_set(struct acts *a, const float *x, int n, int cols)
     a->q_ready = a->f_ready = false;
     a->f_n = n;
     a->f_first = 0;
+    a->make = NULL;
+}
+
+void acts_make(struct acts *a, float *x, int n, int cols, acts_fn *make, void *ud)
+{
+    acts_set(a, x, n, cols);
+    a->make = make;
+    a->ud = ud;
 }
 
 void acts_clear(struct acts *a)
@@ -238,10 +246,18 @@ void acts_clear(struct acts *a)
     *a = (struct acts){ 0 };
 }
 
+static void make_part(void *ud, int part)
+{
+    const struct acts *a = ud;
+    int t0 = part * mat_ops.tile, left = a->n - t0;
+    if (a->make) a->make(a->ud, t0, left < mat_ops.tile ? left : mat_ops.tile);
+}
+
 static void quantise_part(void *ud, int part)
 {
     const struct acts *a = ud;
     int t0 = part * mat_ops.tile, left = a->n - t0;
+    make_part(ud, part);
     mat_ops.quantise(a, t0, left < mat_ops.tile ? left : mat_ops.tile);
 }
 
@@ -254,10 +270,15 @@ static void lay_tile_part(void *ud, int part)
 
 static void make_ready(const struct mat *m, const struct mat_kind *k, struct acts *a)
 {
+    int parts = (a->n - 1) / mat_ops.tile + 1;
     if (k->integer && !a->q_ready) {
-        threads_run((a->n - 1) / mat_ops.tile + 1, quantise_part, a);
+        threads_run(parts, quantise_part, a);
         a->q_ready = true;
+    } else if (a->make) {
+        /* Tiles of floats look past their last row, so all have to be there. */
+        threads_run(parts, make_part, a);
     }
+    a->make = NULL;
     if (!k->integer && !a->f_ready && (a->n > mat_ops.few_f || !m->packed)) {
         threads_run((a->n - 1) / mat_ops.tile_f + 1, lay_tile_part, a);
         a->f_ready = true;
@@ -270,7 +291,7 @@ enum {
     MOST_MATS = 4,
     MOST_SLICES = 16,
     PART_BYTES = 48 << 10,
-    CACHE_BYTES = 256 << 10,
+    CACHE_BYTES = 128 << 10,
     FEW = 24 /* rows of activations */
 };
 
@@ -324,7 +345,8 @@ static int rows_a_part(const struct mat *m, int n)
 {
     size_t group = MAT_GROUP * quant_row_bytes(m->type, (size_t)m->cols);
     size_t groups = (n <= FEW ? PART_BYTES : CACHE_BYTES) / group;
-    size_t most = (size_t)m->rows / MAT_GROUP / (size_t)(n <= FEW ? 8 : 16) + 1;
+    size_t parts = n <= FEW ? 8 : 4 * (size_t)threads_count(); /* at least */
+    size_t most = (size_t)m->rows / MAT_GROUP / parts + 1;
     groups = groups < most ? groups : most;
     return (int)(groups ? groups : 1) * MAT_GROUP;
 }

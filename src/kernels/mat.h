@@ -44,6 +44,9 @@ bool mat_packed(const struct mat *m);
 void mat_row(const struct mat *m, int r, float *x);
 void mat_clear(struct mat *m); /* frees packed; accepts a zeroed one */
 
+/* Writes rows t .. t + n - 1 of activations. */
+typedef void acts_fn(void *ud, int t, int n);
+
 /* Activations made ready for products: the floats, and other forms of them, made when the first
  * product wants them, once for all matrices that share the input. */
 struct acts {
@@ -51,6 +54,8 @@ struct acts {
     int n, cols;
     int max_n, max_cols;
     /* The rest is private to mat*.c. */
+    acts_fn *make; /* writes rows of x; NULL: they are there */
+    void *ud;
     bool q_ready, f_ready; /* q, f are made for this x */
     void *q;               /* for weights that are integers: int8 blocks with scales and sums */
     float *f;              /* for many rows and weights that are floats: tiles of f_n rows */
@@ -59,6 +64,10 @@ struct acts {
 int acts_init(struct acts *a, int max_n, int max_cols, struct err *err);
 /* x stays the caller's and must not change until the last mat_mul with it. */
 void acts_set(struct acts *a, const float *x, int n, int cols);
+/* As acts_set, of rows that are not there yet: before the first product reads them, make is called
+ * for each row once, by several threads for different rows. So a norm or an activation is rounded
+ * for the products while the cache still has it, and the threads meet once instead of twice. */
+void acts_make(struct acts *a, float *x, int n, int cols, acts_fn *make, void *ud);
 void acts_clear(struct acts *a);
 
 /* y[t][r] = sum over c of W[r][c] * x[t][c] for t < a->n, r < rows. y rows are `stride` floats

@@ -236,3 +236,8 @@ static void quantise_row(const struct acts *a, struct acts_view v, int t0, int w
                  four[4] + four[5] + four[6] + four[7]);
     }
 }
+
+static void quantise_tile(const struct acts *a, struct acts_view v, int t0, int w)
+{
+    for (int t = 0; t < w; t++) quantise_row(a, v, t0, w, t);
+}

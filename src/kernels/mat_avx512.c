@@ -130,3 +130,86 @@ static void quantise_row(const struct acts *a, struct acts_view v, int t0, int w
                  four[4] + four[5] + four[6] + four[7]);
     }
 }
+
+/* The largest magnitudes of 32 numbers of each of four rows, `cols` apart. */
+INLINE __m128 most_of_four(const float *x, size_t cols)
+{
+    __m512 m[4];
+    for (size_t i = 0; i < 4; i++) {
+        __m512 lo = _mm512_loadu_ps(x + i * cols), hi = _mm512_loadu_ps(x + i * cols + 16);
+        m[i] = _mm512_max_ps(_mm512_abs_ps(lo), _mm512_abs_ps(hi));
+    }
+    __m512 a = _mm512_max_ps(_mm512_unpacklo_ps(m[0], m[1]), _mm512_unpackhi_ps(m[0], m[1]));
+    __m512 b = _mm512_max_ps(_mm512_unpacklo_ps(m[2], m[3]), _mm512_unpackhi_ps(m[2], m[3]));
+    a = _mm512_max_ps(_mm512_shuffle_ps(a, b, 0x44), _mm512_shuffle_ps(a, b, 0xee));
+    __m128 low = _mm_max_ps(_mm512_castps512_ps128(a), _mm512_extractf32x4_ps(a, 1));
+    return _mm_max_ps(low, _mm_max_ps(_mm512_extractf32x4_ps(a, 2), _mm512_extractf32x4_ps(a, 3)));
+}
+
+/* 32 numbers of two rows as bytes: part l of four holds columns 4 l .. 4 l + 3 and 16 + 4 l ..
+ * 19 + 4 l of the first, then of the second. */
+INLINE __m512 bytes_of_two(const float *x, size_t cols, const float *by)
+{
+    __m512i n[2];
+    for (size_t i = 0; i < 2; i++, x += cols) {
+        __m512 v = _mm512_set1_ps(by[i]);
+        n[i] = _mm512_packs_epi32(_mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(x), v)),
+                                  _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(x + 16), v)));
+    }
+    return _mm512_castsi512_ps(_mm512_packs_epi16(n[0], n[1]));
+}
+
+/* Part l to q + l * step; returns the sums of each row's bytes. */
+INLINE __m128i put_four(int8_t *q, size_t step, __m512i v)
+{
+    __m512i s = _mm512_dpbusd_epi32(_mm512_setzero_si512(), _mm512_set1_epi8(1), v);
+    _mm_storeu_si128((__m128i *)q, _mm512_castsi512_si128(v));
+    _mm_storeu_si128((__m128i *)(q + step), _mm512_extracti32x4_epi32(v, 1));
+    _mm_storeu_si128((__m128i *)(q + 2 * step), _mm512_extracti32x4_epi32(v, 2));
+    _mm_storeu_si128((__m128i *)(q + 3 * step), _mm512_extracti32x4_epi32(v, 3));
+    __m128i low = _mm_add_epi32(_mm512_castsi512_si128(s), _mm512_extracti32x4_epi32(s, 1));
+    return _mm_add_epi32(
+        low, _mm_add_epi32(_mm512_extracti32x4_epi32(s, 2), _mm512_extracti32x4_epi32(s, 3)));
+}
+
+/* As acts_put, of four rows. */
+INLINE void acts_put_four(struct acts_view v, size_t at, size_t at2, size_t w, __m128 d, __m128i s0,
+                          __m128i s1)
+{
+    __m128i sum = _mm_add_epi32(s0, s1), none = _mm_setzero_si128();
+    _mm_storeu_ps(v.d + at, d);
+    _mm_storeu_ps(v.ds + at, _mm_mul_ps(d, _mm_cvtepi32_ps(sum)));
+    _mm_storeu_si128((__m128i *)(v.b8 + at), _mm_sub_epi32(none, _mm_slli_epi32(sum, 3)));
+    _mm_storeu_si128((__m128i *)(v.b128 + at), _mm_sub_epi32(none, _mm_slli_epi32(sum, 7)));
+    _mm_storeu_si128((__m128i *)(v.b32 + at2), _mm_sub_epi32(none, _mm_slli_epi32(s0, 5)));
+    _mm_storeu_si128((__m128i *)(v.b32 + at2 + w), _mm_sub_epi32(none, _mm_slli_epi32(s1, 5)));
+}
+
+/* Rows t .. t + 3 of a tile at once: what one row would scatter lies side by side. */
+static void quantise_four(const struct acts *a, struct acts_view v, int t0, int w, int t)
+{
+    size_t cols = (size_t)a->cols, wide = (size_t)w, at = (size_t)t;
+    const float *x = a->x + (size_t)(t0 + t) * cols;
+    int8_t *q = v.q + 4 * at;
+    for (size_t b = 0; b < cols / 32; b++, x += 32, at += wide, q += 32 * wide) {
+        const __m128 steps = _mm_set1_ps(127);
+        float by[4];
+        __m128 most = most_of_four(x, cols);
+        __mmask8 some = _mm_cmp_ps_mask(most, _mm_set1_ps(1e-30f), _CMP_GE_OQ);
+        __m128 d = _mm_maskz_div_ps(some, most, steps);
+        _mm_storeu_ps(by, _mm_maskz_div_ps(some, steps, most));
+        __m512 n0 = bytes_of_two(x, cols, by), n1 = bytes_of_two(x + 2 * cols, cols, by + 2);
+        __m512i low = _mm512_castps_si512(_mm512_shuffle_ps(n0, n1, 0x88));
+        __m512i high = _mm512_castps_si512(_mm512_shuffle_ps(n0, n1, 0xdd));
+        __m128i s0 = put_four(q, 4 * wide, low);
+        __m128i s1 = put_four(q + 16 * wide, 4 * wide, high);
+        acts_put_four(v, at, 2 * at - (size_t)t, wide, d, s0, s1);
+    }
+}
+
+static void quantise_tile(const struct acts *a, struct acts_view v, int t0, int w)
+{
+    int t = 0;
+    for (; t + 4 <= w; t += 4) quantise_four(a, v, t0, w, t);
+    for (; t < w; t++) quantise_row(a, v, t0, w, t);
+}

@@ -7,7 +7,7 @@
  *     TILE_MOST         rows of activations a tile, at most 12
  *     RUN_MOST(type)    of which so many are done at once
  *
- * and defines afterwards block(), the sums of one block, and quantise_row(). A tile is 16 rows of
+ * and defines afterwards block(), the sums of one block, and quantise_tile(). A tile is 16 rows of
  * weights by T rows of activations, T known when it is compiled, so that its sums stay in registers
  * over all columns; weights are unpacked once for the T. The sums are exact and the float
  * operations those of mat_impl.h, in that order, whatever T is. */
@@ -51,8 +51,8 @@ struct tile {
 /* f[t] += block b times row t. w: its weights; s.min: of formats that have a minimum. */
 INLINE void block(enum quant type, int T, const uint8_t *w, struct scales s, const struct tile *x,
                   int b, v16 *f);
-/* The int8 form of row t0 + t, row t of a tile of w. */
-static void quantise_row(const struct acts *a, struct acts_view v, int t0, int w, int t);
+/* The int8 form of rows t0 .. t0 + w - 1, a tile. */
+static void quantise_tile(const struct acts *a, struct acts_view v, int t0, int w);
 
 #define TILE_ARGS                                                                                  \
     const uint8_t *group, const struct mat_shape *s, const struct tile *x, int rows, float *y,     \
@@ -140,8 +140,7 @@ DEFINE_MUL(q6_k, QUANT_Q6_K)
 
 static void quantise(const struct acts *a, int t0, int w)
 {
-    struct acts_view v = acts_tile(a, t0);
-    for (int t = 0; t < w; t++) quantise_row(a, v, t0, w, t);
+    quantise_tile(a, acts_tile(a, t0), t0, w);
 }
 
 void MAT_FILL(struct mat_ops *o)

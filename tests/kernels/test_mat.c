@@ -206,6 +206,74 @@ static void same_with_others(struct ways *w)
     acts_clear(&a);
 }
 
+/* Rows written when the first product wants them. */
+struct making {
+    const float *from;
+    float *to;
+    int cols, made[MOST_N]; /* how often each row was */
+};
+
+static void make_rows(void *ud, int t, int n)
+{
+    struct making *j = ud;
+    size_t at = (size_t)t * (size_t)j->cols;
+    memcpy(j->to + at, j->from + at, (size_t)n * (size_t)j->cols * sizeof *j->to);
+    for (int i = t; i < t + n; i++) j->made[i]++;
+}
+
+/* The same bits as of rows that were there, with each row made once, whichever product is first. */
+static void same_when_made(struct ways *w, const struct mat *floats, bool floats_first)
+{
+    static const int ns[] = { 1, 5, 12, 13, 40, MOST_N };
+    const struct mat *ms[] = { floats_first ? floats : &w->m, floats_first ? &w->m : floats };
+    size_t all = (size_t)MOST_N * (size_t)w->rows;
+    float *x = calloc((size_t)MOST_N * (size_t)w->cols, 4), *want = calloc(all, 4);
+    struct err err = { 0 };
+    struct acts a;
+    check_ok(acts_init(&a, MOST_N, w->cols, &err), err);
+    for (size_t k = 0; k < sizeof ns / sizeof *ns; k++) {
+        struct making j = { .from = w->x, .to = x, .cols = w->cols };
+        memset(x, 0xff, (size_t)MOST_N * (size_t)w->cols * sizeof *x); /* no numbers */
+        acts_make(&a, x, ns[k], w->cols, make_rows, &j);
+        for (int i = 0; i < 2; i++) {
+            struct acts b;
+            size_t n = (size_t)ns[k] * (size_t)w->rows;
+            mat_mul(ms[i], &a, w->y, w->rows);
+            check_ok(acts_init(&b, ns[k], w->cols, &err), err);
+            acts_set(&b, w->x, ns[k], w->cols);
+            mat_mul(ms[i], &b, want, w->rows);
+            acts_clear(&b);
+            check_same("made", w->y, want, n);
+        }
+        for (int t = 0; t < MOST_N; t++) check_int(j.made[t], t < ns[k]);
+    }
+    acts_clear(&a);
+    free(x), free(want);
+}
+
+static void rows_made(void **state)
+{
+    struct err err = { 0 };
+    for (const char *const *v = kernels_available(); *v; v++) {
+        struct ways w = { .rows = 40, .cols = 64 };
+        struct mat floats;
+        check_ok(kernels_init(*v, &err), err);
+        uint8_t *data = random_weights(QUANT_Q8_0, w.rows, w.cols, RANDOM);
+        float *f = random_acts(w.rows, w.cols, RANDOM);
+        w.x = random_acts(MOST_N, w.cols, RANDOM);
+        w.y = calloc((size_t)MOST_N * (size_t)w.rows, 4);
+        check_ok(mat_init(&w.m, QUANT_Q8_0, w.rows, w.cols, data, &err), err);
+        check_ok(mat_init(&floats, QUANT_F32, w.rows, w.cols, f, &err), err);
+        check_ok(mat_pack(&w.m, &err), err);
+        check_ok(mat_pack(&floats, &err), err);
+        same_when_made(&w, &floats, false);
+        same_when_made(&w, &floats, true);
+        mat_clear(&w.m);
+        mat_clear(&floats);
+        free(data), free(f), free(w.x), free(w.y);
+    }
+}
+
 static void invariance(void **state)
 {
     struct err err = { 0 };
@@ -262,7 +330,7 @@ int main(void)
 {
     const struct CMUnitTest t[] = {
         cmocka_unit_test(odd_sizes), cmocka_unit_test(extremes), cmocka_unit_test(invariance),
-        cmocka_unit_test(memory),    cmocka_unit_test(refusals),
+        cmocka_unit_test(rows_made), cmocka_unit_test(memory),   cmocka_unit_test(refusals),
     };
     int rc = check_run("kernels/mat", t);
     threads_stop();
