@@ -119,11 +119,34 @@ static void attend(struct decoder *d, const struct slice *b, int layer)
     }
 }
 
-/* x += norm(W in + bias), where there is a norm, and a bias. in: [run, cols of w] */
-static void add_to_residual(struct decoder *d, const struct slice *b, const struct mat *w,
-                            const float *in, const float *bias, const float *norm)
+static void norm_rows(void *ud, int t, int n)
 {
-    acts_set(&d->acts, in, b->run, w->cols);
+    struct decoder *d = ud;
+    int dim = d->h.dim;
+    nn_rmsnorm(row_of(d->y, t, dim), row_of(d->x, t, dim), d->norm, n, dim, d->h.eps);
+}
+
+/* y = norm(x) is what the next products take. */
+static void take_norm(struct decoder *d, const float *norm, int n)
+{
+    d->norm = norm;
+    acts_make(&d->acts, d->y, n, d->h.dim, norm_rows, d);
+}
+
+static void gate_rows(void *ud, int t, int n)
+{
+    struct decoder *d = ud;
+    float *gate = row_of(d->gate, t, d->h.ff);
+    const float *up = row_of(d->up, t, d->h.ff);
+    size_t numbers = (size_t)n * (size_t)d->h.ff;
+    if (d->h.arch->has & ARCH_GELU) nn_gelu_mul(gate, up, numbers);
+    else nn_silu_mul(gate, up, numbers);
+}
+
+/* x += norm(W acts + bias), where there is a norm, and a bias. */
+static void add_to_residual(struct decoder *d, const struct slice *b, const struct mat *w,
+                            const float *bias, const float *norm)
+{
     if (!bias && !norm) {
         mat_mul_add(w, &d->acts, d->x, d->h.dim);
         return;
@@ -142,8 +165,7 @@ static void attention(struct decoder *d, struct slice *b, int layer)
     bool pairs = h->arch->has & ARCH_ROPE_PAIRS;
     const float *turn = w->window && d->rope_window ? d->rope_window : d->rope;
 
-    nn_rmsnorm(d->y, d->x, w->attn_norm, n, h->dim, h->eps);
-    acts_set(&d->acts, d->y, n, h->dim);
+    take_norm(d, w->attn_norm, n);
     mat_mul_many((const struct mat *[]){ &w->wq, &w->wk, &w->wv }, 3, &d->acts,
                  (float *[]){ d->q, d->k, d->v }, (int[]){ q_dim, kv_dim, kv_dim });
     nn_bias(d->q, w->bq, n, q_dim);
@@ -157,29 +179,26 @@ static void attention(struct decoder *d, struct slice *b, int layer)
     if (layer == h->layers - 1) drop_silent(d, b);
     if (b->run == 0) return;
     attend(d, b, layer);
-    add_to_residual(d, b, &w->wo, d->z, w->bo, w->attn_post_norm);
+    acts_set(&d->acts, d->z, b->run, q_dim);
+    add_to_residual(d, b, &w->wo, w->bo, w->attn_post_norm);
 }
 
 static void feed_forward(struct decoder *d, const struct slice *b, int layer)
 {
     const struct layer *w = &d->layers[layer];
     const struct hparams *h = &d->h;
-    size_t numbers = (size_t)b->run * (size_t)h->ff;
 
-    nn_rmsnorm(d->y, d->x, w->ffn_norm, b->run, h->dim, h->eps);
-    acts_set(&d->acts, d->y, b->run, h->dim);
+    take_norm(d, w->ffn_norm, b->run);
     mat_mul_many((const struct mat *[]){ &w->w_gate, &w->w_up }, 2, &d->acts,
                  (float *[]){ d->gate, d->up }, (int[]){ h->ff, h->ff });
-    if (h->arch->has & ARCH_GELU) nn_gelu_mul(d->gate, d->up, numbers);
-    else nn_silu_mul(d->gate, d->up, numbers);
-    add_to_residual(d, b, &w->w_down, d->gate, NULL, w->ffn_post_norm);
+    acts_make(&d->acts, d->gate, b->run, h->ff, gate_rows, d);
+    add_to_residual(d, b, &w->w_down, NULL, w->ffn_post_norm);
 }
 
 static void head(struct decoder *d, const struct slice *b, float *logits)
 {
     const struct hparams *h = &d->h;
-    nn_rmsnorm(d->y, d->x, d->out_norm, b->run, h->dim, h->eps);
-    acts_set(&d->acts, d->y, b->run, h->dim);
+    take_norm(d, d->out_norm, b->run);
     mat_mul(d->w_head, &d->acts, logits, h->vocab);
     if (h->softcap_logits > 0)
         nn_softcap(logits, h->softcap_logits, (size_t)b->run * (size_t)h->vocab);

@@ -46,6 +46,7 @@ struct decoder {
     float *q, *z;          /* [batch, heads * head_dim] */
     float *k, *v;          /* [batch, heads_kv * head_dim] */
     float *gate, *up;      /* [batch, ff], where q, z, k and v are */
+    const float *norm;     /* weights of the norm that makes y */
     int *pos;              /* [batch] */
     struct attn_row *rows; /* [batch] */
     struct acts acts;      /* the input of the next products */

@@ -27,29 +27,66 @@
 
 /* ---- the pass ---- */
 
-static void embed_rows(struct encoder *e, int n)
+static float *row_of(float *m, int i, int width) { return m + (size_t)i * (size_t)width; }
+
+static void embed_rows(void *ud, int from, int n)
 {
+    struct encoder *e = ud;
     int dim = e->facts.dim;
-    for (int t = 0; t < n; t++) {
-        float *x = e->x + (size_t)t * dim;
+    for (int t = from; t < from + n; t++) {
+        float *x = row_of(e->x, t, dim), *position = row_of(e->a, t, dim);
         mat_row(&e->token, e->row_id[t], x);
         if (e->position.rows) {
-            mat_row(&e->position, e->pos[t] + e->position_offset, e->a);
-            nn_add(x, e->a, (size_t)dim);
+            mat_row(&e->position, e->pos[t] + e->position_offset, position);
+            nn_add(x, position, (size_t)dim);
         }
         if (e->type0) nn_add(x, e->type0, (size_t)dim);
     }
-    nn_layernorm(e->x, e->x, e->embed_norm_w, e->embed_norm_b, n, dim, e->eps);
+    float *x = row_of(e->x, from, dim);
+    nn_layernorm(x, x, e->embed_norm_w, e->embed_norm_b, n, dim, e->eps);
+}
+
+/* What a block left undone: its bias and norm. */
+static void norm_rows(void *ud, int t, int n)
+{
+    struct encoder *e = ud;
+    int dim = e->facts.dim;
+    float *x = row_of(e->x, t, dim);
+    nn_bias(x, e->norm.bias, n, dim);
+    nn_layernorm(x, x, e->norm.w, e->norm.b, n, dim, e->eps);
+}
+
+static void leave_norm(struct encoder *e, const float *bias, const float *w, const float *b)
+{
+    e->norm.bias = bias;
+    e->norm.w = w;
+    e->norm.b = b;
+}
+
+static void gelu_rows(void *ud, int t, int n)
+{
+    struct encoder *e = ud;
+    float *h = row_of(e->h, t, e->facts.ff);
+    nn_bias(h, e->up_bias, n, e->facts.ff);
+    nn_gelu(h, (size_t)n * (size_t)e->facts.ff);
+}
+
+static void silu_rows(void *ud, int t, int n)
+{
+    struct encoder *e = ud;
+    float *h = row_of(e->h, t, e->facts.ff);
+    nn_bias(h, e->up_bias, n, e->facts.ff);
+    nn_silu_mul(row_of(e->g, t, e->facts.ff), h, (size_t)n * (size_t)e->facts.ff);
 }
 
 static void self_attention(struct encoder *e, const struct encoder_layer *l, int n, int n_seq,
-                           bool exact)
+                           acts_fn *make, bool exact)
 {
     const struct mat *value = exact && l->v_exact.rows ? &l->v_exact : &l->v;
     int dim = e->facts.dim, wide = 3 * dim;
     float *q = e->qkv, *k = q + dim, *v = k + dim;
 
-    acts_set(&e->acts, e->x, n, dim);
+    acts_make(&e->acts, e->x, n, dim, make, e);
     if (l->qkv.rows) {
         mat_mul(&l->qkv, &e->acts, q, wide);
     } else {
@@ -67,8 +104,7 @@ static void self_attention(struct encoder *e, const struct encoder_layer *l, int
 
     acts_set(&e->acts, e->a, n, dim);
     mat_mul_add(&l->out, &e->acts, e->x, dim);
-    nn_bias(e->x, l->bout, n, dim);
-    nn_layernorm(e->x, e->x, l->attn_norm_w, l->attn_norm_b, n, dim, e->eps);
+    leave_norm(e, l->bout, l->attn_norm_w, l->attn_norm_b);
 }
 
 static void feed_forward(struct encoder *e, const struct encoder_layer *l, int n, bool exact)
@@ -77,32 +113,28 @@ static void feed_forward(struct encoder *e, const struct encoder_layer *l, int n
     const struct mat *up = exact && l->up_exact.rows ? &l->up_exact : &l->up;
     const struct mat *down = exact && l->up_exact.rows ? &l->down_exact : &l->down;
 
-    acts_set(&e->acts, e->x, n, dim);
+    acts_make(&e->acts, e->x, n, dim, norm_rows, e);
+    e->up_bias = l->bup;
     if (l->gate.rows) {
         mat_mul_many((const struct mat *[]){ &l->gate, up }, 2, &e->acts, (float *[]){ e->g, e->h },
                      (int[]){ ff, ff });
-        nn_bias(e->h, l->bup, n, ff);
-        nn_silu_mul(e->g, e->h, (size_t)n * (size_t)ff);
-        acts_set(&e->acts, e->g, n, ff);
+        acts_make(&e->acts, e->g, n, ff, silu_rows, e);
     } else {
         mat_mul(up, &e->acts, e->h, ff);
-        nn_bias(e->h, l->bup, n, ff);
-        nn_gelu(e->h, (size_t)n * (size_t)ff);
-        acts_set(&e->acts, e->h, n, ff);
+        acts_make(&e->acts, e->h, n, ff, gelu_rows, e);
     }
     mat_mul_add(down, &e->acts, e->x, dim);
-    nn_bias(e->x, l->bdown, n, dim);
-    nn_layernorm(e->x, e->x, l->out_norm_w, l->out_norm_b, n, dim, e->eps);
+    leave_norm(e, l->bdown, l->out_norm_w, l->out_norm_b);
 }
 
 /* x: the last layer's rows of row_id[0..n), of which n_seq sequences have len[] rows each. */
 static void forward(struct encoder *e, int n, int n_seq, bool exact)
 {
-    embed_rows(e, n);
     for (int i = 0; i < e->facts.layers; i++) {
-        self_attention(e, &e->layers[i], n, n_seq, exact);
+        self_attention(e, &e->layers[i], n, n_seq, i ? norm_rows : embed_rows, exact);
         feed_forward(e, &e->layers[i], n, exact);
     }
+    norm_rows(e, 0, n);
 }
 
 static void to_unit(float *v, int dim)

@@ -47,9 +47,13 @@ struct encoder {
     struct attn_shape shape;
     float *x, *qkv, *a, *h, *g; /* [max_rows, dim], 3 dim, dim, ff, ff (gate) */
     float *pooled;              /* [dim] */
-    int *pos, *len;             /* [max_rows] */
-    int32_t *row_id;            /* [max_rows] */
-    void *scratch;              /* of attention, for so many threads */
+    struct {
+        const float *bias, *w, *b;
+    } norm;               /* which x has yet to be given before it is read: LN(x + bias) */
+    const float *up_bias; /* [ff], likewise of h */
+    int *pos, *len;       /* [max_rows] */
+    int32_t *row_id;      /* [max_rows] */
+    void *scratch;        /* of attention, for so many threads */
     int scratch_threads;
     int32_t *ids; /* tokens of a group */
     size_t n_ids, cap_ids;
