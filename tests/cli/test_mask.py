@@ -50,7 +50,8 @@ CHAT = "".join(f"{d:02d}/03/2019, 10:{d:02d} - {who}: {text}\n" for d, (who, tex
     ("Ortwin Brandt", "The boats of the harbour are mine."),
     ("Marit", "I love the harbour, and Quimby's boats most of all."),
 ], 1))
-OTHERS = ["zelda", "quimby", "ortwin", "brandt", "07911", "harbour street"]
+# The number with its space: five digits alone may stand in any pseudonym or cosine.
+OTHERS = ["zelda", "quimby", "ortwin", "brandt", "07911 123456", "harbour street"]
 ASK = ("ask", "What did Zelda Quimby say about the harbour and the boats?")
 
 

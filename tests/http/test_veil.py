@@ -14,7 +14,8 @@ CHAT = ("04/03/2019, 10:01 - Zelda Quimby: Who lives in the harbour house now?\n
         "04/03/2019, 10:03 - Zelda Quimby: And who painted the harbour house?\n"
         "04/03/2019, 10:04 - Marit: Ortwin Kessler painted the harbour house for Zelda last spring.\n")
 ASK = {"prompt": "Who lives in the harbour house?"}
-OTHERS = ("hildegard", "brandt", "07911", "123456", "zelda", "quimby", "ortwin", "kessler")
+# The number with its space: five digits alone may stand in any pseudonym, cosine or id.
+OTHERS = ("hildegard", "brandt", "07911 123456", "zelda", "quimby", "ortwin", "kessler")
 
 
 def shared(s, level):

@@ -71,9 +71,8 @@ static void add_chat(struct test_home *t)
 
 static void nobody_else_is_in_it(void **state)
 {
-    static const char *const others[] = {
-        "Zelda", "Quimby", "Ortwin", "Brandt", "brandt", "07911"
-    };
+    static const char *const others[] = { "Zelda",  "Quimby", "Ortwin",
+                                          "Brandt", "brandt", "07911 123456" };
     struct test_home t;
     struct persona *copy = NULL;
     struct portable_counts n;
