@@ -291,7 +291,7 @@ enum {
     MOST_MATS = 4,
     MOST_SLICES = 16,
     PART_BYTES = 48 << 10,
-    CACHE_BYTES = 128 << 10,
+    CACHE_BYTES = 256 << 10,
     FEW = 24 /* rows of activations */
 };
 
@@ -345,8 +345,7 @@ static int rows_a_part(const struct mat *m, int n)
 {
     size_t group = MAT_GROUP * quant_row_bytes(m->type, (size_t)m->cols);
     size_t groups = (n <= FEW ? PART_BYTES : CACHE_BYTES) / group;
-    size_t parts = n <= FEW ? 8 : 4 * (size_t)threads_count(); /* at least */
-    size_t most = (size_t)m->rows / MAT_GROUP / parts + 1;
+    size_t most = (size_t)m->rows / MAT_GROUP / (size_t)(n <= FEW ? 8 : 16) + 1;
     groups = groups < most ? groups : most;
     return (int)(groups ? groups : 1) * MAT_GROUP;
 }
