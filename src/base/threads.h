@@ -11,14 +11,17 @@
 #include "base/err.h"
 
 #include <pthread.h>
+#include <signal.h>
 
 void threads_set(int n); /* at most 64; not from inside a part */
 int threads_count(void);
 void threads_run(int n_parts, void (*fn)(void *ud, int part), void *ud);
 void threads_stop(void); /* joins; a later threads_run starts anew */
 
-/* A thread of its own, for work that waits; pthread_join it. It blocks all signals: they belong to
- * the main thread. ERR_NOMEM. */
+/* Blocks all signals, which belong to the main thread, in threads made from here on; but for those
+ * by which a thread is told of a fault of its own. was: what to set back. */
+void threads_mask(sigset_t *was);
+/* A thread of its own, for work that waits, masked so; pthread_join it. ERR_NOMEM. */
 int thread_start(pthread_t *t, void *(*fn)(void *), void *ud, struct err *err);
 
 #endif

@@ -17,13 +17,13 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/str.h"
+#include "base/threads.h"
 #include "http/inside.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
-#include <signal.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -228,9 +228,8 @@ static int start_daemon(struct server *s, int fd, const struct buf *cert, const 
         more[n++] = (struct MHD_OptionItem){ MHD_OPTION_PER_IP_CONNECTION_LIMIT,
                                              o->connections / 4 + 1, NULL };
     more[n] = (struct MHD_OptionItem){ MHD_OPTION_END, 0, NULL };
-    sigset_t all, old;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
+    sigset_t old;
+    threads_mask(&old); /* its threads inherit it */
     hears = said;
     hears_n = sizeof said;
     s->daemon = MHD_start_daemon(
