@@ -111,6 +111,7 @@ bool call_gone(struct call *c)
 {
     struct request *q = request_of(c);
     if (!q) return false;
+    if (c->socket) return socket_gone(c->socket); /* a message: it has no connection of its own */
     if (atomic_load(&q->over) || atomic_load(&q->server->closing)) return true;
     return !atomic_load(&q->answered) && link_gone(q->link);
 }

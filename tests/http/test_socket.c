@@ -33,6 +33,16 @@ static int flood(struct call *c)
     return rc;
 }
 
+/* Long work that says nothing, and looks now and then whether anybody is there. */
+static int wait_long(struct call *c)
+{
+    int rc = call_gone(c) ? ERR_CANCEL : socket_send(c->socket, "waits", 5);
+    while (!rc && !call_gone(c)) usleep(2000);
+    atomic_store(&last_rc, rc ? 0 : ERR_CANCEL);
+    sem_post(&over);
+    return ERR_CANCEL;
+}
+
 static int talk(struct call *c, struct err *err)
 {
     const char *say = call_str(c, "say");
@@ -41,6 +51,7 @@ static int talk(struct call *c, struct err *err)
     for (int i = 0; i < (int)call_int(c, "times", 0) && !rc; i++)
         rc = socket_send(c->socket, say, strlen(say));
     if (!strcmp(say, "flood")) rc = flood(c);
+    else if (!strcmp(say, "wait")) rc = wait_long(c);
     else if (!strcmp(say, "fail")) rc = err_set(err, ERR_NOTFOUND, "there is no such word");
     else if (strcmp(say, "quiet") != 0) c->out = json_pack("{s:s}", "said", say);
     atomic_fetch_sub(&running, 1);
@@ -283,6 +294,16 @@ static void leaves_while_it_flows(void **state)
     }
 }
 
+static void leaves_while_nothing_is_said(void **state)
+{
+    int fd = open_socket();
+    say(fd, "{\"say\": \"wait\"}");
+    hears(fd, "waits");
+    close(fd);
+    wait_for(&over);
+    check_int(atomic_load(&last_rc), ERR_CANCEL);
+}
+
 static void revoked(void **state)
 {
     struct err err;
@@ -339,9 +360,14 @@ static void server_stops(void **state)
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
-    const struct CMUnitTest t[] = {
-        T(handshakes), T(messages), T(closings),    T(in_order), T(leaves_while_it_flows),
-        T(revoked),    T(many),     T(server_stops)
-    };
+    const struct CMUnitTest t[] = { T(handshakes),
+                                    T(messages),
+                                    T(closings),
+                                    T(in_order),
+                                    T(leaves_while_it_flows),
+                                    T(leaves_while_nothing_is_said),
+                                    T(revoked),
+                                    T(many),
+                                    T(server_stops) };
     return check_run("http/socket", t);
 }
