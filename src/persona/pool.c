@@ -472,7 +472,7 @@ bool pool_wanted(struct pool *p)
     return wanted;
 }
 
-#define SAVE_MS 2000 /* how long an answer that is there waits to be saved */
+#define SAVE_MS 10000 /* how long an answer that is there waits to be saved */
 
 static int keeper_take(void *ud, struct home **out, struct err *err)
 {

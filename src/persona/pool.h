@@ -50,7 +50,7 @@ void pool_wrote(struct pool *pool, struct home *w); /* accepts NULL */
 struct home_writer pool_writer(struct pool *pool);
 bool pool_wanted(struct pool *pool); /* does somebody wait for the writer? */
 /* The turns of a conversation at a desk are saved through the writer; when that is not to be had
- * within two seconds, conversation_ask says `unsaved`. */
+ * within ten seconds, conversation_ask says `unsaved`. */
 void pool_keep(struct pool *pool, struct conversation *c);
 void pool_changed(struct pool *pool, const uint8_t uid[VAULT_UID]);
 /* To read without a persona's indexes: a home of the caller's own until it is given back. */
