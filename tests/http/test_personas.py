@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Personas over HTTP: the routes of earlier systems, files and texts, search, questions, chat, shares,
 exports; and what people see who may only chat, may read, or may nothing."""
+import io
 import json
 import os
 import signal
 import threading
 import time
+import zipfile
 
 from serving import PERSON, SLOW, Client, Sandbox, Server, Socket, check, endless_model, main, no_uploads, same, test
 
@@ -21,6 +23,12 @@ def sample(who, persona=None):
             with open(os.path.join(folder, n), "rb") as f:
                 files.append((n, f.read()))
     return who.job(who.post(f"/api/personas/{persona or who.persona}/sources", files=files, form={"me": ME}))
+
+
+def memory_peak(server):
+    """The most bytes that the server has held."""
+    with open(f"/proc/{server.process.pid}/status", encoding="ascii") as f:
+        return next(int(line.split()[1]) << 10 for line in f if line.startswith("VmHWM:"))
 
 
 def new(who, name="Ann", **more):
@@ -187,6 +195,38 @@ def _():
         ann.get(f"{p}/sources/{sources[0]['id']}").error(404)
         ann.delete(f"{p}/sources/{sources[0]['id']}").error(404)
         same(ann.get(p).json["counts"]["sources"], len(sources) - 1)
+        no_uploads(s)
+
+
+def sample_zip(junk=0):
+    """The example person's files as one archive, with so many bytes beside them that nothing can be made of."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as z:
+        for folder, _, names in sorted(os.walk(PERSON)):
+            for n in sorted(names):
+                z.write(os.path.join(folder, n), os.path.join("person", n))
+        if junk:
+            z.writestr(zipfile.ZipInfo("noise.bin"), os.urandom(junk))  # stored
+    return out.getvalue()
+
+
+@test("an archive comes in as its files do, however large, and in little memory")
+def _():
+    with Server() as s:
+        ann = s.register()
+        p = f"/api/personas/{ann.persona}"
+        sample(ann)
+        plain, other = ann.get(p).json["counts"], new(ann, "Ann's other")
+        ann.job(ann.post(f"/api/personas/{other}/sources", files=[("small.zip", sample_zip())], form={"me": ME}))
+        peak, plainly = memory_peak(s), SLOW < 10  # sanitizers hold what was freed
+        j = ann.job(ann.post(f"/api/personas/{new(ann, 'A third')}/sources", form={"me": ME},
+                             files=[("export.zip", sample_zip((64 if plainly else 4) << 20))], timeout=300))
+        check(j["result"]["added"] > 150, j)
+        check(not plainly or memory_peak(s) - peak < 32 << 20, f"{peak} bytes before, {memory_peak(s)} after")
+        same(ann.get(f"/api/personas/{other}").json["counts"]["pieces"], plain["pieces"])
+        j = ann.job(ann.post(p + "/sources", files=[("cut.zip", sample_zip()[:-9000])]))["result"]["files"][0]
+        check(any("could not be read" in n["what"] for n in j["notes"]) and not j["added"], j)
+        same(ann.get(p).json["counts"], plain)
         no_uploads(s)
 
 
