@@ -1,12 +1,12 @@
 /* BM25 against a reference that keeps all words of all documents and follows the formula. */
 #include "check.h"
 
-#include "base/clock.h"
 #include "base/str.h"
 #include "index/bm25.h"
 #include "text/token.h"
 
 #include <math.h>
+#include <time.h>
 
 enum { DOCS = 400, WORDS = 60, LEXICON = 120 };
 
@@ -195,8 +195,8 @@ static void edges(void **state)
     bm25_free(NULL);
 }
 
-/* 5,000 chunks of 512 words, 8 terms. The limit is loose (other work may share the machine): it is
- * there to catch a scan of the whole index, not to measure. */
+/* 5,000 chunks of 512 words, 8 terms. The limit, of the processor's time, is loose: it is there to
+ * catch a scan of the whole index, not to measure. */
 static void fast_enough(void **state)
 {
     struct bm25 *b = bm25_new(NULL);
@@ -219,9 +219,9 @@ static void fast_enough(void **state)
     struct hit h[50];
     double best = 1;
     for (int i = 0; i < 50; i++) {
-        double from = clock_mono();
+        clock_t from = clock();
         check_int(bm25_search(b, t, n, 50, NULL, NULL, h, NULL), 50);
-        double took = clock_mono() - from;
+        double took = (double)(clock() - from) / CLOCKS_PER_SEC;
         if (took < best) best = took;
     }
     print_message("# 8 terms over 5,000 chunks: %.3f ms\n", best * 1e3);
