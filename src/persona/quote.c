@@ -340,8 +340,8 @@ static int quote_answer(const struct voice_in *in, struct answer *out, struct er
     struct readings *rs = NULL;
     double start = clock_mono();
     *out = (struct answer){ .mem = arena_new(0), .text = "" };
-    int rc = out->mem && work ? 0 : err_nomem(err);
-    question_read(in->question, in->before, retriever_words(in->retriever), &c.q);
+    int rc = out->mem && work ? retriever_ready(in->retriever, err) : err_nomem(err);
+    if (!rc) question_read(in->question, in->before, retriever_words(in->retriever), &c.q);
     q.text = in->question;
     q.before = c.q.elliptical ? in->before : NULL;
     q.k = PASSAGES;

@@ -64,7 +64,7 @@ struct retriever {
     int64_t version; /* of the store's data when it was read */
     bool pinned;     /* and it is not asked for again */
     struct embedding m;
-    struct corpus *c;
+    struct corpus *c;          /* NULL: it could not be read anew */
     struct nearness *near;     /* [c->n], of the facts: none is made twice for a question */
     struct readings *readings; /* made when first asked for */
     struct profile profile;
@@ -193,6 +193,11 @@ void retriever_pin(struct retriever *r, bool pinned) { r->pinned = pinned; }
 static bool is_behind(const struct retriever *r)
 {
     return r->version == UNREAD || (!r->pinned && r->version != store_data_version(r->home->store));
+}
+
+int retriever_ready(struct retriever *r, struct err *err)
+{
+    return is_behind(r) ? load(r, NULL, err) : 0;
 }
 
 /* ---- one question ---- */
@@ -461,9 +466,9 @@ static int fill(struct retriever *r, const struct query *q, const struct hit *hi
 
 int retrieve(struct retriever *r, const struct query *q, struct passages *out, struct err *err)
 {
-    int rc = 0;
+    int rc = retriever_ready(r, err);
     *out = (struct passages){ 0 };
-    if (is_behind(r) && (rc = load(r, NULL, err))) return rc;
+    if (rc) return rc;
     size_t k = q->k > 0 ? (size_t)q->k : 5, want = k * 4 > CANDIDATES ? k * 4 : CANDIDATES;
     struct hit *hit = calloc(2 * want, sizeof *hit);
     arena_reset(r->tmp);
@@ -496,12 +501,12 @@ struct corpus *retriever_corpus(const struct retriever *r) { return r->c; }
 
 size_t retriever_bytes(const struct retriever *r)
 {
-    return corpus_bytes(r->c) + retriever_own_bytes(r);
+    return (r->c ? corpus_bytes(r->c) : 0) + retriever_own_bytes(r);
 }
 
 size_t retriever_own_bytes(const struct retriever *r)
 {
-    return r->c->n * sizeof *r->near + (r->readings ? readings_bytes(r->readings) : 0);
+    return (r->c ? r->c->n * sizeof *r->near : 0) + (r->readings ? readings_bytes(r->readings) : 0);
 }
 
 static int64_t version_now(const struct retriever *r)
@@ -548,6 +553,6 @@ struct readings *retriever_readings(struct retriever *r, struct err *err)
 
 const char *retriever_title(const struct retriever *r, int64_t source)
 {
-    const uint64_t *t = map_get(&r->c->title, (uint64_t)source);
+    const uint64_t *t = r->c ? map_get(&r->c->title, (uint64_t)source) : NULL;
     return t ? (const char *)(uintptr_t)*t : "";
 }

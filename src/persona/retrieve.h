@@ -70,6 +70,9 @@ struct corpus *retriever_corpus(const struct retriever *r); /* borrowed */
 /* From now on it searches c, if that fits; its own goes. Before it is first asked. */
 void retriever_adopt(struct retriever *r, struct corpus *c);
 int retrieve(struct retriever *r, const struct query *q, struct passages *out, struct err *err);
+/* Reads anew what another process changed, as retrieve does. After an error, of either, there is
+ * nothing to look at (below) until one of them went well. */
+int retriever_ready(struct retriever *r, struct err *err);
 /* Pinned: what was read at open is what is asked, whatever happens to the store. */
 void retriever_pin(struct retriever *r, bool pinned);
 void passages_clear(struct passages *ps);

@@ -4,6 +4,7 @@
 #include "persona_home.h"
 
 #include "base/clock.h"
+#include "persona/converse.h"
 #include "persona/corpus.h"
 #include "persona/internal.h"
 #include "persona/retrieve.h"
@@ -320,6 +321,50 @@ static void changed_elsewhere(void **state)
     retriever_close(r);
 }
 
+/* What another handle left cannot be read: every question says so, until it is mended. */
+static void cannot_be_read_anew(void **state)
+{
+    struct err err = { 0 };
+    struct home *h;
+    struct persona *p;
+    struct conversation *talk;
+    struct answer a;
+    bool unsaved;
+    test_home_reopen(&t, STORE_READ);
+    struct retriever *r = open_retriever();
+    check_ok(conversation_open(r, "quote", 0, false, &talk, &err), err);
+    struct query q = query_default("What about the bees?");
+    struct passages ps = get(r, &q);
+    assert_true(ps.n > 0);
+    int64_t source = ps.p[0].source;
+    passages_clear(&ps);
+    assert_string_not_equal(retriever_title(r, source), "");
+    struct row_chunk broken = {
+        .source = source, .written_at = CLOCK_NONE, .topic = -1, .body = "?", .body_n = 1
+    };
+    check_ok(home_open(t.path, &t.secret, STORE_WRITE, &h, &err), err);
+    check_ok(persona_open(h, "", &p, &err), err);
+    check_ok(store_chunk_put(h->store, &p->seal, &broken, &err), err);
+    for (int i = 0; i < 2; i++) {
+        check_int(conversation_ask(talk, q.text, &q, &a, &unsaved, &err), ERR_PARSE);
+        check_int(retrieve(r, &q, &ps, &err), ERR_PARSE);
+        check_int(ps.n, 0);
+        assert_string_equal(retriever_title(r, source), "");
+        check_int(retriever_bytes(r), 0);
+    }
+    check_ok(store_chunks_clear(h->store, &p->seal, source, &err), err);
+    check_ok(persona_settle(h, p, NULL, &err), err);
+    persona_close(p);
+    home_close(h);
+    err = (struct err){ 0 };
+    check_ok(conversation_ask(talk, q.text, &q, &a, &unsaved, &err), err);
+    assert_true(a.n_cites > 0);
+    answer_clear(&a);
+    assert_string_not_equal(retriever_title(r, source), "");
+    conversation_close(talk);
+    retriever_close(r);
+}
+
 static void check_same(struct retriever *a, struct retriever *b, const char *question)
 {
     struct query q = query_default(question);
@@ -402,6 +447,7 @@ int main(void)
         cmocka_unit_test(one_corpus_for_two),
         cmocka_unit_test(of_another_embedder),
         cmocka_unit_test(changed_elsewhere),
+        cmocka_unit_test(cannot_be_read_anew),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests_name("persona/retrieve", tests, setup, teardown);
