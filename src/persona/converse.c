@@ -505,12 +505,25 @@ out:
 
 /* ---- the prompt a language model would get ---- */
 
-static const char *title_of(void *ud, int64_t source) { return retriever_title(ud, source); }
+struct titles {
+    const struct retriever *r;
+    struct mask *mask; /* NULL: there is none */
+    struct arena *mem;
+};
+
+static const char *title_of(void *ud, int64_t source)
+{
+    const struct titles *t = ud;
+    const char *s = retriever_title(t->r, source);
+    return t->mask && mask_title_of(t->mask, t->mem, &s) ? "" : s;
+}
 
 int conversation_prompt(struct conversation *c, const char *question, const struct query *q,
                         struct prompt *out, struct err *err)
 {
     struct passages ps = { 0 };
+    struct profile masked;
+    struct titles titles = { .r = c->r };
     struct prompt_turn turns[TURNS_IN_PROMPT];
     size_t n = c->n_turns < TURNS_IN_PROMPT ? c->n_turns : TURNS_IN_PROMPT;
     struct query qq = q ? *q : query_default(question);
@@ -521,6 +534,7 @@ int conversation_prompt(struct conversation *c, const char *question, const stru
         turns[i] = (struct prompt_turn){ t->question, t->answer };
     }
     int rc = retrieve(c->r, &qq, &ps, err);
+    titles.mem = ps.mem;
     struct prompt_in in = { .persona = retriever_persona(c->r),
                             .profile = profile_for(c),
                             .passages = &ps,
@@ -533,8 +547,15 @@ int conversation_prompt(struct conversation *c, const char *question, const stru
                             .answer_tokens = 512,
                             .now = clock_now(),
                             .title = title_of,
-                            .title_ud = c->r };
+                            .title_ud = &titles };
+    if (!rc && c->making.veil) /* the texts themselves are seen to by who shows them */
+        rc = mask_open(retriever_home(c->r), in.persona, &titles.mask, err);
+    if (!rc && titles.mask && in.profile) {
+        if (mask_profile(titles.mask, ps.mem, in.profile, &masked)) rc = err_nomem(err);
+        in.profile = &masked;
+    }
     if (!rc) rc = prompt_build(&in, out, err);
+    mask_close(titles.mask);
     passages_clear(&ps);
     return rc;
 }

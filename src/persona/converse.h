@@ -50,7 +50,8 @@ struct json_t *answer_json(const struct answer *a, const char *question);
 
 /* The persona's profile doc, loaded; zeroed when there is none yet. */
 int profile_of(struct home *h, const struct persona *p, struct profile *out, struct err *err);
-/* Builds the prompt that a language-model voice would get, with stored template overrides. */
+/* Builds the prompt that a language-model voice would get, with stored template overrides. With
+ * making.veil titles and profile are masked; the passages are the caller's to mask. */
 struct prompt;
 int conversation_prompt(struct conversation *c, const char *question, const struct query *q,
                         struct prompt *out, struct err *err);

@@ -100,12 +100,18 @@ static size_t make_parts(const struct voice_in *in, const struct prompt *pr,
 
 struct mask *maker_mask(const struct maker *m) { return m->back->mask; }
 
+/* For titles and labels, which are masked in ways of their own; NULL: none. */
+static struct mask *mask_for(const struct maker *m)
+{
+    return m->in->mask ? m->in->mask : m->back->mask;
+}
+
 static const char *title_of(void *ud, int64_t source)
 {
     struct maker *m = ud;
+    struct mask *mask = mask_for(m);
     const char *s = retriever_title(m->in->retriever, source);
-    if (m->in->mask && mask_title_of(m->in->mask, m->out->mem, &s)) return "";
-    return s;
+    return mask && mask_title_of(mask, m->out->mem, &s) ? "" : s;
 }
 
 /* The question as the model gets it: with the asker's wish, if there is one. */
@@ -170,7 +176,7 @@ static int build_prompt(struct maker *m, struct prompt *pr)
     const struct profile *profile = in->profile;
     const char *question = question_of(m);
     if (!question) return err_nomem(m->err);
-    struct mask *mask = in->mask ? in->mask : m->back->mask;
+    struct mask *mask = mask_for(m);
     if (profile && mask) {
         if (mask_profile(mask, m->out->mem, profile, &masked)) return err_nomem(m->err);
         profile = &masked;

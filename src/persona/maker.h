@@ -15,10 +15,11 @@
 
 struct maker;
 struct maker_back {
-    const char *name;  /* of the model, for the reader */
-    int context;       /* tokens that the model keeps in view */
-    struct mask *mask; /* that `ask` puts the prompt through; NULL. The profile is masked before,
-                        * as the labels that it is made of. */
+    const char *name; /* of the model, for the reader */
+    int context;      /* tokens that the model keeps in view */
+    struct mask
+        *mask; /* that `ask` puts the prompt through; NULL. Titles and the profile are masked
+                        * before, as what they are. */
     /* Asks, and fills r; an answer that the reader stopped is no error. */
     int (*ask)(const struct voice_in *in, const struct template_part *parts, size_t n,
                struct maker *m, struct engine_result *r, struct err *err);

@@ -181,6 +181,12 @@ def _():
     same(box.run("people", "--reveal", titles[0][0], "--json").ok().json()["text"], "Hildegard Kessler")
     box.run("people", "--reveal", "nobody", "--json").error("NOTFOUND", 3)
     box.run("people", "--reveal").exits(2)
+    box = persona(AWAY)
+    box.run("add", "--by", "Marit", box.file("letter.txt", "My neighbour Hildegard Kessler has the oars of the skiff.\n"),
+            box.file("Kessler skiff.txt", "The mast of the skiff is broken. The skiff has no mast.\n")).ok()
+    SERVER.seen = []
+    box.run("ask", "What became of the mast?").ok()
+    check("mast" in sent() and "skiff" in sent() and "kessler" not in sent(), f"a title was sent: {sent()}")
 
 
 @test("secrets in what is added are told, and left out")

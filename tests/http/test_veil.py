@@ -144,6 +144,11 @@ def _():
         check("brandt" in labels.lower(), f"the owner should see it in a label: {labels}")
         for path in ("/sources", "/search?query=orchard", "/topics", "/profile"):
             nobody_in(bob.get(p + path).is_(200).text, path)
+        ann.job(ann.post(p + "/sources", files=[("Brandt orchard.txt", b"The orchard is old. The orchard has a gate.")],
+                         form={"by": "Marit"}))
+        old = {"prompt": "How old is the orchard?", "source": 3}
+        check("Brandt orchard" in ann.post(p + "/model-prompt", old).is_(200).json["user"], "the owner should see the title")
+        nobody_in(bob.post(p + "/model-prompt", old).is_(200).json, "model-prompt")
         got = bob.get(p + "/topics").is_(200).text
         whole = bob.post(p + "/prompt", {"prompt": "Who has an orchard?"}).is_(200).json["answer"]
         told = set(re.findall(r"Person \d{6}", whole)) & set(re.findall(r"Person \d{6}", got))
