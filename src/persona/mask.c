@@ -3,8 +3,9 @@
  * The number of a pseudonym is a keyed digest of what it stands for: of a person the id that
  * people.h gives (of its addresses and names), of an address that is nobody's the address. Six
  * digits; where two fall on one number the next free one is taken, people first and in the order of
- * their ids, so that it is the same next time. Somebody who was several people until they were
- * joined has the pseudonym of the one that wrote first; those of the others are still revealed.
+ * their ids, so that it is the same next time. Once half are taken, those to come may share one,
+ * which is revealed as the first. Somebody who was several people until they were joined has the
+ * pseudonym of the one that wrote first; those of the others are still revealed.
  *
  * Who is only spoken of is found by mention.h, and goes by the words of the name. A first or last
  * name alone is whoever had it in a whole name before, in the same text, when that was one person.
@@ -28,6 +29,7 @@
 #include <unicode/uchar.h>
 
 #define NUMBERS 900000
+#define OWN     (NUMBERS / 2) /* so many things of a kind have a number of their own */
 
 const char *const mask_befores[] = {
 #define X(id, before, after) before,
@@ -67,13 +69,16 @@ const char *mask_pseudonym(struct mask *m, enum kind kind, const char *key, cons
     do {
         snprintf(shown, sizeof shown, "%s%llu%s", mask_befores[kind],
                  (unsigned long long)(number++ % NUMBERS + 100000), mask_afters[kind]);
-    } while (map_get(&m->shown, mask_hash(shown, 0)));
+    } while (m->numbered[kind] < OWN && map_get(&m->shown, mask_hash(shown, 0)));
     known = arena_strdup(m->mem, shown);
     copy = arena_strdup(m->mem, real);
     uint64_t *a = known ? map_slot(&m->given, id) : NULL;
     if (a) *a = (uint64_t)(uintptr_t)known;
     uint64_t *r = a && copy ? map_slot(&m->shown, mask_hash(shown, 0)) : NULL;
-    if (r) *r = (uint64_t)(uintptr_t)copy;
+    if (r && !*r) {
+        *r = (uint64_t)(uintptr_t)copy;
+        m->numbered[kind]++;
+    }
     return r && !bad ? known : NULL;
 }
 

@@ -52,6 +52,7 @@ struct mask {
     struct map alone;   /* of this text: key of a name's word -> its pseudonym, or SEVERAL */
     struct mentions in;
     bool label; /* this text is a label or a title */
+    size_t numbered[KIND_COUNT];
 };
 
 struct mask_words { /* of a name */

@@ -16,8 +16,17 @@
 struct alone { /* a word that stands for somebody */
     uint64_t hash, key;
     const char *shown; /* NULL: for several */
-    const char *text;
+    const char *text;  /* as it is written */
 };
+
+/* Word i of a name; NULL: no memory. */
+static const char *word_of(struct mask *m, const char *name, int i)
+{
+    struct tokens t = tokens_of(name, strlen(name));
+    while (tokens_next(&t))
+        if (t.is_word && i-- == 0) break;
+    return arena_strndup(m->mem, name + t.start, mask_base(name + t.start, t.end - t.start));
+}
 
 static int whole_name(struct mask *m, const struct named *x, const struct mask_words *w,
                       const char **shown)
@@ -30,19 +39,19 @@ static int whole_name(struct mask *m, const struct named *x, const struct mask_w
 }
 
 static int note_word(struct mask *m, struct map *at, struct alone *list, size_t *n,
-                     const struct mask_words *w, int i, uint64_t key, const char *shown, bool whole)
+                     const struct named *x, const struct mask_words *w, int i, const char *shown)
 {
     if (w->chars[i] < ALONE_CHARS || map_get(&m->own, w->hash[i]) || mask_entry(m, &w->hash[i], 1))
         return 0;
     uint64_t *slot = map_slot(at, w->hash[i]);
     if (!slot) return ERR_NOMEM;
     if (!*slot) {
-        list[*n] = (struct alone){ w->hash[i], key, shown, arena_strdup(m->mem, w->text[i]) };
+        list[*n] = (struct alone){ w->hash[i], x->word[i], shown, word_of(m, x->name, i) };
         *slot = ++*n;
         return list[*n - 1].text ? 0 : ERR_NOMEM;
     }
     struct alone *a = &list[*slot - 1];
-    if (whole && a->shown != shown) a->shown = NULL;
+    if (x->n > 1 && a->shown != shown) a->shown = NULL;
     return 0;
 }
 
@@ -68,10 +77,9 @@ static int note_names(struct mask *m, const struct named_list *l, bool whole, st
         mask_words_of(x->name, &w);
         if (w.more || w.n != x->n) continue;
         rc = whole_name(m, x, &w, &shown);
-        if (!rc && (x->alone & NAMED_FIRST))
-            rc = note_word(m, at, list, n, &w, 0, x->word[0], shown, whole);
+        if (!rc && (x->alone & NAMED_FIRST)) rc = note_word(m, at, list, n, x, &w, 0, shown);
         if (!rc && whole && (x->alone & NAMED_LAST))
-            rc = note_word(m, at, list, n, &w, w.n - 1, x->word[x->n - 1], shown, whole);
+            rc = note_word(m, at, list, n, x, &w, x->n - 1, shown);
     }
     return rc;
 }

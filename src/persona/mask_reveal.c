@@ -12,12 +12,16 @@
 
 #include <string.h>
 
+#define LOOK_EACH                                                                                  \
+    64 /* texts, after which it is asked whether all are known: the question may be long */
+
 struct looking {
     struct mask *mask;
     const char *s;
     size_t n;
     struct arena *mem;
     struct buf masked;
+    size_t texts;
     struct err *err;
 };
 
@@ -51,7 +55,7 @@ static int look_at(void *ud, const struct row_piece *r)
     if (!rc && !r->voice) rc = mask_author(k->mask, p.author, false, &k->masked);
     if (!rc && !r->voice) rc = mask_author(k->mask, p.author_id, true, &k->masked);
     if (rc) return err_nomem(k->err);
-    return count(k, false) ? 0 : ERR_CANCEL;
+    return ++k->texts % LOOK_EACH || count(k, false) ? 0 : ERR_CANCEL;
 }
 
 int mask_who(struct home *h, const struct persona *p, const char *s, size_t n, struct buf *out,

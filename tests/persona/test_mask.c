@@ -3,7 +3,7 @@
 
 #include "base/buf.h"
 #include "base/str.h"
-#include "persona/mask.h"
+#include "persona/mask_impl.h"
 
 #include <ctype.h>
 
@@ -283,6 +283,23 @@ static void labels(void **state)
 }
 
 /* Who guesses a pseudonym and writes it gets no name for it. */
+/* More addresses than there are numbers of six digits. */
+static void numbers_run_out(void **state)
+{
+    struct mask *m = new_mask();
+    struct buf out = BUF_INIT(0);
+    char key[16] = "";
+    for (int i = 0; i < 905000; i++) {
+        snprintf(key, sizeof key, "%06d@b.cd", i);
+        if (!mask_pseudonym(m, KIND_MAIL, key, key)) fail();
+    }
+    check_int(mask_text(m, key, strlen(key), &out), 0);
+    check_int(out.n, strlen("mail-123456@example.invalid"));
+    check_hasnt(buf_str(&out), "b.cd");
+    mask_close(m);
+    buf_free(&out);
+}
+
 static void a_pseudonym_in_the_text(void **state)
 {
     struct mask *m = new_mask();
@@ -313,6 +330,7 @@ int main(void)
         cmocka_unit_test(bit_by_bit),
         cmocka_unit_test(labels),
         cmocka_unit_test(a_pseudonym_in_the_text),
+        cmocka_unit_test(numbers_run_out),
     };
     return check_run("persona/mask", t);
 }

@@ -90,6 +90,9 @@ static void words_of_names_in_labels(void **state)
     label(m, "tea, kessler", &b);
     check_has(buf_str(&b), buf_str(&whole));
     buf_clear(&b);
+    check_int(mask_reveal(m, buf_str(&whole), whole.n, &b), 0);
+    check_str(buf_str(&b), "Kessler"); /* as it is written, in whatever case the label has it */
+    buf_clear(&b);
     check_int(mask_title(m, "Chat with Brandt", 16, &b), 0);
     check_hasnt(buf_str(&b), "Brandt");
     check_has(buf_str(&b), "Chat with Person ");
