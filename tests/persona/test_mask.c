@@ -288,7 +288,7 @@ static void numbers_run_out(void **state)
 {
     struct mask *m = new_mask();
     struct buf out = BUF_INIT(0);
-    char key[16] = "";
+    char key[24] = "";
     for (int i = 0; i < 905000; i++) {
         snprintf(key, sizeof key, "%06d@b.cd", i);
         if (!mask_pseudonym(m, KIND_MAIL, key, key)) fail();
