@@ -132,7 +132,7 @@ static bool is_found_by(const char *s, const char *end)
 const char *asking_words(struct call *c, const struct persona *p, const char *text)
 {
     struct buf b = BUF_INIT(0);
-    if (c->level >= LEVEL_MANAGE || !p->mask_shares) return text;
+    if (!veil_needed(p, c->level)) return text;
     for (const char *s = text; *s;) {
         size_t gap = strspn(s, SPACES), n = strcspn(s + gap, SPACES);
         buf_add(&b, s, gap);
@@ -168,7 +168,7 @@ static int answer_at(struct speaking *s, const struct asking *a, const char *voi
                               .max_tokens = w->max_tokens,
                               .strict = a->strict,
                               .account = (uint64_t)c->who.account,
-                              .veil = c->level < LEVEL_MANAGE && d->persona->mask_shares,
+                              .veil = veil_needed(d->persona, c->level),
                               .said = said,
                               .ud = s };
     const char *question = asking_words(c, d->persona, a->question);

@@ -59,7 +59,7 @@ static int model_prompt(struct call *c, struct err *err)
     rc = conversation_open_as(d->retriever, "quote", a.conversation, false, c->who.account, &talk,
                               err);
     const char *question = asking_words(c, d->persona, a.question);
-    struct voice_making m = { .veil = c->level < LEVEL_MANAGE && d->persona->mask_shares };
+    struct voice_making m = { .veil = veil_needed(d->persona, c->level) };
     if (!rc && !question) rc = err_nomem(err);
     if (!rc) conversation_making(talk, &m);
     if (!rc) rc = conversation_prompt(talk, question, &a.query, &pr, err);

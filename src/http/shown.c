@@ -100,7 +100,7 @@ json_t *shown_persona(const struct persona *p, enum level level, const struct pe
     for (size_t i = 0; i < p->n_aliases; i++) json_array_append_new(al, json_mended(p->aliases[i]));
     json_object_set_new(j, "created_at", json_time(p->created_at));
     json_object_set_new(j, "aliases", al);
-    if (level >= LEVEL_MANAGE || !p->mask_shares) /* GET .../consent has it, masked */
+    if (!veil_needed(p, level)) /* GET .../consent has it, masked */
         json_object_set_new(j, "consent",
                             json_pack("{s:o, s:o, s:o}", "by", json_mended(p->consent_by), "to",
                                       json_mended(p->consent_to), "at", json_time(p->consent_at)));

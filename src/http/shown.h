@@ -13,7 +13,9 @@ json_t *shown_source(const struct source *s);
 json_t *shown_passage(const struct passage *p, const char *title, const char *topic);
 /* With LEVEL_CHAT: without the passages that it rests on (asking.c says why). */
 json_t *shown_answer(const struct answer *a, const char *question, enum level level);
-/* For shares below the right to manage: pseudonyms for other people in *j. */
+/* Must whoever has this right not learn who the others are? One answer for all that is told. */
+bool veil_needed(const struct persona *p, enum level level);
+/* Pseudonyms for other people in *j, where they are needed. */
 int veil_json(struct call *c, json_t **j, struct err *err);
 /* c->out = j. */
 int shown_reply(struct call *c, json_t *j, struct err *err);

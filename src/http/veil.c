@@ -106,6 +106,11 @@ static int mask_reply(struct mask *m, json_t *j)
     return rc;
 }
 
+bool veil_needed(const struct persona *p, enum level level)
+{
+    return level < LEVEL_MANAGE && p->mask_shares;
+}
+
 int veil_json(struct call *c, json_t **j, struct err *err)
 {
     struct home *h;
@@ -114,7 +119,7 @@ int veil_json(struct call *c, json_t **j, struct err *err)
     if (!*j || c->level == LEVEL_NONE || c->level >= LEVEL_MANAGE) return 0;
     int rc = reading_begin(c, &h, &p, err);
     if (rc) return rc;
-    if (p->mask_shares) rc = mask_open(h, p, &m, err);
+    if (veil_needed(p, c->level)) rc = mask_open(h, p, &m, err);
     json_t *out = m ? json_deep_copy(*j) : NULL;
     if (m && (!out || mask_reply(m, out))) {
         json_decref(out);

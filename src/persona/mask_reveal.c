@@ -12,8 +12,8 @@
 
 #include <string.h>
 
-#define LOOK_EACH                                                                                  \
-    64 /* texts, after which it is asked whether all are known: the question may be long */
+/* Texts after which it is asked whether all are known: the question may be long. */
+#define LOOK_EACH 64
 
 struct looking {
     struct mask *mask;
