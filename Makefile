@@ -6,7 +6,8 @@
 
 SAN ?=
 FUZZ_SECONDS ?= 60
-LINT ?= all
+# not ?=: make has a LINT of its own
+LINT := all
 PREFIX ?= /usr/local
 BENCH ?=
 SETUP := tools/setup-debian.sh
